@@ -1,0 +1,86 @@
+"""A folder of registered colour and thermal pairs (`rgb/NAME.*`, `tir/NAME.*`) as material for scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ckd_ros.datasets.scene import Texture
+from ckd_ros.datasets.splits import held_out
+from ckd_ros.datasets.textures import silhouette
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+
+
+class PairLibrary:
+    """The pairs of a folder, read on first use and kept in memory at `width` pixels across.
+
+    Args:
+        folder: holds `rgb/` and `tir/` with files of the same stem, both covering the same field of view.
+        subset: `all`, `train` or `held_out` (see `splits.held_out`).
+        width: width in pixels at which the pairs are kept.
+
+    Raises:
+        FileNotFoundError: if a folder is missing or no pair is found.
+        ValueError: for an unknown subset.
+    """
+
+    def __init__(self, folder: str | Path, subset: str = "all", width: int = 640):
+        folder = Path(folder)
+        if subset not in ("all", "train", "held_out"):
+            raise ValueError(f"subset '{subset}' is unknown: expected all, train or held_out")
+        files = {}
+        for modality in ("rgb", "tir"):
+            if not (folder / modality).is_dir():
+                raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
+            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in _SUFFIXES}
+        names = sorted(files["rgb"].keys() & files["tir"].keys())
+        kept_out = held_out(names)
+        wanted = {"all": set(names), "train": set(names) - kept_out, "held_out": kept_out}[subset]
+        self.names = [name for name in names if name in wanted]
+        if not self.names:
+            raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")
+        self._files, self._width = files, width
+        self._cache: dict[int, Texture] = {}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def background(self, index: int) -> Texture:
+        """The whole pair as a texture. Raises ValueError for an unreadable image."""
+        if index not in self._cache:
+            name = self.names[index]
+            rgb = _read(self._files["rgb"][name], cv2.IMREAD_COLOR)
+            thermal = _read(self._files["tir"][name], cv2.IMREAD_GRAYSCALE)
+            size = (self._width, round(self._width * rgb.shape[0] / rgb.shape[1]))
+            rgb = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+            shrink = size[0] < thermal.shape[1]
+            thermal = cv2.resize(thermal, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+            self._cache[index] = Texture(rgb, thermal)
+        return self._cache[index]
+
+    def cutout(self, rng: np.random.Generator) -> Texture:
+        """An object-like piece of a random pair: the most structured of a few random regions, cut by a silhouette."""
+        source = self.background(int(rng.integers(len(self))))
+        rgb, thermal = source.rgb[0], source.thermal[0]
+        best = None
+        for _ in range(4):
+            size = np.exp(rng.uniform(np.log(28), np.log(150)))
+            aspect = np.exp(rng.normal(0, 0.4))
+            w, h = int(np.clip(size * aspect, 16, source.width - 2)), int(np.clip(size / aspect, 16, source.height - 2))
+            x, y = int(rng.integers(0, source.width - w)), int(rng.integers(0, source.height - h))
+            region = np.s_[y : y + h, x : x + w]
+            structure = float(thermal[region].std()) + 0.5 * float(rgb[region].std())
+            if best is None or structure > best[0]:
+                best = (structure, region, w, h)
+        _, region, w, h = best
+        return Texture(rgb[region].copy(), thermal[region].copy(), silhouette(rng, w, h))
+
+
+def _read(file: Path, flags: int) -> np.ndarray:
+    image = cv2.imread(str(file), flags)
+    if image is None:
+        raise ValueError(f"'{file}' is not a readable image: remove or replace it")
+    return image

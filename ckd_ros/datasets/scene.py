@@ -1,0 +1,150 @@
+"""A scene of flat layers, rendered through any view: a whole camera image or one small crop of it.
+
+World coordinates are the background's pixels (continuous). A view is a 3x3 affine transform from world to
+image pixels, so that a training crop is rendered directly, at crop resolution, by the code that renders a video.
+Colour and thermal are rendered apart, because their cameras do not share a view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ckd_ros.geometry import index_matrix, transform_points
+
+
+class Texture:
+    """A colour image `H x W x 3` (RGB), a thermal image `H x W` and an optional alpha `H x W`, all uint8.
+
+    Half-size copies are kept, so that a texture drawn small is not aliased.
+    """
+
+    def __init__(self, rgb: np.ndarray, thermal: np.ndarray, alpha: np.ndarray | None = None):
+        if rgb.shape[:2] != thermal.shape[:2]:
+            raise ValueError(f"colour {rgb.shape[:2]} and thermal {thermal.shape[:2]} of a texture must have one size")
+        self.height, self.width = thermal.shape[:2]
+        self.rgb, self.thermal = [rgb], [thermal]
+        self.alpha = None if alpha is None else [alpha]
+        if alpha is not None:
+            contours, _ = cv2.findContours((alpha > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            hull = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2).astype(float)
+            # Contour points are pixel indices: the outline runs along the pixels' outer edges.
+            self.outline = np.concatenate([hull + d for d in ((0, 0), (1, 0), (0, 1), (1, 1))])
+        else:
+            self.outline = np.array([[0, 0], [self.width, 0], [self.width, self.height], [0, self.height]], float)
+
+    def level(self, scale: float) -> int:
+        """The index of the half-size copy to draw from at `scale` (view pixels a texture pixel)."""
+        level = 0 if scale >= 0.75 else int(np.floor(np.log2(1 / max(scale, 1e-3)) + 0.415))
+        while len(self.rgb) <= level and min(self.rgb[-1].shape[:2]) > 8:
+            for pyramid in (self.rgb, self.thermal, self.alpha):
+                if pyramid is not None:
+                    height, width = pyramid[-1].shape[:2]
+                    half = ((width + 1) // 2, (height + 1) // 2)
+                    pyramid.append(cv2.resize(pyramid[-1], half, interpolation=cv2.INTER_AREA))
+        return min(level, len(self.rgb) - 1)
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A texture placed in the world.
+
+    Attributes:
+        texture: what is drawn; with alpha.
+        pose: 3x3 transform from texture pixels to world.
+        thermal_shift: `(dx, dy)` world pixels by which the thermal camera sees it displaced (parallax).
+        warmth: `(contrast, offset)` of its thermal image; a contrast near 0 hides it (thermal crossover).
+    """
+
+    texture: Texture
+    pose: np.ndarray
+    thermal_shift: tuple[float, float] = (0.0, 0.0)
+    warmth: tuple[float, float] = (1.0, 0.0)
+
+    def box(self, view: np.ndarray, thermal: bool = False) -> np.ndarray:
+        """The axis-aligned box `(x, y, w, h)` of the silhouette in a view's image pixels."""
+        points = transform_points(view @ self._placed(thermal), self.texture.outline)
+        low, high = points.min(0), points.max(0)
+        return np.concatenate([low, high - low])
+
+    def _placed(self, thermal: bool) -> np.ndarray:
+        if not thermal:
+            return self.pose
+        placed = self.pose.copy()
+        placed[:2, 2] += self.thermal_shift
+        return placed
+
+
+def pose(texture: Texture, x: float, y: float, width: float, height: float, angle: float = 0.0) -> np.ndarray:
+    """Texture pixels -> world: centred on `(x, y)`, stretched to `width` x `height`, then turned by `angle` rad."""
+    sx, sy = width / texture.width, height / texture.height
+    c, s = np.cos(angle), np.sin(angle)
+    linear = np.array([[c * sx, -s * sy], [s * sx, c * sy]])
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = np.array([x, y]) - linear @ [texture.width / 2, texture.height / 2]
+    return matrix
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A background and sprites in drawing order (the last one is nearest)."""
+
+    background: Texture
+    sprites: tuple[Sprite, ...] = ()
+
+    def render_rgb(self, view: np.ndarray, width: int, height: int) -> np.ndarray:
+        """`height x width x 3` uint8 in RGB order."""
+        return self._render(view, width, height, thermal=False)
+
+    def render_thermal(self, view: np.ndarray, width: int, height: int) -> np.ndarray:
+        """`height x width` uint8."""
+        return self._render(view, width, height, thermal=True)
+
+    def _render(self, view: np.ndarray, width: int, height: int, thermal: bool) -> np.ndarray:
+        background = self.background
+        level, matrix = _level_matrix(background, view)
+        source = (background.thermal if thermal else background.rgb)[level]
+        image = cv2.warpAffine(
+            source, index_matrix(matrix)[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+        for sprite in self.sprites:
+            _draw(image, sprite, view, thermal)
+        return image
+
+
+def _level_matrix(texture: Texture, matrix: np.ndarray) -> tuple[int, np.ndarray]:
+    """The pyramid level to sample and its transform to the view, for a texture's full-size `matrix`."""
+    level = texture.level(float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
+    height, width = texture.thermal[level].shape[:2]
+    return level, matrix @ np.diag([texture.width / width, texture.height / height, 1.0])
+
+
+def _draw(image: np.ndarray, sprite: Sprite, view: np.ndarray, thermal: bool) -> None:
+    texture = sprite.texture
+    x, y, w, h = sprite.box(view, thermal)
+    x1, y1 = max(0, int(np.floor(x)) - 1), max(0, int(np.floor(y)) - 1)
+    x2, y2 = min(image.shape[1], int(np.ceil(x + w)) + 1), min(image.shape[0], int(np.ceil(y + h)) + 1)
+    if x2 <= x1 or y2 <= y1:
+        return
+    level, matrix = _level_matrix(texture, view @ sprite._placed(thermal))
+    local = index_matrix(np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]]) @ matrix)[:2]
+    size = (x2 - x1, y2 - y1)
+    source = (texture.thermal if thermal else texture.rgb)[level]
+    drawn = cv2.warpAffine(source, local, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    drawn = drawn.astype(np.float32)
+    alpha = cv2.warpAffine(texture.alpha[level], local, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    region = image[y1:y2, x1:x2]
+    if thermal:
+        contrast, offset = sprite.warmth
+        under = region.astype(np.float32)
+        if contrast != 1.0:  # the target fades into the level of what surrounds it
+            level_here = float(under.mean())
+            drawn = level_here + (drawn - level_here) * contrast
+        drawn += offset
+    else:
+        alpha = alpha[..., None]
+        under = region.astype(np.float32)
+    region[...] = np.clip(under + (drawn - under) * alpha, 0, 255).astype(np.uint8)

@@ -1,0 +1,19 @@
+"""Which items of an unsplit data set are kept out of training."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+
+def held_out(names: Iterable[str], fraction: float = 0.25) -> set[str]:
+    """The names kept out of training: the last `fraction` of every family of names, in sorted order.
+
+    A family shares its letters (`IR_BIRD_001`, `IR_BIRD_002`, ...). A contiguous block is taken, because
+    neighbours in a numbered recording show the same place: scattered names would leak it into training.
+    """
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        families[re.sub(r"\d+", "", name)].append(name)
+    return {name for family in families.values() for name in family[len(family) - round(len(family) * fraction) :]}
