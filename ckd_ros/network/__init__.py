@@ -1,0 +1,1 @@
+"""The CKD network in PyTorch: branches, candidate elimination, centre head, checkpoints, export."""

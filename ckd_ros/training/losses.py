@@ -1,0 +1,146 @@
+"""The losses of coupled knowledge distillation.
+
+Source: paper sections 3.2 and 3.3; `B` batch, `G` cells a side of the head's maps, `N` tokens, `D` embedding width.
+Boxes are fractions of the search crop; ground truth is `(x, y, w, h)`, predictions are `(cx, cy, w, h)`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ckd_ros.network.head import Prediction
+
+MIN_OVERLAP = 0.7  # a corner may move by the Gaussian's radius and the box still overlap the truth by this much
+GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
+DENSE_CELLS = 0.3  # dense regression supervises the cells where the heat map is above this
+GIOU_WEIGHT, L1_WEIGHT = 2.0, 5.0
+STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1
+
+
+class TrackingLoss(NamedTuple):
+    """`total = focal + 2 * giou + 5 * l1`; `iou` is the mean overlap of peak boxes, for the log."""
+
+    total: Tensor
+    focal: Tensor
+    giou: Tensor
+    l1: Tensor
+    iou: Tensor
+
+
+def tracking_loss(
+    prediction: Prediction, boxes: Tensor, valid: Tensor | None = None, regression: str = "peak"
+) -> TrackingLoss:
+    """Score, overlap and corner losses of one head.
+
+    boxes: (B, 4) ground truth. valid: (B,) bool, False where the target is not in the search crop: such a sample
+    teaches an empty score map and no box. regression: 'peak' supervises the box decoded at the score's peak
+    (the paper); 'dense' every cell near the target, weighted by the heat map, which teaches small students sooner.
+    """
+    valid = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device) if valid is None else valid
+    heat = heatmap(boxes, prediction.score_map.shape[-1]) * valid.reshape(-1, 1, 1, 1)
+    truth = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)  # (B, 4) xyxy
+    peak = corners(prediction.boxes())  # (B, 4)
+    if regression == "peak":
+        predicted, target, weight = peak, truth, valid.float()
+    elif regression == "dense":
+        predicted = corners(prediction.dense_boxes())  # (B, G, G, 4)
+        target = truth[:, None, None].expand_as(predicted)
+        weight = heat[:, 0] * (heat[:, 0] > DENSE_CELLS)
+    else:
+        raise ValueError(f"regression {regression!r} is unknown, choose 'peak' or 'dense'")
+
+    focal = focal_loss(prediction.score_map, heat)
+    giou = weighted_mean(1 - generalised_iou(predicted, target)[1], weight)
+    l1 = weighted_mean((predicted - target).abs().mean(-1), weight)
+    overlap = weighted_mean(generalised_iou(peak.detach(), truth)[0], valid.float())
+    return TrackingLoss(focal + GIOU_WEIGHT * giou + L1_WEIGHT * l1, focal, giou, l1, overlap)
+
+
+def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean of values under weights of the same shape; zero, with zero gradient, where all weights are zero."""
+    return (values * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def corners(boxes: Tensor) -> Tensor:
+    """(..., 4) boxes from (cx, cy, w, h) to (x1, y1, x2, y2)."""
+    return torch.cat([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], dim=-1)
+
+
+def generalised_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and generalised IoU of paired xyxy boxes, (..., 4) x (..., 4) -> (...), (...)."""
+    area_a = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1)
+    area_b = (b[..., 2:] - b[..., :2]).clamp(min=0).prod(-1)
+    inner = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union, hull = (area_a + area_b - inner).clamp(min=1e-9), hull.clamp(min=1e-9)
+    return inner / union, inner / union - (hull - union) / hull
+
+
+def heatmap(boxes: Tensor, grid: int) -> Tensor:
+    """Target score maps (B, 1, grid, grid) of boxes (B, 4): a Gaussian with peak 1 on the rounded centre cell.
+
+    As in CornerNet: the radius is the whole number of cells that either corner may move while the overlap stays above
+    `MIN_OVERLAP`, the Gaussian's standard deviation a sixth of the diameter, and it ends at the radius.
+    """
+    centre = ((boxes[:, :2] + boxes[:, 2:] / 2) * grid).round().clamp(0, grid - 1)  # (B, 2)
+    radius = gaussian_radius(boxes[:, 2] * grid, boxes[:, 3] * grid).floor().reshape(-1, 1, 1)
+    axis = torch.arange(grid, dtype=boxes.dtype, device=boxes.device)
+    dx = axis.reshape(1, 1, -1) - centre[:, 0].reshape(-1, 1, 1)  # (B, 1, grid)
+    dy = axis.reshape(1, -1, 1) - centre[:, 1].reshape(-1, 1, 1)  # (B, grid, 1)
+    sigma = (2 * radius + 1) / 6
+    heat = torch.exp(-(dx**2 + dy**2) / (2 * sigma**2))  # (B, grid, grid)
+    inside = (dx.abs() <= radius) & (dy.abs() <= radius) & (heat >= GAUSSIAN_FLOOR)
+    return (heat * inside).unsqueeze(1)
+
+
+def gaussian_radius(width: Tensor, height: Tensor) -> Tensor:
+    """CornerNet's radius (B,) in cells for boxes of that many cells, its published formula (roots over 2, not 2a)."""
+    total, area = width + height, width * height
+    b2, b3 = 2 * total, -2 * MIN_OVERLAP * total
+    c1 = area * (1 - MIN_OVERLAP) / (1 + MIN_OVERLAP)
+    c2, c3 = (1 - MIN_OVERLAP) * area, (MIN_OVERLAP - 1) * area
+    r1 = (total + (total**2 - 4 * c1).sqrt()) / 2
+    r2 = (b2 + (b2**2 - 16 * c2).sqrt()) / 2
+    r3 = (b3 + (b3**2 - 16 * MIN_OVERLAP * c3).sqrt()) / 2
+    return torch.minimum(r1, torch.minimum(r2, r3)).clamp(min=0)
+
+
+def focal_loss(score: Tensor, heat: Tensor) -> Tensor:
+    """CornerNet's penalty-reduced focal loss (alpha 2, beta 4), summed, over the number of positive cells.
+
+    score (B, 1, G, G) in (0, 1); heat of the same shape, 1 exactly at positive cells. Without any positive cell
+    (only negative samples) the sum is left undivided.
+    """
+    positive = heat.eq(1)
+    on_target = score.log() * (1 - score) ** 2
+    elsewhere = (1 - score).log() * score**2 * (1 - heat) ** 4
+    return -torch.where(positive, on_target, elsewhere).sum() / positive.sum().clamp(min=1)
+
+
+def style_loss(rgb_blocks: list[Tensor], tir_blocks: list[Tensor]) -> Tensor:
+    """Distance of the two students' channel statistics over tokens, summed over blocks of (B, N, D) features.
+
+    Gradients flow into both: the styles meet, neither is the model.
+    """
+    loss = rgb_blocks[0].new_zeros((), dtype=torch.float32)
+    for rgb, tir in zip(rgb_blocks, tir_blocks, strict=True):
+        rgb, tir = rgb.float(), tir.float()
+        loss = loss + F.mse_loss(rgb.mean(1), tir.mean(1)) + F.mse_loss(rgb.std(1), tir.std(1))
+    return loss
+
+
+def content_loss(student_blocks: list[Tensor], teacher_blocks: list[Tensor]) -> Tensor:
+    """Distance of a student's instance-normalised features to its detached teacher's, summed over blocks."""
+    loss = student_blocks[0].new_zeros((), dtype=torch.float32)
+    for student, teacher in zip(student_blocks, teacher_blocks, strict=True):
+        loss = loss + F.mse_loss(normalise_channels(student), normalise_channels(teacher.detach()))
+    return loss
+
+
+def normalise_channels(tokens: Tensor) -> Tensor:
+    """Instance normalisation: every channel of (B, N, D) to zero mean and unit variance over its tokens."""
+    return F.instance_norm(tokens.float().transpose(1, 2), eps=1e-5)  # (B, D, N)
