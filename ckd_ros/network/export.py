@@ -1,0 +1,134 @@
+"""The student as an ONNX file with fixed shapes, and the proof that ONNX Runtime computes the same."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ckd_ros.network.checkpoint import atomic_write
+from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.head import Prediction
+from ckd_ros.network.student import CKDStudent
+
+OPSET = 18
+INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
+TEMPLATE_BOX = "template_box"
+TOLERANCE = 1e-3
+
+
+class _Maps(nn.Module):
+    """The student without its intermediate features: what a graph should hold."""
+
+    def __init__(self, student: CKDStudent):
+        super().__init__()
+        self.student = student
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return tuple(self.student(*inputs).prediction)
+
+
+def input_names(config: CKDConfig) -> tuple[str, ...]:
+    """Names of the exported model's inputs, in order."""
+    return (*INPUTS, TEMPLATE_BOX) if config.template_box else INPUTS
+
+
+def example_inputs(config: CKDConfig, seed: int = 0) -> tuple[Tensor, ...]:
+    """Random normalised crops (1, 3, S, S) and, where the preset reads it, a centred template box (1, 4)."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = (config.template_size, config.template_size, config.search_size, config.search_size)
+    crops = tuple(torch.randn(1, 3, size, size, generator=generator) for size in sizes)
+    side = 1 / config.template_factor
+    box = torch.tensor([[0.5 - side / 2, 0.5 - side / 2, side, side]])
+    return (*crops, box) if config.template_box else crops
+
+
+def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
+    """What a runtime must know to feed the model, as strings."""
+    return {
+        "preset": config.preset,
+        "opset": str(OPSET),
+        "template_size": str(config.template_size),
+        "search_size": str(config.search_size),
+        "template_factor": str(config.template_factor),
+        "search_factor": str(config.search_factor),
+        "mean": ",".join(map(str, config.mean)),
+        "std": ",".join(map(str, config.std)),
+        "training": json.dumps(training or {}),
+    }
+
+
+def fold_batch_norm(model: nn.Module) -> nn.Module:
+    """A copy in eval mode in which every convolution has taken in the BatchNorm that follows it."""
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    return model
+
+
+def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | None = None) -> None:
+    """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
+
+    training: a JSON-able record of how the weights came about.
+    """
+    import onnx
+
+    model = _Maps(fold_batch_norm(student).cpu()).eval()
+    with atomic_write(path) as temporary, torch.no_grad(), _quiet_exporter():
+        torch.onnx.export(
+            model,
+            example_inputs(student.config),
+            temporary,
+            input_names=input_names(student.config),
+            output_names=Prediction._fields,
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+        graph = onnx.load(temporary)
+        onnx.helper.set_model_props(graph, metadata(student.config, training))
+        onnx.checker.check_model(graph)
+        onnx.save(graph, temporary)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hides the exporter's notes about torchvision, which the network does not use, and its own deprecations."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def check_export(student: CKDStudent, path: str | os.PathLike, tolerance: float = TOLERANCE) -> float:
+    """Largest absolute difference between ONNX Runtime and PyTorch on random inputs, over all maps.
+
+    Raises ValueError when it exceeds `tolerance`.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    inputs = example_inputs(student.config, seed=1)
+    named = {name: x.numpy() for name, x in zip(input_names(student.config), inputs, strict=True)}
+    with torch.no_grad():
+        expected = copy.deepcopy(student).cpu().eval()(*inputs).prediction
+    found = session.run(list(Prediction._fields), named)
+    worst = max((torch.from_numpy(a) - b).abs().max().item() for a, b in zip(found, expected, strict=True))
+    if not worst <= tolerance:
+        raise ValueError(f"{path} differs from the network by {worst:.2e}, more than {tolerance:.0e}: export it again")
+    return worst
