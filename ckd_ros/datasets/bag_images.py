@@ -1,0 +1,73 @@
+"""Image messages of bags to images and back, without ROS."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from rosbags.image import image_to_cvimage
+from rosbags.typesys.store import Typestore
+
+from ckd_ros.frames import ENCODINGS, Image
+
+RAW = "sensor_msgs/msg/Image"
+_SAME_LAYOUT = {"16UC1": "mono16", "8UC1": "mono8", "8UC3": "bgr8"}
+
+
+def decode(message: object, thermal: bool) -> Image:
+    """A `sensor_msgs` Image or CompressedImage of a bag as an image.
+
+    Packed encodings keep their bytes, others (bayer, yuv) become bgr8. Thermal images keep 16 bits.
+    Raises ValueError or rosbags' ImageError for data that does not fit.
+    """
+    if hasattr(message, "format"):
+        flags = cv2.IMREAD_UNCHANGED if thermal else cv2.IMREAD_COLOR
+        data = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags) if len(message.data) else None
+        if data is None:
+            raise ValueError(f"compressed data of format '{message.format}' does not decode")
+        if data.ndim == 2:
+            return Image(data, "mono16" if data.dtype == np.uint16 else "mono8")
+        return Image(np.ascontiguousarray(data[..., :3]), "bgr8")
+    encoding = _SAME_LAYOUT.get(message.encoding, message.encoding)
+    if encoding not in ENCODINGS:
+        message.data = _unpadded(message)
+        return Image(np.ascontiguousarray(image_to_cvimage(message, "bgr8")), "bgr8")
+    dtype, channels = ENCODINGS[encoding]
+    rows = _rows(message, message.width * channels * dtype.itemsize)
+    data = rows.view(dtype.newbyteorder(">" if message.is_bigendian else "<")).astype(dtype, copy=False)
+    return Image(data.reshape(message.height, message.width, channels) if channels > 1 else data, encoding)
+
+
+def _rows(message: object, width: int) -> np.ndarray:
+    """The image's bytes without row padding, `height x width` bytes. Raises ValueError if there are too few."""
+    step, height = message.step or width, message.height
+    if step < width or height <= 0 or width <= 0 or message.data.size < step * (height - 1) + width:
+        raise ValueError(
+            f"{message.width} x {height} {message.encoding} with {step} bytes a row needs more than {message.data.size}"
+        )
+    # The last row may come without its padding.
+    rows = np.lib.stride_tricks.as_strided(message.data, (height, width), (step, 1), writeable=False)
+    return np.ascontiguousarray(rows)
+
+
+def _unpadded(message: object) -> np.ndarray:
+    """Bytes of an image without row padding, for encodings whose pixels take whole bytes."""
+    pixel_bytes = message.step // message.width if message.width else 0
+    if not pixel_bytes:
+        raise ValueError(f"an image of width {message.width} cannot have {message.step} bytes a row")
+    return _rows(message, message.width * pixel_bytes).reshape(-1)
+
+
+def image_message(types: Typestore, image: Image, stamp: int, frame: str) -> object:
+    """`sensor_msgs/Image` of an image, stamped in nanoseconds."""
+    make = types.types
+    time = make["builtin_interfaces/msg/Time"](*divmod(stamp, 10**9))
+    data = np.ascontiguousarray(image.data)
+    return make[RAW](
+        header=make["std_msgs/msg/Header"](stamp=time, frame_id=frame),
+        height=image.height,
+        width=image.width,
+        encoding=image.encoding,
+        is_bigendian=0,
+        step=data.strides[0],
+        data=data.reshape(-1).view(np.uint8),
+    )

@@ -1,0 +1,55 @@
+"""Box files: one `x,y,w,h` line per frame."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ckd_ros.files import replacing
+
+_SEPARATOR = re.compile(r"[,\s]+")
+
+
+def read_boxes(path: Path) -> np.ndarray:
+    """`N x 4` boxes of a text file, one line a frame, separated by commas, blanks or tabs; `x,y,w,h` header allowed.
+
+    Rows with a `nan` or without area become NaN rows: not visible.
+    Raises ValueError that names the file and the line for anything else than four numbers.
+    """
+    rows = []
+    for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), start=1):
+        fields = [field for field in _SEPARATOR.split(line.strip()) if field]
+        if not fields or (number == 1 and [field.lower() for field in fields] == ["x", "y", "w", "h"]):
+            continue
+        try:
+            row = [float(field) for field in fields]
+        except ValueError:
+            row = []
+        if len(row) != 4:
+            raise ValueError(f"{path}, line {number}: expected the four numbers x,y,w,h, found '{line.strip()[:60]}'")
+        rows.append(row)
+    return visible_or_nan(np.array(rows, float).reshape(-1, 4))
+
+
+def visible_or_nan(boxes: np.ndarray) -> np.ndarray:
+    """`N x 4` boxes with every row that is not finite or has no area replaced by NaN."""
+    usable = np.isfinite(boxes).all(axis=1) & (np.nan_to_num(boxes[:, 2:]) > 0).all(axis=1)
+    return np.where(usable[:, None], boxes, np.nan)
+
+
+def write_boxes(path: Path, boxes: np.ndarray) -> None:
+    """Write `N x 4` boxes as `x,y,w,h` lines with a hundredth of a pixel; the file appears whole or not at all."""
+    with replacing(Path(path)) as temporary:
+        np.savetxt(temporary, np.asarray(boxes, float).reshape(-1, 4), fmt="%.2f", delimiter=",")
+
+
+def fit_truth(boxes: np.ndarray, frames: int, path: Path) -> np.ndarray:
+    """Truth of exactly `frames` rows: missing rows at the end are not visible.
+
+    Raises ValueError when there are more boxes than frames: they belong to something else.
+    """
+    if len(boxes) > frames:
+        raise ValueError(f"{path} has {len(boxes)} boxes for {frames} frames: it belongs to another sequence")
+    return np.concatenate([boxes, np.full((frames - len(boxes), 4), np.nan)])

@@ -1,0 +1,96 @@
+"""One or two video files as a sequence, with truth from a `NAME.csv` beside the main one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ckd_ros.datasets.boxes import fit_truth, read_boxes
+from ckd_ros.datasets.lasher import thermal_image
+from ckd_ros.datasets.pairing import pair_nearest
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.frames import FramePair, Image
+
+
+class VideoSequence(Sequence):
+    """A colour and a thermal video that start at the same moment; either may be None.
+
+    Frames are paired by time, so the frame rates may differ; `rate` overrides that of the main video (colour, or
+    thermal where it is alone). Boxes are read from the `NAME.csv` beside the main video, one row a frame.
+    Raises ValueError for files that OpenCV does not read, and for truth that does not fit.
+    """
+
+    def __init__(self, rgb: Path | None, thermal: Path | None, rate: float | None = None) -> None:
+        if rgb is None and thermal is None:
+            raise ValueError("a video sequence needs at least one video")
+        self._paths = tuple(None if path is None else Path(path) for path in (rgb, thermal))
+        main = self._paths[0] or self._paths[1]
+        self.name = main.stem
+        info = [None if path is None else probe(path) for path in self._paths]
+        recorded = (info[0] or info[1])[1]
+        self.rate = rate or recorded
+        stamps = [
+            np.zeros(0, np.int64) if known is None else np.round(np.arange(known[0]) * 1e9 / known[1]).astype(np.int64)
+            for known in info
+        ]
+        slop = 0.5e9 / min(known[1] for known in info if known)
+        self._pairs = pair_nearest(*stamps, slop)
+        self._stamps = [np.round(known * (recorded / self.rate)).astype(np.int64) for known in stamps]
+        truth = main.with_suffix(".csv")
+        if truth.exists():
+            self._set_truth(fit_truth(read_boxes(truth), len(stamps[0 if info[0] else 1]), truth), 0 if info[0] else 1)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def frames(self) -> Iterator[FramePair]:
+        streams = [None if path is None else _decoded(path) for path in self._paths]
+        for pair in self._pairs:
+            images = [None if index is None else next(stream) for index, stream in zip(pair, streams, strict=True)]
+            stamps = [
+                None if index is None else int(known[index]) for index, known in zip(pair, self._stamps, strict=True)
+            ]
+            yield FramePair(
+                None if images[0] is None else Image(images[0], "bgr8"),
+                None if images[1] is None else thermal_image(images[1]),
+                *stamps,
+            )
+
+    def _set_truth(self, boxes: np.ndarray, side: int) -> None:
+        blank = np.full(4, np.nan)
+        self.boxes = np.array([blank if pair[side] is None else boxes[pair[side]] for pair in self._pairs])
+        if np.isfinite(self.boxes[0]).all():
+            self.init_box = self.boxes[0].copy()
+
+
+def probe(path: Path) -> tuple[int, float]:
+    """Number of frames and frames per second of a video. Raises ValueError if OpenCV reads no frame of it."""
+    if not path.is_file():
+        raise ValueError(f"there is no video {path}")
+    capture = cv2.VideoCapture(str(path))
+    count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))
+    readable = capture.read()[0]
+    capture.release()
+    if not readable:
+        raise ValueError(f"OpenCV reads no frame of {path}: it is empty, cut short, or not a video")
+    if count <= 0 or not rate > 0:
+        raise ValueError(f"{path} does not say how many frames it has: copy it into an .mp4 or .avi container")
+    return count, rate
+
+
+def _decoded(path: Path) -> Iterator[np.ndarray]:
+    """Frames as bgr arrays. Raises ValueError if the file ends before the number of frames it announced."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        number = 0
+        while True:
+            found, frame = capture.read()
+            if not found:
+                raise ValueError(f"{path} breaks off after {number} frames: the file is damaged or cut short")
+            number += 1
+            yield frame
+    finally:
+        capture.release()

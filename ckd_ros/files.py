@@ -1,0 +1,28 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, with the same suffix, that takes its place when the block ends well.
+
+    The block creates a file or a folder there. If it raises (or creates nothing), `path` stays as it was and the
+    temporary is removed. Missing parent folders are made. A folder replaces only what is missing or empty.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = room / path.name
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
