@@ -107,12 +107,17 @@ def distillation_loss(
     regression: str = "peak",
     style_weight: float = STYLE_WEIGHT,
     content_weight: float = CONTENT_WEIGHT,
+    present: Tensor | None = None,
 ) -> DistillationLoss:
-    """The sum of three tracking losses, style and content (method: paper equation 6); arguments as `tracking_loss`."""
-    heads = [
-        tracking_loss(maps, boxes, valid, regression)
-        for maps in (output.student, output.teacher_rgb, output.teacher_tir)
-    ]
+    """The sum of three tracking losses, style and content (method: paper equation 6); arguments as `tracking_loss`.
+
+    present (B, 2) says which modalities each sample has: a teacher learns from the samples that show it something.
+    """
+    heads = [tracking_loss(output.student, boxes, valid, regression)]
+    for modality, maps in enumerate((output.teacher_rgb, output.teacher_tir)):
+        seen = slice(None) if present is None else present[:, modality]
+        maps = Prediction(*(m[seen] for m in maps))
+        heads.append(tracking_loss(maps, boxes[seen], None if valid is None else valid[seen], regression))
     rgb, tir = output.student_branches
     style = style_loss(rgb.blocks, tir.blocks)
     content = sum(

@@ -1,0 +1,94 @@
+"""Windows around the target of single-modality videos, cut once and kept in memory-mapped arrays.
+
+A folder of videos holds `NAME.mp4` and `NAME.csv` (header `x,y,w,h`, one row a frame in pixels, `nan` where the target
+is not visible).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ckd_ros.datasets.splits import held_out
+from ckd_ros.geometry import crop_window, index_matrix
+
+log = logging.getLogger(__name__)
+
+WINDOW_FACTOR = 7.0
+SIZE = 192
+STRIDE = 4
+
+
+class VideoBank:
+    """Every `STRIDE`-th visible target of a folder's training videos, with its surroundings.
+
+    Each window spans `WINDOW_FACTOR` times the target's side, at `SIZE` x `SIZE` pixels (small targets are kept at
+    their native scale, never enlarged more than twice).
+
+    Attributes:
+        images: `N x SIZE x SIZE x 3` uint8 RGB, or `N x SIZE x SIZE` for thermal.
+        boxes: `N x 4` boxes in window pixels.
+        clips: `N` index of the video each window comes from; windows of one video are consecutive, in time order.
+
+    Raises:
+        FileNotFoundError: if the folder holds no labelled video.
+    """
+
+    def __init__(self, folder: str | Path, thermal: bool, cache: str | Path):
+        folder = Path(folder)
+        videos = sorted(f for f in folder.glob("*.mp4") if f.with_suffix(".csv").exists())
+        kept_out = held_out(f.stem for f in videos)
+        videos = [f for f in videos if f.stem not in kept_out]
+        if not videos:
+            raise FileNotFoundError(f"no labelled video (NAME.mp4 with NAME.csv) in '{folder}'")
+        recipe = repr([(f.name, f.stat().st_size) for f in videos] + [WINDOW_FACTOR, SIZE, STRIDE, thermal])
+        store = Path(cache) / f"videos-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
+        if not store.exists():
+            log.info("cutting windows from %d videos of %s into %s", len(videos), folder, store)
+            _build(videos, thermal, store)
+        self.images = np.load(store / "images.npy", mmap_mode="r")
+        self.boxes = np.load(store / "boxes.npy")
+        self.clips = np.load(store / "clips.npy")
+        starts = np.flatnonzero(np.diff(self.clips, prepend=-1))
+        self.spans = list(zip(starts, np.append(starts[1:], len(self.clips)), strict=True))
+        self.thermal = thermal
+
+
+def _build(videos: list[Path], thermal: bool, store: Path) -> None:
+    images, boxes, clips = [], [], []
+    for clip, file in enumerate(videos):
+        truth = np.genfromtxt(file.with_suffix(".csv"), delimiter=",", skip_header=1).reshape(-1, 4)
+        capture = cv2.VideoCapture(str(file))
+        for number, box in enumerate(truth):
+            if not capture.grab():
+                break
+            if number % STRIDE or not (np.isfinite(box).all() and min(box[2:]) >= 3):
+                continue
+            ok, frame = capture.retrieve()
+            if not ok:
+                break
+            window = crop_window(box, max(WINDOW_FACTOR, SIZE / 2 / np.sqrt(box[2] * box[3])))
+            matrix = index_matrix(window.matrix(SIZE))[:2]
+            flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
+            image = cv2.warpAffine(frame, matrix, (SIZE, SIZE), flags=flags)
+            images.append(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if thermal else cv2.COLOR_BGR2RGB))
+            boxes.append(window.to_fraction(box) * SIZE)
+            clips.append(clip)
+        capture.release()
+    store.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=store.parent))
+    try:
+        np.save(draft / "images.npy", np.stack(images))
+        np.save(draft / "boxes.npy", np.stack(boxes))
+        np.save(draft / "clips.npy", np.array(clips))
+        os.replace(draft, store)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
