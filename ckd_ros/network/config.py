@@ -105,8 +105,8 @@ PRESETS = {
         template_box=True,
         elimination="multimodal",
         elimination_blocks=(2, 4),
-        head_channels=(128, 64, 32, 16),
-        neck_dim=128,
+        head_channels=(64, 48, 32, 16),
+        neck_dim=96,
     ),
 }
 

@@ -57,7 +57,7 @@ class TrainingConfig:
     seed: int = 0
     workers: int = 1
     ema: float = 0.998
-    checkpoint_every: int = 250
+    checkpoint_every: int = 100
     log_every: int = 50
 
     def __post_init__(self) -> None:
