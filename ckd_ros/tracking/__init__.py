@@ -1,0 +1,21 @@
+"""The runtime: `Tracker` and what it is made of. Needs NumPy, OpenCV and ONNX Runtime only."""
+
+from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
+from ckd_ros.tracking.engine import ModelSpec, OnnxEngine, default_model
+from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
+from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
+
+__all__ = [
+    "ConfidenceConfig",
+    "ModelSpec",
+    "OnnxEngine",
+    "Registration",
+    "ThermalConfig",
+    "ThermalNormalizer",
+    "TrackResult",
+    "TrackState",
+    "Tracker",
+    "TrackerConfig",
+    "default_model",
+]

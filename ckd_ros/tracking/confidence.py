@@ -1,0 +1,80 @@
+"""Whether the target is seen, doubted or lost, from the peak of the score map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ckd_ros.tracking.settings import check_settings, setting
+
+
+class TrackState(IntEnum):
+    """What the tracker believes; the values are those of `msg/Track.msg`."""
+
+    IDLE = 0  #: no target
+    TRACKING = 1  #: the target is seen
+    UNCERTAIN = 2  #: a best guess, on weak evidence
+    LOST = 3  #: not seen; a growing region is searched
+
+
+@dataclass(frozen=True)
+class ConfidenceConfig:
+    """When the state changes.
+
+    Thresholds are of the confidence (the score map's peak, [0, 1]); counts are of consecutive frames.
+    `lost_below <= uncertain_below <= tracking_above`: the gaps between them, and the counts, are the hysteresis.
+    Raises ValueError for values out of range or order.
+    """
+
+    uncertain_below: float = setting(0.3, 0.0, 1.0, "below this, TRACKING turns UNCERTAIN")
+    uncertain_after: int = setting(2, 1, 1000, "frames below `uncertain_below` until it does")
+    tracking_above: float = setting(0.4, 0.0, 1.0, "from this on, UNCERTAIN turns TRACKING again")
+    tracking_after: int = setting(2, 1, 1000, "frames above `tracking_above` until it does")
+    lost_below: float = setting(0.2, 0.0, 1.0, "below this, UNCERTAIN turns LOST")
+    lost_after: int = setting(10, 1, 1000, "frames below `lost_below` until it does")
+    reacquire_above: float = setting(0.45, 0.01, 1.0, "from this on, a find of the search for a lost target counts")
+    reacquire_after: int = setting(2, 1, 1000, "frames in which the same find must be seen until LOST turns TRACKING")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.lost_below <= self.uncertain_below <= self.tracking_above:
+            raise ValueError(
+                f"thresholds lost_below {self.lost_below}, uncertain_below {self.uncertain_below}, tracking_above "
+                f"{self.tracking_above} are out of order: each must be at most the next"
+            )
+
+
+class ConfidenceMonitor:
+    """The state machine. Starts in TRACKING: the target was just marked by somebody who saw it."""
+
+    def __init__(self, config: ConfidenceConfig | None = None) -> None:
+        self.config = config or ConfidenceConfig()
+        self.state = TrackState.TRACKING
+        self._streaks: dict[str, int] = {}
+
+    def update(self, confidence: float) -> TrackState:
+        """The state after a frame. While LOST, `confidence` is that of the best find: see `restart_search`."""
+        c = self.config
+        if self.state is TrackState.TRACKING:
+            if self._lasted("low", confidence < c.uncertain_below, c.uncertain_after):
+                self._enter(TrackState.UNCERTAIN)
+        elif self.state is TrackState.UNCERTAIN:
+            if self._lasted("high", confidence >= c.tracking_above, c.tracking_after):
+                self._enter(TrackState.TRACKING)
+            elif self._lasted("lost", confidence < c.lost_below, c.lost_after):
+                self._enter(TrackState.LOST)
+        elif self._lasted("found", confidence >= c.reacquire_above, c.reacquire_after):
+            self._enter(TrackState.TRACKING)
+        return self.state
+
+    def restart_search(self) -> None:
+        """The next find is another one than those counted so far towards `reacquire_after`."""
+        self._streaks.clear()
+
+    def _enter(self, state: TrackState) -> None:
+        self.state = state
+        self._streaks.clear()
+
+    def _lasted(self, name: str, holds: bool, frames: int) -> bool:
+        self._streaks[name] = self._streaks.get(name, 0) + 1 if holds else 0
+        return self._streaks[name] >= frames

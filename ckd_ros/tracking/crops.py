@@ -1,0 +1,98 @@
+"""From a camera image straight to a network input: one bilinear warp, then colour and normalisation of the crop only.
+
+The image is read in place in its own encoding; nothing of full-frame size is ever made. For thermal images the warp is
+composed with the registration, so its crop shows the same part of the scene as the colour crop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.frames import Image
+from ckd_ros.geometry import Window
+from ckd_ros.tracking.thermal import ThermalNormalizer
+
+#: Channel of the raw crop that holds red, green and blue.
+_RGB_CHANNELS = {"rgb8": (0, 1, 2), "rgba8": (0, 1, 2), "bgr8": (2, 1, 0), "bgra8": (2, 1, 0)}
+_WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The network's `(value - mean) / std` per channel, for values in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def scale_bias(self, full: float) -> tuple[np.ndarray, np.ndarray]:
+        """`(3,)` scale and bias so that `raw * scale + bias` normalises raw values of which `full` is white."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return 1.0 / (std * np.float32(full)), -mean / std
+
+
+def warp(image: Image, matrix: np.ndarray, size: int, border: float = 0.0) -> np.ndarray:
+    """`size x size (x C)` crop of raw pixel values, bilinear; outside the image `border`.
+
+    Args:
+        matrix: 3x3 transform from crop pixels to image pixels, continuous coordinates. Being the inverse of what
+            `Window.matrix` and `Registration.matrix` compose to, it exists even where a homography folds.
+    """
+    matrix, shape = geometry.index_matrix(matrix), (size, size)
+    if geometry.is_affine(matrix):
+        return cv2.warpAffine(image.data, matrix[:2] / matrix[2, 2], shape, flags=_WARP, borderValue=(border,) * 4)
+    return cv2.warpPerspective(image.data, matrix, shape, flags=_WARP, borderValue=(border,) * 4)
+
+
+def crop_to_image(window: Window, size: int) -> np.ndarray:
+    """3x3 transform from a `size` x `size` crop of a window to the window's image: the inverse of `Window.matrix`."""
+    scale = window.side / size
+    return np.array([[scale, 0.0, window.x], [0.0, scale, window.y], [0.0, 0.0, 1.0]])
+
+
+def write_colour(crop: np.ndarray, encoding: str, normalisation: Normalisation, out: np.ndarray) -> None:
+    """Convert a raw crop `S x S (x C)` of any encoding to RGB and write it, normalised, to `out` `(3, S, S)` float32.
+
+    Grey encodings fill all three channels; mono16 counts over its full 16-bit range.
+    """
+    scale, bias = normalisation.scale_bias(65535.0 if encoding == "mono16" else 255.0)
+    if crop.ndim == 2 or crop.shape[2] == 1:
+        planes = (crop.reshape(crop.shape[:2]),) * 3
+    else:
+        raw = cv2.split(crop)
+        planes = tuple(raw[channel] for channel in _RGB_CHANNELS[encoding])
+    for channel, plane in enumerate(planes):
+        np.multiply(plane, scale[channel], out=out[channel])
+        out[channel] += bias[channel]
+
+
+def write_grey(grey: np.ndarray, normalisation: Normalisation, out: np.ndarray) -> None:
+    """Write a grey crop `S x S` in [0, 1] to all three channels of `out` `(3, S, S)` float32, normalised."""
+    scale, bias = normalisation.scale_bias(1.0)
+    for channel in range(3):
+        np.multiply(grey, scale[channel], out=out[channel])
+        out[channel] += bias[channel]
+
+
+def cut_colour(image: Image, window: Window, normalisation: Normalisation, out: np.ndarray) -> None:
+    """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32."""
+    size = out.shape[-1]
+    write_colour(warp(image, crop_to_image(window, size), size), image.encoding, normalisation, out)
+
+
+def cut_thermal(
+    image: Image,
+    window: Window,
+    rgb_to_thermal: np.ndarray,
+    thermal: ThermalNormalizer,
+    normalisation: Normalisation,
+    out: np.ndarray,
+) -> None:
+    """The crop of a thermal image that shows what `window` of the RGB image shows, normalised, into `out`."""
+    size = out.shape[-1]
+    # Black outside the image: blended with the edge as raw counts, it must be the counts that become black.
+    raw = warp(image, rgb_to_thermal @ crop_to_image(window, size), size, border=thermal.range[0])
+    write_grey(thermal.apply(raw, image.encoding), normalisation, out)
