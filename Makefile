@@ -1,0 +1,34 @@
+# Two commands on a fresh machine: `make demo` and `make test`. `make` lists the others.
+
+PYTHON ?= python3
+ENV := tools/env.sh
+
+.PHONY: help setup demo test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [SOURCE=...] [RATE=20]  track a target on ROS 2; leaves a video, a plot and summary.json in demo/"
+	@echo "                                  SOURCE: nothing (the simulator), a folder of registered pairs, an RGB-T"
+	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag"
+	@echo "make test                         install what the tests need and run them"
+	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
+	@echo "make lint                         check the style"
+	@echo "make clean                        remove everything that these commands made"
+	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.13) than python3"
+
+setup:
+	@$(PYTHON) tools/setup_environment.py
+
+demo: setup
+	@$(ENV) python -m ckd_ros.ros.demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(RATE),--rate "$(RATE)")
+
+test:
+	@$(PYTHON) tools/setup_environment.py --tests
+	@$(ENV) python -m pytest
+
+lint:
+	@$(PYTHON) tools/setup_environment.py --tests
+	@$(ENV) ruff check .
+
+clean:
+	rm -rf .venv build install log demo *.egg-info .pytest_cache .ruff_cache
