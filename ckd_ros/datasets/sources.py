@@ -1,0 +1,198 @@
+"""Opens whatever a user names as a source of frames.
+
+| source | what it is |
+|---|---|
+| `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
+| a folder with `rgb/` and `tir/` | registered pairs, as material for the simulator (`simulator:pairs=FOLDER`) |
+| a folder with `visible/` and `infrared/` | a sequence in the form of the LasHeR benchmark |
+| `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
+| a bag (folder, `.mcap`, `.db3`), `BAG?rgb=/TOPIC&thermal=/TOPIC` | a recording of ROS image topics |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.frames import FramePair
+
+MODALITIES = ("both", "rgb", "thermal")
+BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
+
+
+def open_source(spec: str, rate: float | None = None, modality: str = "both") -> Sequence:
+    """The sequence that `spec` names (see the module), its stamps stretched to `rate` frames per second if given.
+
+    `modality` "rgb" or "thermal" leaves the other camera's images out; boxes are then in pixels of the one left.
+    Raises ValueError that says what was expected where, FileNotFoundError for a path that does not exist, and
+    ImportError naming the missing package for bags.
+    """
+    spec = spec.strip()
+    if modality not in MODALITIES:
+        raise ValueError(f"modality '{modality}' is unknown: expected one of {', '.join(MODALITIES)}")
+    if rate is not None and not 0 < rate < 10000:
+        raise ValueError(f"a rate of {rate} frames per second is not possible: expected a positive number")
+    if spec == "simulator" or spec.startswith("simulator:"):
+        return _simulated(spec.partition(":")[2], rate, modality)
+    if "," in spec and not Path(spec).exists():
+        return _videos(spec, rate, modality)
+    path, question, query = spec.partition("?")
+    path = Path(path).expanduser()
+    if question and not Path(spec).exists():
+        return _bag(path, query, rate, modality)
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        return _folder(path, rate, modality)
+    if not path.exists():
+        raise FileNotFoundError(f"source '{spec}' does not exist: expected {_EXPECTED}")
+    if path.suffix.lower() in BAG_SUFFIXES:
+        return _bag(path, "", rate, modality)
+    if modality == "both":
+        raise ValueError(
+            f"'{spec}' is one video, which shows one modality: say which with the modality rgb or thermal, "
+            f"or as '{spec},' (colour) or ',{spec}' (thermal)"
+        )
+    return _videos(f"{spec}," if modality == "rgb" else f",{spec}", rate, modality)
+
+
+_EXPECTED = (
+    "'simulator', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/, infrared/), "
+    "'rgb.mp4,thermal.mp4', or a bag"
+)
+
+
+def _folder(path: Path, rate: float | None, modality: str) -> Sequence:
+    from ckd_ros.datasets.lasher import LasherSequence, is_lasher
+
+    if is_lasher(path):
+        return LasherSequence(path, rate, modality)
+    if (path / "rgb").is_dir() and (path / "tir").is_dir():
+        return _simulated(f"pairs={path}", rate, modality)
+    if (path / "metadata.yaml").exists():
+        return _bag(path, "", rate, modality)
+    recordings = [known for known in path.iterdir() if known.suffix.lower() in BAG_SUFFIXES]
+    if len(recordings) == 1:
+        return _bag(recordings[0], "", rate, modality)
+    found = ", ".join(sorted(known.name for known in path.iterdir())[:8]) or "nothing"
+    raise ValueError(
+        f"folder '{path}' holds no source: expected rgb/ and tir/ (registered pairs), visible/ and infrared/ (a "
+        f"sequence), or metadata.yaml (a bag), found {found}"
+    )
+
+
+def _videos(spec: str, rate: float | None, modality: str) -> Sequence:
+    from ckd_ros.datasets.video import VideoSequence
+
+    names = [name.strip() for name in spec.split(",")]
+    if len(names) != 2 or not any(names):
+        raise ValueError(f"'{spec}' is no pair of videos: expected 'rgb.mp4,thermal.mp4', 'rgb.mp4,' or ',thermal.mp4'")
+    rgb, thermal = (Path(name).expanduser() if name else None for name in names)
+    if modality == "rgb":
+        thermal = None
+    elif modality == "thermal":
+        rgb = None
+    if rgb is None and thermal is None:
+        raise ValueError(f"'{spec}' has no {modality} video")
+    return VideoSequence(rgb, thermal, rate)
+
+
+def _bag(path: Path, query: str, rate: float | None, modality: str) -> Sequence:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no bag '{path}'")
+    settings = _settings(query, "&", ("rgb", "thermal", "slop"), "bag")
+    if "slop" in settings:
+        settings["slop"] = _converted("slop", settings["slop"], float)
+    from ckd_ros.datasets.bag import BagSequence
+
+    return BagSequence(path, rate=rate, modality=modality, **settings)
+
+
+def _simulated(text: str, rate: float | None, modality: str) -> Sequence:
+    from ckd_ros.datasets.simulator import SimulatedSequence
+
+    sequence = SimulatedSequence(simulator_config(text, rate))
+    return sequence if modality == "both" else SingleModality(sequence, modality)
+
+
+def simulator_config(text: str = "", rate: float | None = None):
+    """`SimulatorConfig` with the settings `key=value,key=value` of `text`.
+
+    Raises ValueError naming an unknown setting, or a value that does not fit.
+    """
+    from ckd_ros.datasets.simulator import SimulatorConfig
+
+    hints = typing.get_type_hints(SimulatorConfig)
+    names = [field.name for field in dataclasses.fields(SimulatorConfig)]
+    given = _settings(text, ",", names, "simulator")
+    settings = {name: _converted(name, value, hints[name]) for name, value in given.items()}
+    if rate is not None:
+        settings["rate"] = rate
+    return SimulatorConfig(**settings)
+
+
+def _settings(text: str, separator: str, known: typing.Iterable[str], what: str) -> dict[str, str]:
+    settings = {}
+    for part in filter(None, (part.strip() for part in text.split(separator))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in known:
+            raise ValueError(f"'{part}' is no {what} setting: expected KEY=VALUE with a KEY of {', '.join(known)}")
+        settings[name] = value
+    return settings
+
+
+def _converted(name: str, text: str, kind: typing.Any) -> typing.Any:
+    """`text` as a value of the annotated type `kind`; the first of a union's types that it fits."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        options = typing.get_args(kind)
+        if type(None) in options and text.lower() in ("none", ""):
+            return None
+        for option in (option for option in options if option is not type(None)):
+            try:
+                return _converted(name, text, option)
+            except ValueError as error:
+                failure = error
+        raise failure
+    if typing.get_origin(kind) is typing.Literal:
+        if text not in typing.get_args(kind):
+            raise ValueError(f"{name}={text} is not possible: expected one of {', '.join(typing.get_args(kind))}")
+        return text
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError(f"{name}={text} is not possible: expected true or false")
+        return text.lower() in ("true", "1")
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{name}={text} is not possible: expected a value of type {kind.__name__}") from None
+
+
+class SingleModality(Sequence):
+    """A sequence with one camera left out. Moments where the other one gave no image are left out with it."""
+
+    def __init__(self, sequence: Sequence, modality: str) -> None:
+        self._sequence, self._modality = sequence, modality
+        self.name, self.rate = f"{sequence.name}_{modality}", sequence.rate
+        self._kept = np.array([self._image(pair) is not None for pair in sequence.frames()])
+        truth = sequence.boxes if modality == "rgb" else sequence.thermal_boxes
+        if truth is not None:
+            self.boxes = truth[self._kept]
+            self.init_box = self.boxes[0].copy() if np.isfinite(self.boxes[0]).all() else None
+
+    def __len__(self) -> int:
+        return int(self._kept.sum())
+
+    def frames(self) -> Iterator[FramePair]:
+        for pair in self._sequence.frames():
+            if self._image(pair) is not None and self._modality == "rgb":
+                yield FramePair(pair.rgb, None, pair.stamp, None)
+            elif self._image(pair) is not None:
+                yield FramePair(None, pair.thermal, None, pair.thermal_stamp)
+
+    def _image(self, pair: FramePair):
+        return pair.rgb if self._modality == "rgb" else pair.thermal
