@@ -91,7 +91,7 @@ def load_authors_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read as a plain PyTorch checkpoint of tensors: {error}") from error
     net = content.get("net") if isinstance(content, dict) else None
     if not isinstance(net, dict):
-        found = f"the keys {sorted(map(str, content))[:LISTED]}" if isinstance(content, dict) else type(content).__name__
+        found = f"keys {sorted(map(str, content))[:LISTED]}" if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} should hold {{'net': state_dict}}, it holds {found}")
     return {name: tensor for name, tensor in net.items() if not name.startswith(TRAINING_ONLY)}
 

@@ -16,7 +16,7 @@ from ckd_ros.network.head import Prediction
 
 MIN_OVERLAP = 0.7  # a corner may move by the Gaussian's radius and the box still overlap the truth by this much
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
-DENSE_CELLS = 0.3  # dense regression supervises the cells where the heat map is above this
+DENSE_CELLS = 0.3  # dense regression supervises the cells where its weight is above this
 GIOU_WEIGHT, L1_WEIGHT = 2.0, 5.0
 STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1
 
@@ -38,7 +38,7 @@ def tracking_loss(
 
     boxes: (B, 4) ground truth. valid: (B,) bool, False where the target is not in the search crop: such a sample
     teaches an empty score map and no box. regression: 'peak' supervises the box decoded at the score's peak
-    (the paper); 'dense' every cell near the target, weighted by the heat map, which teaches small students sooner.
+    (the paper); 'dense' every cell near the target's centre, see `dense_weight`, which teaches small students sooner.
     """
     valid = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device) if valid is None else valid
     heat = heatmap(boxes, prediction.score_map.shape[-1]) * valid.reshape(-1, 1, 1, 1)
@@ -49,7 +49,7 @@ def tracking_loss(
     elif regression == "dense":
         predicted = corners(prediction.dense_boxes())  # (B, G, G, 4)
         target = truth[:, None, None].expand_as(predicted)
-        weight = heat[:, 0] * (heat[:, 0] > DENSE_CELLS)
+        weight = dense_weight(boxes, heat.shape[-1]) * valid.reshape(-1, 1, 1)
     else:
         raise ValueError(f"regression {regression!r} is unknown, choose 'peak' or 'dense'")
 
@@ -86,15 +86,34 @@ def heatmap(boxes: Tensor, grid: int) -> Tensor:
     As in CornerNet: the radius is the whole number of cells that either corner may move while the overlap stays above
     `MIN_OVERLAP`, the Gaussian's standard deviation a sixth of the diameter, and it ends at the radius.
     """
-    centre = ((boxes[:, :2] + boxes[:, 2:] / 2) * grid).round().clamp(0, grid - 1)  # (B, 2)
+    dx, dy = from_centre(boxes, grid)
     radius = gaussian_radius(boxes[:, 2] * grid, boxes[:, 3] * grid).floor().reshape(-1, 1, 1)
-    axis = torch.arange(grid, dtype=boxes.dtype, device=boxes.device)
-    dx = axis.reshape(1, 1, -1) - centre[:, 0].reshape(-1, 1, 1)  # (B, 1, grid)
-    dy = axis.reshape(1, -1, 1) - centre[:, 1].reshape(-1, 1, 1)  # (B, grid, 1)
     sigma = (2 * radius + 1) / 6
     heat = torch.exp(-(dx**2 + dy**2) / (2 * sigma**2))  # (B, grid, grid)
     inside = (dx.abs() <= radius) & (dy.abs() <= radius) & (heat >= GAUSSIAN_FLOOR)
     return (heat * inside).unsqueeze(1)
+
+
+def dense_weight(boxes: Tensor, grid: int) -> Tensor:
+    """How much each cell counts in dense regression, (B, grid, grid): 1 at the rounded centre cell, 0 far away.
+
+    A Gaussian whose standard deviations are a quarter of the box's sides, cut at `DENSE_CELLS`: 3x3 cells for a target
+    of 4x4 cells, which is what the search factor makes of it. The score's own Gaussian is too narrow for this: at
+    that size it falls to 0.14 one cell from the centre.
+    """
+    dx, dy = from_centre(boxes, grid)
+    sigma = (boxes[:, 2:] * grid / 4).clamp(min=1e-3).reshape(-1, 2, 1, 1)
+    weight = torch.exp(-((dx / sigma[:, 0]) ** 2 + (dy / sigma[:, 1]) ** 2) / 2)
+    return weight * (weight > DENSE_CELLS)
+
+
+def from_centre(boxes: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+    """Cells' distances from the box's rounded centre cell: dx (B, 1, grid), dy (B, grid, 1), in cells."""
+    centre = ((boxes[:, :2] + boxes[:, 2:] / 2) * grid).round().clamp(0, grid - 1)  # (B, 2)
+    axis = torch.arange(grid, dtype=boxes.dtype, device=boxes.device)
+    dx = axis.reshape(1, 1, -1) - centre[:, 0].reshape(-1, 1, 1)
+    dy = axis.reshape(1, -1, 1) - centre[:, 1].reshape(-1, 1, 1)
+    return dx, dy
 
 
 def gaussian_radius(width: Tensor, height: Tensor) -> Tensor:

@@ -1,0 +1,37 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference figures and data: `CKD_ROS_SHARED`, else `shared` next to the checkout."""
+    path = Path(os.environ.get("CKD_ROS_SHARED", Path(__file__).parents[2] / "shared"))
+    if not path.is_dir():
+        pytest.skip(f"no reference data at {path}: set CKD_ROS_SHARED to the folder that holds it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def reference(shared) -> dict:
+    """The reference network's weights (`w/NAME`), inputs and figures, name -> torch tensor."""
+    numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    path = shared / "reference" / "tiny.npz"
+    if not path.is_file():
+        pytest.skip(f"no reference figures at {path}")
+    with numpy.load(path) as file:
+        return {name: torch.from_numpy(file[name]) for name in file.files}
+
+
+@pytest.fixture(scope="session")
+def reference_config():
+    """The configuration of the reference network: the paper's layout, narrow, without drop path."""
+    pytest.importorskip("torch")
+    from ckd_ros.network.config import CKDConfig
+
+    return CKDConfig("reference", embed_dim=48, num_heads=3, head_channels=(32, 16, 8, 4), drop_path=0.0)

@@ -1,0 +1,111 @@
+"""Checkpoints: what goes out comes back; what does not fit is refused with names."""
+
+import pytest
+import torch
+
+from ckd_ros.network.checkpoint import (
+    CheckpointError,
+    atomic_write,
+    load_authors_checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
+from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.student import CKDStudent
+
+CONFIG = CKDConfig("t", template_size=32, search_size=64, embed_dim=12, depth=1, num_heads=3, head_channels=(8, 4))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return CKDStudent(CONFIG)
+
+
+def test_weights_configuration_and_record_survive_the_round_trip(model, tmp_path):
+    path = tmp_path / "new folder" / "student.safetensors"
+    save_checkpoint(path, model.state_dict(), CONFIG, {"steps": 3})
+    state, config, record = load_checkpoint(path)
+    assert config == CONFIG
+    assert record == {"steps": 3}
+    assert state.keys() == model.state_dict().keys()
+    for name, value in model.state_dict().items():
+        assert torch.equal(state[name], value) and state[name].dtype == value.dtype
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "student.safetensors"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_are_no_checkpoints_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_checkpoint(tmp_path / "nowhere")
+    (tmp_path / "empty").touch()
+    with pytest.raises(CheckpointError, match="empty is not a safetensors file"):
+        load_checkpoint(tmp_path / "empty")
+
+
+def test_foreign_safetensors_are_refused(tmp_path):
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign")
+    with pytest.raises(CheckpointError, match="no network configuration"):
+        load_checkpoint(tmp_path / "foreign")
+
+
+def test_weights_that_do_not_fit_are_refused_by_name_and_nothing_is_loaded(model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = {name: torch.zeros_like(value) for name, value in before.items()}
+    del state["rgb_branch.norm.weight"]
+    state["rgb_branch.extra"] = torch.zeros(1)
+    state["rgb_branch.norm.bias"] = torch.zeros(13)
+    with pytest.raises(CheckpointError) as refusal:
+        load_weights(model, state)
+    for part in (
+        "1 missing: rgb_branch.norm.weight",
+        "1 unexpected: rgb_branch.extra",
+        "rgb_branch.norm.bias is (13,), should be (12,)",
+    ):
+        assert part in str(refusal.value)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_the_authors_training_checkpoint_gives_the_student(model, tmp_path):
+    net = {**model.state_dict(), "teacher_rgb.norm.weight": torch.ones(12), "box_head_v.conv3_ctr.bias": torch.ones(1)}
+    torch.save({"net": net, "epoch": 30}, tmp_path / "ckd.pth.tar")
+    other = CKDStudent(CONFIG)
+    load_weights(other, load_authors_checkpoint(tmp_path / "ckd.pth.tar"))
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_other_layouts_are_refused_with_what_was_found(tmp_path):
+    torch.save({"model": {}}, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match="'net'.*model"):
+        load_authors_checkpoint(tmp_path / "other.pth")
+
+
+class Payload:
+    """What a malicious checkpoint would hold."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code of the checkpoint ran')",))
+
+
+def test_code_inside_a_checkpoint_never_runs(tmp_path):
+    torch.save({"net": Payload()}, tmp_path / "evil.pth")
+    with pytest.raises(CheckpointError, match="evil.pth cannot be read"):
+        load_authors_checkpoint(tmp_path / "evil.pth")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04 truncated"], ids=["empty", "zeros", "truncated"])
+def test_broken_files_are_refused(tmp_path, content):
+    (tmp_path / "broken.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match="broken.pth cannot be read"):
+        load_authors_checkpoint(tmp_path / "broken.pth")

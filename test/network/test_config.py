@@ -1,0 +1,53 @@
+"""Presets: the paper's network, the shipped one, and clear refusals."""
+
+import dataclasses
+
+import pytest
+
+from ckd_ros.network.config import PRESETS, CKDConfig, preset
+
+
+def test_the_paper_keeps_180_126_and_89_of_256_search_tokens():
+    config = preset("vitb256")
+    assert config.search_grid**2 == 256
+    assert config.elimination_blocks == (3, 6, 9)
+    assert config.kept_tokens == (180, 126, 89)
+
+
+def test_centre_token_is_row_3_column_3_of_the_papers_template():
+    assert preset("vitb256").template_centre == 3 * 8 + 3
+
+
+def test_every_preset_carries_its_own_name_and_a_16x16_head():
+    for name, config in PRESETS.items():
+        assert config.preset == name
+        assert config.head_grid == 16
+
+
+def test_elimination_switches_off_without_touching_the_rest():
+    config = preset("tiny")
+    assert config.elimination == "multimodal"
+    off = config.with_elimination(None)
+    assert off.elimination is None
+    assert dataclasses.replace(off, elimination="multimodal") == config
+
+
+def test_an_unknown_preset_is_refused_with_the_list_of_names():
+    with pytest.raises(ValueError, match="'base'.*vitb256.*tiny"):
+        preset("base")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"stem": "mlp"}, "mlp"),
+        ({"elimination": "both"}, "both"),
+        ({"num_heads": 7}, "num_heads 7"),
+        ({"search_size": 250}, "search_size 250"),
+        ({"stem": "conv", "patch_size": 32}, "32"),
+        ({"neck_dim": 64}, "neck needs"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong, named):
+    with pytest.raises(ValueError, match=named):
+        CKDConfig("wrong", **wrong)

@@ -1,0 +1,96 @@
+"""Export: ONNX Runtime computes what PyTorch computes, and the file says how to feed it."""
+
+import json
+
+import pytest
+import torch
+
+from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.export import check_export, example_inputs, export_onnx, fold_batch_norm
+from ckd_ros.network.student import CKDStudent
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+PAPERLIKE = CKDConfig("paperlike", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=3)
+
+
+def lively(config):
+    """A student whose BatchNorms have seen data, so that folding them wrongly shows."""
+    torch.manual_seed(0)
+    model = CKDStudent(config).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight, 1.0, 0.3)
+            torch.nn.init.normal_(module.bias, 0.0, 0.3)
+    with torch.no_grad():
+        model(*(torch.cat([x, x.roll(1, -1)]) if x.ndim == 4 else x.repeat(2, 1) for x in example_inputs(config)))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    model, path = lively(preset("tiny")), tmp_path_factory.mktemp("export") / "tiny.onnx"
+    export_onnx(model, path, {"steps": 7})
+    return model, path
+
+
+def test_onnx_runtime_agrees_on_the_shipped_preset_with_elimination(tiny):
+    assert check_export(*tiny) <= 1e-4
+
+
+def test_onnx_runtime_agrees_on_the_papers_layout(tmp_path):
+    model = lively(PAPERLIKE)
+    export_onnx(model, tmp_path / "model.onnx")
+    assert check_export(model, tmp_path / "model.onnx") <= 1e-4
+    names = [i.name for i in onnxruntime.InferenceSession(tmp_path / "model.onnx").get_inputs()]
+    assert names == ["template_rgb", "template_tir", "search_rgb", "search_tir"]
+
+
+def test_inputs_and_outputs_have_fixed_shapes(tiny):
+    session = onnxruntime.InferenceSession(tiny[1])
+    assert {i.name: i.shape for i in session.get_inputs()} == {
+        "template_rgb": [1, 3, 64, 64],
+        "template_tir": [1, 3, 64, 64],
+        "search_rgb": [1, 3, 128, 128],
+        "search_tir": [1, 3, 128, 128],
+        "template_box": [1, 4],
+    }
+    assert {o.name: o.shape for o in session.get_outputs()} == {
+        "score_map": [1, 1, 16, 16],
+        "size_map": [1, 2, 16, 16],
+        "offset_map": [1, 2, 16, 16],
+    }
+
+
+def test_metadata_says_how_to_feed_the_model(tiny):
+    found = onnxruntime.InferenceSession(tiny[1]).get_modelmeta().custom_metadata_map
+    assert json.loads(found.pop("training")) == {"steps": 7}
+    assert found == {
+        "preset": "tiny",
+        "opset": "18",
+        "template_size": "64",
+        "search_size": "128",
+        "template_factor": "2.0",
+        "search_factor": "4.0",
+        "mean": "0.485,0.456,0.406",
+        "std": "0.229,0.224,0.225",
+    }
+    assert onnx.load(tiny[1]).opset_import[0].version == 18
+
+
+def test_folding_batch_norm_changes_nothing_and_leaves_the_model_alone():
+    model = lively(preset("tiny"))
+    folded = fold_batch_norm(model)
+    norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()) for net in (model, folded)]
+    assert norms[1] < norms[0]
+    inputs = example_inputs(model.config)
+    with torch.no_grad():
+        for a, b in zip(model(*inputs).prediction, folded(*inputs).prediction, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_that_differs_is_refused(tiny):
+    torch.manual_seed(5)
+    with pytest.raises(ValueError, match="differs from the network by"):
+        check_export(CKDStudent(preset("tiny")), tiny[1])
