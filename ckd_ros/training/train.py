@@ -59,7 +59,7 @@ class _Run:
         self.settings, self.number, self.stage, self.out, self.device = settings, number, stage, out, device
         self.network: CKDConfig = preset(settings.preset)
         torch.manual_seed(settings.seed + number)
-        self.model = _build_model(stage, self.network, previous).to(device).train()
+        self.model = _build_model(stage, self.network, previous).to(device, memory_format=torch.channels_last).train()
         head, branch = [], []
         if stage.name == "eliminate":
             head = freeze_all_but_head(self.model)
@@ -181,8 +181,9 @@ def prepare(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) 
     inputs = {name: batch[name] for name in ("template_box", "box", "present", "positive")}
     for name in ("template_rgb", "search_rgb", "template_tir", "search_tir"):
         image = batch[name].permute(0, 3, 1, 2) if name.endswith("rgb") else batch[name][:, None].expand(-1, 3, -1, -1)
+        image = image.float().contiguous(memory_format=torch.channels_last)
         there = batch["present"][:, 0 if name.endswith("rgb") else 1]
-        inputs[name] = (image.float() - mean) / std * there.view(-1, 1, 1, 1)
+        inputs[name] = (image - mean) / std * there.view(-1, 1, 1, 1)
     return inputs
 
 

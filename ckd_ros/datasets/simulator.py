@@ -1,0 +1,341 @@
+"""Simulated RGB-T sequences with exact truth, from nothing or from a folder of real registered pairs.
+
+A target moves as recorded targets did, before a moving camera, among look-alikes and behind occluders; light, heat,
+sensors, registration and clocks misbehave as far as each setting says.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ckd_ros.datasets import degradations
+from ckd_ros.datasets.pairs import PairLibrary
+from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.textures import dead_leaves, make_target
+from ckd_ros.datasets.trajectories import bump, recorded, wander
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.geometry import centre, scaling, translation
+
+MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
+START = 1_000_000_000  # stamp of the first frame, ns: a stamp of zero means "none" in ROS
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """Settings of a sequence. Strengths run from 0 (off) to 1 (hardest).
+
+    Every random thing has its own generator, seeded by `seed` and its name: changing one setting leaves all else as it
+    was. `seeds` replaces the seed of single effects, as `night:3+glare:7`.
+
+    Attributes:
+        pairs, subset: folder of registered pairs for backgrounds and targets (None: procedural), and which of them.
+        frames, rate: length, and frames per second.
+        width, height, thermal_width, thermal_height: image sizes in pixels; both cameras cover the same field of view.
+        thermal_bits: 8 (mono8, gain controlled) or 16 (mono16, radiometric).
+        target_size: the target's first geometric mean side, in RGB pixels.
+        motion: how much of the recorded motion the target shows (1: all of it).
+        camera_motion: pan, shake, roll and zoom of the camera.
+        scale: how much of the recorded change of size and shape the target shows.
+        rotation: how far the target turns in the image.
+        distractors: number of other moving objects; a third of them look like the target.
+        occlusion: how often and how far other objects pass in front of the target.
+        night, glare: darkness and blinding light in the colour image.
+        crossover: target as warm as its surroundings.
+        coverage: share of the time in which night, glare and crossover reign (each at its own time; 1: always).
+        noise: sensor noise of both cameras.
+        thermal_gain: wandering gain and level of the thermal image.
+        blur: motion blur of both cameras.
+        registration: constant offset of the thermal image, in RGB pixels, in a random direction.
+        parallax: further offset in RGB pixels at the target's first distance, growing as it comes nearer.
+        time_offset, jitter: the thermal camera's delay and its standard deviation, in seconds.
+        loss: chance of each image to be lost.
+    """
+
+    pairs: Path | None = None
+    subset: str = "all"
+    seed: int = 0
+    seeds: str = ""
+    frames: int = 300
+    rate: float = 20.0
+    width: int = 640
+    height: int = 512
+    thermal_width: int = 640
+    thermal_height: int = 512
+    thermal_bits: int = 8
+    target_size: float = 64.0
+    motion: float = 1.0
+    camera_motion: float = 0.4
+    scale: float = 0.6
+    rotation: float = 0.3
+    distractors: int = 3
+    occlusion: float = 0.3
+    night: float = 0.8
+    glare: float = 0.6
+    crossover: float = 0.8
+    coverage: float = 0.25
+    noise: float = 0.2
+    thermal_gain: float = 0.4
+    blur: float = 0.2
+    registration: float = 2.0
+    parallax: float = 2.0
+    time_offset: float = 0.0
+    jitter: float = 0.002
+    loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("motion", "camera_motion", "scale", "rotation", "occlusion", "night", "glare", "crossover",
+                     "coverage", "noise", "thermal_gain", "blur", "loss"):  # fmt: skip
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"simulator setting {name}={getattr(self, name)} must lie between 0 and 1")
+        for name in ("frames", "rate", "width", "height", "thermal_width", "thermal_height", "target_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"simulator setting {name}={getattr(self, name)} must be positive")
+        for name in ("distractors", "registration", "parallax", "jitter"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"simulator setting {name}={getattr(self, name)} must not be negative")
+        if self.thermal_bits not in (8, 16):
+            raise ValueError(f"simulator setting thermal_bits={self.thermal_bits} must be 8 or 16")
+        if abs(self.time_offset) > 1:
+            raise ValueError(f"simulator setting time_offset={self.time_offset} must be within one second")
+        self.effect_seeds()
+
+    def effect_seeds(self) -> dict[str, int]:
+        """`seeds` as a dict. Raises ValueError for an unknown effect or a value that is no whole number."""
+        known = {f.name for f in fields(self)} | {"scene", "trajectory"}
+        result = {}
+        for part in filter(None, self.seeds.split("+")):
+            name, _, value = part.partition(":")
+            if name not in known or not value.strip().isdigit():
+                raise ValueError(f"simulator seed '{part}' must be EFFECT:NUMBER with a setting's name, joined by '+'")
+            result[name] = int(value)
+        return result
+
+    def generator(self, effect: str, frame: int | None = None) -> np.random.Generator:
+        """The random numbers of one effect, for the whole sequence or for one frame of it."""
+        key = [self.effect_seeds().get(effect, self.seed), zlib.crc32(effect.encode())]
+        return np.random.default_rng(key if frame is None else [*key, frame])
+
+
+class SimulatedSequence(Sequence):
+    """A simulated sequence. `thermal_boxes` is the truth in thermal pixels, at the thermal camera's own moments."""
+
+    def __init__(self, config: SimulatorConfig = SimulatorConfig()):
+        self.config = config
+        self.name = f"simulated-{config.seed}"
+        self.rate = config.rate
+        period = 1 / config.rate
+        self._times = np.arange(config.frames) * period
+        delays = config.time_offset + config.generator("jitter").normal(0, 1, config.frames) * config.jitter
+        self._thermal_times = self._times + np.clip(delays, -0.9, 0.9)
+        # The world's own clock is sampled finely and interpolated: the two cameras look at different moments.
+        self._clock = np.arange(-1.0, self._times[-1] + 1.0 + period, period / 2) + 1.0
+        self._build()
+        views = [self._view(t) for t in self._times]
+        self.boxes = np.stack([self._sprite("target", t).box(v) for t, v in zip(self._times, views, strict=True)])
+        self.thermal_boxes = np.stack(
+            [self._sprite("target", t).box(self._thermal_view(t), thermal=True) for t in self._thermal_times]
+        )
+        hidden = np.array([self._hidden(t) for t in self._times])
+        self.boxes[hidden] = np.nan
+        self.thermal_boxes[hidden] = np.nan
+        self.init_box = self.boxes[0]
+
+    def __len__(self) -> int:
+        return self.config.frames
+
+    def frames(self) -> Iterator[FramePair]:
+        config = self.config
+        lost = config.generator("loss").random((config.frames, 2)) < config.loss
+        lost[0] = False
+        lost[lost.all(1), 0] = False
+        for index in range(config.frames):
+            stamp, thermal_stamp = (
+                START + round(float(t) * 1e9) for t in (self._times[index], self._thermal_times[index])
+            )
+            rgb = None if lost[index, 0] else Image(self._rgb(index), "rgb8")
+            thermal = None if lost[index, 1] else self._thermal(index)
+            yield FramePair(rgb, thermal, stamp if rgb else None, thermal_stamp if thermal else None)
+
+    # -- the world -------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        config, clock = self.config, self._clock
+        scene = config.generator("scene")
+        library = PairLibrary(config.pairs, config.subset) if config.pairs else None
+        if library:
+            self._background = library.background(int(scene.integers(len(library))))
+        else:
+            self._background = Texture(*dead_leaves(scene, 800, 640, 220))
+        self._textures = {"target": _object(scene, library)}
+        self._tracks: dict[str, np.ndarray] = {"target": self._target_track()}
+        rng = config.generator("distractors")
+        for number in range(config.distractors):
+            name = f"distractor{number}"
+            twin = rng.random() < 0.35
+            self._textures[name] = self._textures["target"] if twin else _object(rng, library)
+            self._tracks[name] = self._distractor_track(rng)
+        rng = config.generator("occlusion")
+        self._occluders = []
+        for number in range(round(config.occlusion * clock[-1] / 5)):
+            name = f"occluder{number}"
+            self._textures[name] = _object(rng, library)
+            self._tracks[name] = self._occluder_track(rng)
+            self._occluders.append(name)
+        rng = config.generator("camera_motion")
+        shake = 0.12 * wander(rng, clock, 2.5, 4) + 0.006 * wander(rng, clock, 0.25, 4)
+        self._camera = shake * config.camera_motion
+        self._envelope = {
+            name: getattr(config, name) * bump(config.generator(name), clock, config.coverage)
+            for name in ("night", "glare", "crossover")
+        }
+        angle = config.generator("registration").uniform(0, 2 * np.pi)
+        self._registration = config.registration * np.array([np.cos(angle), np.sin(angle)])
+        angle = config.generator("parallax").uniform(0, 2 * np.pi)
+        self._parallax = config.parallax * np.array([np.cos(angle), np.sin(angle)])
+        self._gain = wander(config.generator("thermal_gain"), clock, 1.5, 2) * config.thermal_gain
+        self._light = config.generator("glare").uniform([-0.1, -0.2], [1.1, 0.6])
+
+    def _target_track(self) -> np.ndarray:
+        """`N x 5`: centre in RGB pixels, width, height, angle, at the world's clock."""
+        config, clock = self.config, self._clock
+        path, size = recorded(config.generator("trajectory"), clock)
+        path = path * config.motion
+        speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
+        path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
+        aspect = np.sqrt(self._textures["target"].width / self._textures["target"].height)
+        # The recording's change of shape, laid on the shape of the target at hand.
+        change = np.clip(size / size[0], 0.4, 2.5) ** config.scale
+        width, height = config.target_size * aspect * change[:, 0], config.target_size / aspect * change[:, 1]
+        start = config.generator("motion").uniform(0.3, 0.7, 2) * [config.width, config.height]
+        margin = config.target_size
+        place = start + path * config.target_size
+        place = np.stack([_fold(place[:, k], margin, s - margin) for k, s in enumerate((config.width, config.height))], 1)
+        angle = 0.3 * config.rotation * wander(config.generator("rotation"), clock, 2.0)[:, 0]
+        return np.column_stack([place, width, height, angle])
+
+    def _distractor_track(self, rng: np.random.Generator) -> np.ndarray:
+        config, clock = self.config, self._clock
+        start = rng.uniform(0, 1, 2) * [config.width, config.height]
+        place = start + wander(rng, clock, 2.0, 2) * 2.5 * config.target_size
+        side = config.target_size * np.exp(rng.normal(0, 0.25))
+        aspect = np.exp(rng.normal(0, 0.2))
+        shape = np.broadcast_to([side * aspect, side / aspect, rng.normal(0, 0.2)], (len(clock), 3))
+        return np.column_stack([place, shape])
+
+    def _occluder_track(self, rng: np.random.Generator) -> np.ndarray:
+        """Crosses the target's path in a straight line relative to it, within about a second."""
+        config, clock, target = self.config, self._clock, self._tracks["target"]
+        moment = rng.uniform(0.1, 0.95) * clock[-1]
+        angle = rng.uniform(0, 2 * np.pi)
+        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+        phase = (clock - moment)[:, None] * rng.uniform(2.0, 4.0)
+        miss = rng.uniform(-1, 1) * (1 - 0.7 * config.occlusion) * 0.6
+        place = target[:, :2] + (along * phase + across * miss) * config.target_size
+        side = config.target_size * (0.6 + 0.6 * config.occlusion)
+        shape = np.broadcast_to([side, side * np.exp(rng.normal(0, 0.3)), rng.normal(0, 0.2)], (len(clock), 3))
+        return np.column_stack([place, shape])
+
+    # -- the world at one moment -----------------------------------------------------------------------------------
+
+    def _at(self, values: np.ndarray, time: float) -> np.ndarray:
+        """Linear interpolation of rows (or scalars) given on the world's clock."""
+        position = np.clip((time + 1.0 - self._clock[0]) / (self._clock[1] - self._clock[0]), 0, len(values) - 1.001)
+        index = int(position)
+        return values[index] + (values[index + 1] - values[index]) * (position - index)
+
+    def _view(self, time: float) -> np.ndarray:
+        """World (background pixels) -> RGB pixels: the background overfills the image by a third, and the camera moves."""
+        config, background = self.config, self._background
+        x, y, roll, zoom = self._at(self._camera, time)
+        fill = 1.35 * max(config.width / background.width, config.height / background.height) * np.exp(0.6 * zoom)
+        c, s = np.cos(0.8 * roll), np.sin(0.8 * roll)
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        middle = translation(config.width * (0.5 + x), config.height * (0.5 + y))
+        return middle @ turn @ scaling(fill, fill) @ translation(-background.width / 2, -background.height / 2)
+
+    def _thermal_view(self, time: float) -> np.ndarray:
+        config = self.config
+        resize = scaling(config.thermal_width / config.width, config.thermal_height / config.height)
+        return resize @ translation(*self._registration) @ self._view(time)
+
+    def _sprite(self, name: str, time: float) -> Sprite:
+        x, y, width, height, angle = self._at(self._tracks[name], time)
+        to_world = np.linalg.inv(self._view(time))
+        texture = self._textures[name]
+        nearness = np.sqrt(width * height) / self.config.target_size
+        shift = to_world[:2, :2] @ (self._parallax * nearness)
+        contrast = 1 - 0.97 * float(self._at(self._envelope["crossover"], time)) if name == "target" else 1.0
+        placed = to_world @ pose(texture, x, y, width, height, angle)
+        return Sprite(texture, placed, tuple(shift), (contrast, 0.0))
+
+    def _scene(self, time: float) -> Scene:
+        order = [name for name in self._tracks if name.startswith("distractor")] + ["target"] + self._occluders
+        return Scene(self._background, tuple(self._sprite(name, time) for name in order))
+
+    def _hidden(self, time: float) -> bool:
+        """Whether one occluder covers the target almost wholly."""
+        identity = self._view(time)
+        target = self._sprite("target", time).box(identity)
+        for name in self._occluders:
+            cover = self._sprite(name, time).box(identity)
+            low = np.maximum(target[:2], cover[:2])
+            high = np.minimum(target[:2] + target[2:], cover[:2] + cover[2:])
+            if np.prod(np.clip(high - low, 0, None)) > 0.9 * np.prod(target[2:]):
+                return True
+        return False
+
+    # -- the cameras -----------------------------------------------------------------------------------------------
+
+    def _blur(self, image: np.ndarray, time: float, effect: str, index: int) -> np.ndarray:
+        step = 0.5 / self.config.rate
+        moved = self._at(self._tracks["target"], time + step)[:2] - self._at(self._tracks["target"], time - step)[:2]
+        shake = self.config.generator(effect, index).uniform(0, 3)
+        length = self.config.blur * (float(np.linalg.norm(moved)) + shake)
+        return degradations.blur(image, min(length, 15.0), float(np.arctan2(moved[1], moved[0])))
+
+    def _rgb(self, index: int) -> np.ndarray:
+        config, time = self.config, float(self._times[index])
+        image = self._scene(time).render_rgb(self._view(time), config.width, config.height)
+        image = self._blur(image, time, "blur", index)
+        glare, night = (float(self._at(self._envelope[name], time)) for name in ("glare", "night"))
+        if night > 0:
+            image = degradations.night(image, night, config.generator("night", index))
+        if glare > 0:
+            image = degradations.glare(image, glare, tuple(self._light))
+        if config.noise > 0:
+            image = degradations.noise(image, 0.5 * config.noise, config.generator("noise", index))
+        return image
+
+    def _thermal(self, index: int) -> Image:
+        config, time = self.config, float(self._thermal_times[index])
+        scene = self._scene(time)
+        image = scene.render_thermal(self._thermal_view(time), config.thermal_width, config.thermal_height)
+        image = self._blur(image, time, "thermal_blur", index)
+        if config.noise > 0:
+            image = degradations.noise(image, 0.5 * config.noise, config.generator("thermal_noise", index))
+        contrast, level = self._at(self._gain, time)
+        if config.thermal_bits == 16:  # centikelvin around room temperature; the level drifts with the sensor
+            kelvin = 29000 + (image.astype(np.float32) - 128) * 12 + 400 * level
+            return Image(kelvin.astype(np.uint16), "mono16")
+        return Image(degradations.gain(image, float(np.exp(0.3 * contrast)), 20 * float(level)), "mono8")
+
+
+def _object(rng: np.random.Generator, library: PairLibrary | None) -> Texture:
+    if library is not None:
+        return library.cutout(rng)
+    aspect = float(np.exp(rng.normal(0, 0.25)))
+    return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))
+
+
+def _fold(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Reflect values into [low, high]."""
+    if high <= low:
+        return np.full_like(values, (low + high) / 2)
+    span = high - low
+    return low + np.abs((values - low + span) % (2 * span) - span)
