@@ -24,7 +24,7 @@ try:
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
 except ImportError as error:
-    raise ImportError("bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image") from error
+    raise ModuleNotFoundError("bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image") from error
 
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _THERMAL_NAME = re.compile(r"(^|[/_])(t?ir|lwir|thermal|infrared|infra\w*|flir|boson|lepton|tau|seek)([/_\d]|$)", re.I)
@@ -213,7 +213,7 @@ def write_bag(
                 message = image_message(types, image, stamp, f"{frame}_optical_frame")
                 writer.write(topics[side], stamp, types.serialize_cdr(message, RAW))
     if sequence.boxes is not None:
-        with open(path.with_suffix(".csv"), "w", newline="") as file:
+        with replacing(path.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["stamp", "x", "y", "w", "h"])
             for stamp, box in zip(stamps, sequence.boxes, strict=True):

@@ -1,0 +1,202 @@
+"""The command `ckd`: track, simulate, train and export without ROS."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ckd_ros.datasets.boxes import write_boxes
+from ckd_ros.datasets.simulator import SimulatorConfig
+from ckd_ros.files import replacing
+
+app = tyro.extras.SubcommandApp()
+
+Source = Annotated[str, tyro.conf.arg(metavar="SOURCE")]
+New = Annotated[Path, tyro.conf.arg(metavar="OUT")]
+MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command line. Exits with 2, after one line on stderr, for what is wrong with arguments or files."""
+    try:
+        app.cli(prog="ckd", description=__doc__, args=args, config=(tyro.conf.FlagCreatePairsOff,))
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(f"ckd: error: {' '.join(_reason(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("ckd: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+@app.command
+def track(
+    source: tyro.conf.Positional[Source],
+    *,
+    out: Path,
+    init: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H")] = None,
+    video: MaybeFile = None,
+    modality: Literal["both", "rgb", "thermal"] = "both",
+    model: MaybeFile = None,
+) -> None:
+    """Follow a target through recorded or simulated frames.
+
+    Args:
+        source: 'simulator[:key=value,...]', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/,
+            infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
+            ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
+        out: text file for one x,y,w,h line per frame; a .csv of the same name gets confidence, state and latency too.
+        init: the target's box in the first frame, pixels of the colour image; default: what the source says.
+        video: annotated video to write (.mp4, .avi or .mkv).
+        modality: use only one of the cameras.
+        model: the network, an .onnx file; default: the shipped one.
+    """
+    from ckd_ros.datasets.sources import open_source
+    from ckd_ros.evaluation.following import follow
+    from ckd_ros.evaluation.scores import score
+    from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
+    from ckd_ros.tracking.video import AnnotatedVideo
+
+    if out.suffix == ".csv":
+        raise ValueError(f"'{out}' is the name of the table written beside the boxes: end --out with .txt")
+    box = None if init is None else parse_box(init)
+    sequence = open_source(source, modality=modality)
+    box = sequence.init_box if box is None else box
+    if box is None:
+        raise ValueError(f"'{source}' does not say where the target is in its first frame: give --init x,y,w,h")
+    registration = Registration()
+    tracker = Tracker(OnnxEngine(model or default_model()), registration)
+    boxes, table = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
+    with nullcontext() if video is None else AnnotatedVideo(video, sequence.rate, registration) as film:
+        for pair, result in watched(follow(tracker, sequence, box), len(sequence), f"track {sequence.name}"):
+            place = [f"{value:.2f}" for value in result.box]
+            row = (len(boxes), *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}")
+            table.append(row)
+            if film is not None:
+                truth = None if sequence.boxes is None else sequence.boxes[len(boxes)]
+                film.add(pair, result, truth, f"frame {len(boxes)}")
+            boxes.append(result.box)
+        with replacing(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
+            csv.writer(file).writerows(table)
+        write_boxes(out, np.array(boxes))
+    console().print(f"{len(boxes)} frames on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
+    if sequence.boxes is not None and np.isfinite(sequence.boxes).all(axis=1).any():
+        scores = score(np.array(boxes), sequence.boxes)
+        console().print(
+            f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at 20 px "
+            f"{scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
+        )
+
+
+@app.command
+def simulate(
+    out: tyro.conf.Positional[New],
+    settings: tyro.conf.OmitArgPrefixes[SimulatorConfig],
+    *,
+    bag: bool = False,
+) -> None:
+    """Write a simulated sequence with its truth, in the form of the LasHeR benchmark.
+
+    Args:
+        out: new folder for visible/, infrared/ and the truth.
+        settings: what is simulated.
+        bag: write an MCAP bag with the same images too, as OUT/bag.
+    """
+    from ckd_ros.datasets.lasher import write_lasher
+    from ckd_ros.datasets.simulator import SimulatedSequence
+
+    sequence = SimulatedSequence(settings)
+    write_lasher(sequence, out, watched(sequence.frames(), len(sequence), f"write {out}"))
+    if bag:
+        from ckd_ros.datasets.bag import write_bag
+
+        write_bag(sequence, out / "bag", frames=watched(sequence.frames(), len(sequence), f"write {out / 'bag'}"))
+
+
+@app.command
+def train(
+    config: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CONFIG")]],
+    *,
+    data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+    out: Path = Path("runs/tiny"),
+) -> None:
+    """Train a student; a run that was stopped goes on where it stood.
+
+    Args:
+        config: YAML file that names the preset, the samples and the stages.
+        data: folder that the data paths in CONFIG start from.
+        out: folder for checkpoints and logs.
+    """
+    from ckd_ros.training.train import train as run
+
+    console().print(f"student: {run(config, data, out)}")
+
+
+@app.command
+def export(
+    checkpoint: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CHECKPOINT")]],
+    out: tyro.conf.Positional[New],
+) -> None:
+    """Write a trained student as an ONNX file, and check that ONNX Runtime agrees with PyTorch.
+
+    Args:
+        checkpoint: the .safetensors file that training left.
+        out: the .onnx file.
+    """
+    from ckd_ros.network.checkpoint import load_checkpoint, load_weights
+    from ckd_ros.network.export import check_export, export_onnx
+    from ckd_ros.network.student import CKDStudent
+
+    state, config, record = load_checkpoint(checkpoint)
+    student = CKDStudent(config)
+    load_weights(student, state)
+    export_onnx(student, out, record)
+    console().print(f"{out} agrees with PyTorch to {check_export(student, out):.1e}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the package '{error.name}' is missing: training and export need the extra 'train', see README.md"
+    return str(error)
+
+
+def parse_box(text: str) -> np.ndarray:
+    """`x,y,w,h` as `(4,)` floats. Raises ValueError for anything else, or a box without area."""
+    try:
+        box = np.array([float(value) for value in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
+        raise ValueError(f"box '{text}' is not possible: expected x,y,w,h in pixels, w and h positive")
+    return box
+
+
+def watched(items: Iterable, total: int, what: str) -> Iterable:
+    """Pass items through behind a progress bar."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console()) as progress:
+        yield from progress.track(items, total=total, description=what)
+
+
+def console() -> Console:
+    return Console(stderr=True)
+
+
+if __name__ == "__main__":
+    main()

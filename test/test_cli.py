@@ -1,0 +1,146 @@
+"""The command `ckd`, called as a user calls it, on small simulated sequences."""
+
+import csv
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from ckd_ros.cli import main
+from ckd_ros.datasets.boxes import read_boxes
+from ckd_ros.evaluation.scores import score
+
+EASY = "width=160,height=128,thermal_width=160,thermal_height=128,target_size=24,distractors=0,occlusion=0,night=0"
+CLEAR = f"simulator:{EASY},glare=0,crossover=0,scale=0,rotation=0"
+SMALL = ["--width", "96", "--height", "64", "--thermal-width", "96", "--thermal-height", "64", "--frames", "4"]
+
+
+def run(*args):
+    """Exit code of a command line."""
+    try:
+        main([str(arg) for arg in args])
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def failure(capsys, *args):
+    """What a command line that must fail says: one line on stderr."""
+    assert run(*args) == 2
+    text = capsys.readouterr().err
+    assert "Traceback" not in text and len(text.strip().splitlines()) == 1
+    return text
+
+
+@pytest.fixture
+def track(tmp_path, model_path):
+    """Calls `ckd track`, writing boxes.txt, with the correlation network."""
+    return lambda *args: run("track", *args, "--out", tmp_path / "boxes.txt", "--model", model_path)
+
+
+def test_track_writes_boxes_a_table_and_a_video(tmp_path, track, capsys):
+    assert track(f"{CLEAR},frames=30", "--video", tmp_path / "out.mp4") == 0
+    boxes = read_boxes(tmp_path / "boxes.txt")
+    assert boxes.shape == (30, 4) and np.isfinite(boxes).all()
+    with open(tmp_path / "boxes.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["frame"]) for row in rows] == list(range(30))
+    np.testing.assert_allclose([[float(row[k]) for k in "xywh"] for row in rows], boxes)
+    assert all(0 <= float(row["confidence"]) <= 1 and float(row["latency_ms"]) > 0 for row in rows)
+    assert {row["state"] for row in rows} <= {"TRACKING", "UNCERTAIN", "LOST"}
+
+    film = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 30 and film.get(cv2.CAP_PROP_FPS) == 20
+    assert film.read()[1].shape[1] == 2 * 160, "colour and thermal side by side"
+
+
+def test_track_reports_its_scores_against_the_truth(tmp_path, track, capsys):
+    from ckd_ros.datasets.sources import open_source
+
+    assert track(f"{CLEAR},frames=30") == 0
+    expected = score(read_boxes(tmp_path / "boxes.txt"), open_source(f"{CLEAR},frames=30").boxes)
+    assert expected.success_auc > 0.5, "the correlation network follows a target that nothing disturbs"
+    printed = " ".join(capsys.readouterr().err.split())
+    assert f"success AUC {expected.success_auc:.3f}" in printed and f"{expected.mean_iou:.3f}" in printed
+
+
+def test_track_starts_where_it_is_told(tmp_path, track):
+    assert track(f"{CLEAR},frames=2", "--init", "30.5,40,20,16") == 0
+    np.testing.assert_array_equal(read_boxes(tmp_path / "boxes.txt")[0], [30.5, 40, 20, 16])
+
+
+@pytest.mark.parametrize("modality", ["rgb", "thermal"])
+def test_track_with_one_camera(tmp_path, track, modality):
+    assert track(f"{CLEAR},frames=3", "--modality", modality) == 0
+    assert len(read_boxes(tmp_path / "boxes.txt")) == 3
+
+
+def test_a_simulated_sequence_can_be_tracked_from_its_folder_and_from_its_bag(tmp_path, track):
+    assert run("simulate", tmp_path / "run", *SMALL, "--loss", "0.3", "--bag") == 0
+    assert len(read_boxes(tmp_path / "run" / "visible.txt")) == 4
+    for source in (tmp_path / "run", tmp_path / "run" / "bag"):
+        assert track(source) == 0
+        assert len(read_boxes(tmp_path / "boxes.txt")) == 4
+
+
+def test_a_failure_in_the_middle_leaves_no_half_files(tmp_path, track):
+    assert run("simulate", tmp_path / "run", *SMALL) == 0
+    (tmp_path / "run" / "visible" / "000003.jpg").write_bytes(b"")
+    before = sorted(tmp_path.iterdir())
+    assert track(tmp_path / "run", "--video", tmp_path / "out.mp4") == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["track", "nowhere", "--out", "b.txt"], "'nowhere' does not exist"),
+        (["track", CLEAR, "--out", "b.csv"], "end --out with .txt"),
+        (["track", CLEAR, "--out", "b.txt", "--init", "1,2,3"], "box '1,2,3'.*x,y,w,h"),
+        (["track", CLEAR, "--out", "b.txt", "--init", "1,2,0,4"], "w and h positive"),
+        (["track", CLEAR, "--out", "b.txt", "--init", "nan,2,4,4"], "'nan,2,4,4'"),
+        (["track", CLEAR, "--out", "b.txt", "--model", "absent.onnx"], "absent.onnx"),
+        (["track", "simulator:colour=red", "--out", "b.txt"], "'colour=red' is no simulator setting.*seed"),
+        (["track", "simulator:frames=many", "--out", "b.txt"], "frames=many.*int"),
+        (["simulate", "OCCUPIED", *SMALL], "not empty"),
+        (["export", "absent.safetensors", "a.onnx"], "absent.safetensors"),
+        (["train", "absent.yaml"], "absent.yaml"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, monkeypatch, capsys, args, message):
+    if args[0] in ("export", "train"):
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "OCCUPIED").mkdir()
+    (tmp_path / "OCCUPIED" / "file").touch()
+    assert re.search(message, failure(capsys, *args))
+
+
+def test_a_box_is_needed_where_the_source_has_none(tmp_path, track, capsys):
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 20, (64, 48))
+    writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    assert track(tmp_path / "v.avi", "--modality", "rgb") == 2
+    assert "give --init x,y,w,h" in capsys.readouterr().err
+
+
+def test_a_video_needs_a_suffix_that_can_be_written(tmp_path, track, capsys):
+    assert track(CLEAR, "--video", tmp_path / "film.txt") == 2
+    assert ".mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [[], ["track"], ["dance"], ["track", CLEAR, "--speed", "9"]])
+def test_bad_arguments_end_with_two_and_no_traceback(args):
+    done = subprocess.run([sys.executable, "-m", "ckd_ros.cli", *args], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_command_starts_without_torch_and_ros():
+    code = (
+        "import sys, ckd_ros.cli; print([m for m in ('torch', 'rclpy', 'rosbags', 'onnxruntime') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
