@@ -1,0 +1,125 @@
+"""A crop must equal what converting and warping the whole frame would give, at the cost of the crop only."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ckd_ros import geometry
+from ckd_ros.frames import ENCODINGS, Image
+from ckd_ros.geometry import Window
+from ckd_ros.tracking.crops import Normalisation, crop_to_image, cut_colour, cut_thermal, warp
+from ckd_ros.tracking.thermal import ThermalNormalizer
+
+NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# One count of 255 in the crop, which is what rounding of an 8-bit warp and its weights may cost, over the least std.
+ROUNDING = 1.01 / 255 / 0.224
+WINDOWS = [Window(40, 30, 64), Window(-20, -11, 90), Window(100, 70, 37), Window(10, 5, 200)]
+
+
+def picture(encoding: str, height: int = 120, width: int = 160) -> Image:
+    dtype, channels = ENCODINGS[encoding]
+    rng = np.random.default_rng(3)
+    values = cv2.GaussianBlur(rng.random((height, width, 4)), (0, 0), 2.0)
+    values = (values - values.min()) / (values.max() - values.min()) * np.iinfo(dtype).max
+    return Image(values[..., :channels].astype(dtype) if channels > 1 else values[..., 0].astype(dtype), encoding)
+
+
+def frame_rgb(image: Image) -> np.ndarray:
+    """The whole frame as float RGB in [0, 1]."""
+    data, full = image.data, float(np.iinfo(image.data.dtype).max)
+    if data.ndim == 2:
+        return np.repeat(data[..., None], 3, axis=2) / full
+    order = [0, 1, 2] if image.encoding.startswith("rgb") else [2, 1, 0]
+    return data[..., order] / full
+
+
+def sample(frame: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Bilinear crop of a float frame by the definition: centres of crop pixels through `matrix`, zero outside."""
+    columns, rows = np.meshgrid(np.arange(size) + 0.5, np.arange(size) + 0.5)
+    points = geometry.transform_points(matrix, np.stack([columns, rows], axis=-1)) - 0.5
+    padded = np.pad(frame, [(400, 400), (400, 400)] + [(0, 0)] * (frame.ndim - 2))
+    low = np.floor(points).astype(int)
+    fraction = points - low
+    result = 0.0
+    for dy in (0, 1):
+        for dx in (0, 1):
+            weight = np.abs(1 - dx - fraction[..., 0]) * np.abs(1 - dy - fraction[..., 1])
+            values = padded[low[..., 1] + dy + 400, low[..., 0] + dx + 400]
+            result = result + (weight[..., None] if frame.ndim == 3 else weight) * values
+    return result
+
+
+def normalised(rgb: np.ndarray) -> np.ndarray:
+    return ((rgb - NORMALISATION.mean) / NORMALISATION.std).transpose(2, 0, 1)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_colour_crop_equals_converting_and_warping_the_frame(encoding, window):
+    image = picture(encoding)
+    out = np.full((3, 48, 48), np.nan, np.float32)
+    cut_colour(image, window, NORMALISATION, out)
+    expected = normalised(sample(frame_rgb(image), crop_to_image(window, 48), 48))
+    assert np.abs(out - expected).max() < ROUNDING
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_thermal_crop_equals_registering_and_normalising_the_frame(encoding, window):
+    image = picture(encoding, 100, 140)
+    thermal = ThermalNormalizer()
+    black, white = thermal.update(image)
+    registration = np.array([[0.8, 0.05, 6.0], [-0.04, 0.9, -3.0], [1e-4, -2e-4, 1.0]])
+    out = np.full((3, 48, 48), np.nan, np.float32)
+    cut_thermal(image, window, registration, thermal, NORMALISATION, out)
+
+    luma = frame_rgb(image) @ [0.299, 0.587, 0.114] * np.iinfo(image.data.dtype).max
+    grey = sample((luma - black) / (white - black), registration @ crop_to_image(window, 48), 48).clip(0.0, 1.0)
+    expected = normalised(np.repeat(grey[..., None], 3, axis=2))
+    # The warp rounds to a whole count, and so does the luma; the range of the frame stretches both.
+    assert np.abs(out - expected).max() < 1.7 / (white - black) / 0.224 + 1e-3
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "mono8", "mono16"])
+def test_rows_with_padding_and_read_only_buffers_are_read_in_place(encoding):
+    image = picture(encoding)
+    row = image.data[0].nbytes
+    padded = np.zeros((image.height, row + 24), np.uint8)
+    padded[:, :row] = image.data.reshape(image.height, -1).view(np.uint8)
+    view = np.ndarray(image.data.shape, image.data.dtype, padded.tobytes(), strides=(row + 24, *image.data.strides[1:]))
+    assert not view.flags.writeable and not view.flags.c_contiguous
+    assert np.array_equal(
+        warp(Image(view, encoding), crop_to_image(WINDOWS[1], 32), 32), warp(image, crop_to_image(WINDOWS[1], 32), 32)
+    )
+
+
+def test_one_channel_axis_is_as_good_as_none():
+    image = picture("mono8")
+    column = Image(image.data[..., None], "mono8")
+    out, expected = np.empty((2, 3, 32, 32), np.float32)
+    cut_colour(column, WINDOWS[0], NORMALISATION, out)
+    cut_colour(image, WINDOWS[0], NORMALISATION, expected)
+    assert np.array_equal(out, expected)
+
+
+def test_a_window_outside_the_image_is_black():
+    out = np.empty((3, 16, 16), np.float32)
+    cut_colour(picture("bgr8"), Window(1000, 1000, 50), NORMALISATION, out)
+    assert np.allclose(out, normalised(np.zeros((16, 16, 3))), atol=1e-6)
+
+
+def test_outside_a_radiometric_image_is_black_up_to_its_edge():
+    """The edge blends from the scene to black, not to zero counts, thousands of counts further down."""
+    image = Image(np.full((50, 50), 7100, np.uint16), "mono16")
+    thermal = ThermalNormalizer()
+    thermal.range = (7000.0, 7200.0)
+    out = np.empty((3, 40, 40), np.float32)
+    cut_thermal(image, Window(-10, 0, 20), np.eye(3), thermal, Normalisation((0.0,) * 3, (1.0,) * 3), out)
+    row = out[0, 20]
+    assert np.all(row[:19] == 0.0) and np.allclose(row[22:], 0.5, atol=1e-5)
+    assert 0.1 < row[19] < 0.2 and 0.3 < row[20] < 0.4
+
+
+def test_crop_to_image_undoes_the_windows_matrix():
+    window = Window(-7.0, 12.0, 33.0)
+    assert np.allclose(crop_to_image(window, 128) @ window.matrix(128), np.eye(3))

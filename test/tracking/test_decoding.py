@@ -1,0 +1,56 @@
+"""The network's maps become a box in the image as the method says."""
+
+import numpy as np
+import pytest
+
+from ckd_ros.geometry import Window
+from ckd_ros.tracking.decoding import decode, hann, keep_inside, visible_part
+
+WINDOW = Window(100.0, 40.0, 160.0)
+
+
+def maps(peaks: dict[tuple[int, int], float]):
+    """Score, size and offset maps with the given scores at (row, column) cells."""
+    score = np.full((16, 16), 0.01, np.float32)
+    for cell, value in peaks.items():
+        score[cell] = value
+    size, offset = np.zeros((2, 16, 16), np.float32), np.zeros((2, 16, 16), np.float32)
+    size[0], size[1], offset[0], offset[1] = 0.25, 0.125, 0.5, 0.25
+    return score, size, offset
+
+
+def test_the_best_cell_gives_the_box():
+    find = decode(*maps({(3, 12): 0.8}), WINDOW)
+    centre = np.array([100 + 160 * 12.5 / 16, 40 + 160 * 3.25 / 16])
+    assert np.allclose(find.box, [*(centre - [20, 10]), 40, 20])
+    assert find.confidence == pytest.approx(0.8)
+
+
+def test_hann_is_the_methods():
+    k = np.arange(1, 17)
+    assert np.allclose(hann(16)[:, 7], 0.5 * (1 - np.cos(2 * np.pi * k / 17)) * 0.5 * (1 - np.cos(2 * np.pi * 8 / 17)))
+    assert np.allclose(hann(16), hann(16).T) and np.allclose(hann(16), hann(16)[::-1])
+
+
+def test_the_prior_chooses_the_cell_but_does_not_lower_its_confidence():
+    both = maps({(8, 8): 0.6, (0, 0): 0.9})
+    assert decode(*both, WINDOW).confidence == pytest.approx(0.9)
+    find = decode(*both, WINDOW, hann(16))
+    assert find.confidence == pytest.approx(0.6) and find.box[0] > 150
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_maps_that_are_not_numbers_give_nothing(broken):
+    given = maps({(5, 5): 0.9})
+    given[broken][:] = np.nan
+    assert decode(*given, WINDOW) is None
+
+
+def test_a_box_is_shifted_back_until_the_margin_is_inside():
+    assert np.allclose(keep_inside(np.array([-100.0, 500.0, 40, 30]), (640, 480), 10), [-30, 470, 40, 30])
+    assert np.allclose(keep_inside(np.array([-100.0, 100.0, 6, 4]), (640, 480), 10), [0, 100, 6, 4])
+
+
+def test_the_visible_part_is_clipped_but_a_small_target_stays_small():
+    assert np.allclose(visible_part(np.array([-20.0, 470.0, 40, 30]), (640, 480), 10), [0, 470, 20, 10])
+    assert np.allclose(visible_part(np.array([300.0, 200.0, 5, 4]), (640, 480), 10), [300, 200, 5, 4])

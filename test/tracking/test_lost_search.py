@@ -1,0 +1,51 @@
+"""A lost target is looked for outwards from where it was last, over the whole image, again and again."""
+
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.tracking.search import LostSearch, spiral
+
+BOX, SIZE, STEP = np.array([100.0, 60.0, 40.0, 30.0]), (640, 480), 70.0
+
+
+def test_every_point_of_the_image_is_within_reach_of_a_place():
+    centres = np.vstack([geometry.centre(BOX), geometry.centre(spiral(BOX, SIZE, STEP))])
+    x, y = np.meshgrid(np.arange(0, 640, 10.0), np.arange(0, 480, 10.0))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    distance = np.abs(points[:, None] - centres[None]).max(axis=-1).min(axis=1)
+    assert distance.max() <= STEP  # half a step, or a whole one at the image's edges
+
+
+def test_the_region_grows():
+    places = spiral(BOX, SIZE, STEP)
+    rings = np.round(np.abs(geometry.centre(places) - geometry.centre(BOX)).max(axis=1) / STEP)
+    assert np.all(np.diff(rings) >= 0) and rings[0] == 1
+    assert np.all(places[:, 2:] == BOX[2:])
+
+
+def test_places_lie_in_the_image_and_none_twice():
+    centres = geometry.centre(spiral(BOX, SIZE, STEP))
+    assert np.all(centres >= 0) and np.all(centres <= SIZE)
+    assert len(np.unique(centres.round(3), axis=0)) == len(centres)
+
+
+def test_each_frame_looks_at_the_last_place_and_the_next_of_the_spiral_then_starts_again():
+    search, expected = LostSearch(BOX, SIZE, STEP), spiral(BOX, SIZE, STEP)
+    seen = []
+    for _ in range(len(expected)):
+        first, *others = search.places(2)
+        assert np.array_equal(first, BOX) and len(others) == 2
+        seen += others
+    assert np.array_equal(seen, np.concatenate([expected, expected]))
+
+
+def test_a_find_takes_the_turn_of_one_place():
+    search = LostSearch(BOX, SIZE, STEP)
+    search.followed = np.array([300.0, 300.0, 40.0, 30.0])
+    places = search.places(2)
+    assert len(places) == 3 and np.array_equal(places[0], search.followed) and np.array_equal(places[1], BOX)
+
+
+def test_a_window_as_large_as_the_image_leaves_the_last_place_only():
+    search = LostSearch(BOX, SIZE, 5000.0)
+    assert len(search.places(2)) == 1

@@ -1,0 +1,304 @@
+"""The tracker follows, doubts, loses and finds a target, with both cameras or one, whatever the streams do.
+
+Through real ONNX Runtime, on the correlation network of `conftest.py`: its answers are exact to a cell, 9 RGB pixels.
+"""
+
+import numpy as np
+import pytest
+
+from ckd_ros import geometry
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking import ConfidenceConfig, Registration, Tracker, TrackerConfig, TrackState
+
+# The correlation of this background with the target reaches 0.4 by chance.
+CONFIDENCE = ConfidenceConfig(
+    uncertain_below=0.5, tracking_above=0.55, lost_below=0.45, lost_after=5, reacquire_above=0.55
+)
+CELL = 6.5  # half a cell's diagonal
+
+
+@pytest.fixture
+def tracker(engine):
+    return Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+
+
+def path(k: int) -> tuple[float, float]:
+    """Centre of the target in frame k: 3.4 pixels a frame."""
+    return 80.0 + 3.0 * k, 80.0 + 1.6 * k
+
+
+def error(result, box) -> float:
+    """Distance of centres, pixels."""
+    return float(np.linalg.norm(geometry.centre(result.box) - geometry.centre(box)))
+
+
+def follow(tracker, scene, frames, **show):
+    """Update with the frames of a range; every result must be on the target."""
+    for k in frames:
+        result = tracker.update(scene(path(k), **show))
+        assert result.state is TrackState.TRACKING
+        assert error(result, scene.box(path(k))) < CELL
+    return result
+
+
+def hide(tracker, scene, frames: int):
+    """Update with frames without the target."""
+    for _ in range(frames):
+        result = tracker.update(scene(None))
+    return result
+
+
+def test_it_follows_a_moving_target(tracker, scene):
+    first = tracker.init(scene(path(0)), scene.box(path(0)))
+    assert first.state is TrackState.TRACKING and first.confidence == 1.0
+    assert np.allclose(first.box, scene.box(path(0))) and np.allclose(first.thermal_box, scene.box(path(0)) / 2)
+    result = follow(tracker, scene, range(1, 40))
+    assert result.used_rgb and result.used_thermal
+    assert result.confidence > 0.55
+    assert np.allclose(result.box[2:], scene.box_size, atol=1.0)
+    assert np.allclose(result.thermal_box, result.box / 2)
+    assert 0 < result.inference_s < result.total_s
+
+
+@pytest.mark.parametrize("visible", ["rgb", "thermal"])
+def test_one_camera_is_enough_for_a_while(tracker, scene, visible):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 10))
+    alone = follow(tracker, scene, range(10, 25), rgb=visible == "rgb", thermal=visible == "thermal")
+    assert (alone.used_rgb, alone.used_thermal) == (visible == "rgb", visible == "thermal")
+    both = follow(tracker, scene, range(25, 30))
+    assert both.used_rgb and both.used_thermal
+
+
+def test_a_modality_that_comes_later_joins_once_the_other_is_confident(tracker, scene):
+    tracker.init(scene(path(0), thermal=False), scene.box(path(0)))
+    result = follow(tracker, scene, range(1, 5), thermal=False)
+    assert np.isnan(result.thermal_box).all()
+    result = tracker.update(scene(path(5)))
+    assert not result.used_thermal and np.allclose(result.thermal_box, result.box / 2)
+    assert tracker.update(scene(path(6))).used_thermal
+    for k in range(7, 15):
+        result = tracker.update(scene(path(k), rgb=False))
+        # The late template is cut where the target was found, off by up to half a cell itself.
+        assert result.used_thermal and error(result, scene.box(path(k))) < 2 * CELL
+
+
+def test_a_modality_that_comes_while_the_target_is_hidden_waits(tracker, scene):
+    tracker.init(scene(path(0), thermal=False), scene.box(path(0)))
+    follow(tracker, scene, range(1, 3), thermal=False)
+    for _ in range(4):
+        assert not tracker.update(scene(None)).used_thermal
+    assert not tracker.update(scene(path(3))).used_thermal
+
+
+def test_only_images_without_a_template_count_as_no_evidence(tracker, scene):
+    tracker.init(scene(path(0), thermal=False), scene.box(path(0)))
+    for _ in range(10):
+        result = tracker.update(scene(path(0), rgb=False))
+    assert result.confidence == 0.0 and result.state is TrackState.LOST
+    assert not result.used_rgb and not result.used_thermal and result.inference_s == 0.0
+    assert np.allclose(result.box, scene.box(path(0)))
+
+
+def test_a_thermal_stream_alone_is_tracked_in_its_own_pixels(tracker, scene):
+    tracker.init(scene(path(0), rgb=False), scene.box(path(0)) / 2)
+    for k in range(1, 20):
+        result = tracker.update(scene(path(k), rgb=False))
+        assert error(result, scene.box(path(k)) / 2) < CELL / 2
+    assert result.used_thermal and not result.used_rgb and np.allclose(result.box, result.thermal_box)
+
+
+@pytest.mark.parametrize("offset", [(0.0, 0.0), (6.0, -4.0)])
+def test_boxes_move_to_rgb_pixels_when_the_first_colour_image_comes(engine, scene, offset):
+    registration = Registration.from_config({"kind": "offset", "offset": offset})
+    tracker = Tracker(engine, registration, TrackerConfig(confidence=CONFIDENCE))
+    pair = scene(path(0))
+    shifted = Image(np.roll(pair.thermal.data, (int(offset[1]), int(offset[0])), axis=(0, 1)), "mono16")
+    truth = scene.box(path(0))
+    tracker.init(FramePair(None, shifted), truth / 2 + [*offset, 0, 0])
+    result = tracker.update(FramePair(pair.rgb, shifted))
+    assert result.state is TrackState.TRACKING and error(result, truth) < CELL
+    assert tracker.update(FramePair(pair.rgb, shifted)).used_rgb
+
+
+def test_the_thermal_crop_follows_the_registration(engine, scene):
+    """With a thermal camera that is shifted by half a target, thermal alone still finds the target's place in RGB."""
+    registration = Registration.from_config({"kind": "offset", "offset": [9.0, -7.0]})
+    tracker = Tracker(engine, registration, TrackerConfig(confidence=CONFIDENCE))
+
+    def shifted(k, rgb):
+        pair = scene(path(k))
+        return FramePair(pair.rgb if rgb else None, Image(np.roll(pair.thermal.data, (-7, 9), axis=(0, 1)), "mono16"))
+
+    tracker.init(shifted(0, True), scene.box(path(0)))
+    for k in range(1, 15):
+        result = tracker.update(shifted(k, False))
+        assert error(result, scene.box(path(k))) < CELL
+    assert np.allclose(result.thermal_box, result.box / 2 + [9, -7, 0, 0])
+
+
+def test_doubt_holds_the_size_and_loss_holds_the_box(engine, scene):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    seen = follow(tracker, scene, range(1, 10))
+    states, boxes = [], []
+    for _ in range(20):
+        result = tracker.update(scene(None))
+        states.append(result.state)
+        boxes.append(result.box)
+    assert states[0] is TrackState.TRACKING and states[1] is TrackState.UNCERTAIN and states[-1] is TrackState.LOST
+    assert states == sorted(states)
+    assert np.allclose(boxes, seen.box)  # nothing like the target was there: the box did not drift
+
+
+def test_a_lost_target_is_found_far_away_and_followed_again(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 5))
+    lost = hide(tracker, scene, 12)
+    assert lost.state is TrackState.LOST
+    there = (255.0, 190.0)  # 170 pixels away; a search window reaches 72
+    for _ in range(25):
+        result = tracker.update(scene(there))
+        if result.state is TrackState.TRACKING:
+            break
+        assert np.allclose(result.box, lost.box)  # until the find is confirmed
+    assert result.state is TrackState.TRACKING and error(result, scene.box(there)) < CELL
+    assert np.allclose(result.box[2:], scene.box_size, atol=2.0)
+    for k in range(10):
+        result = tracker.update(scene((255.0 - 3 * k, 190.0)))
+        assert error(result, scene.box((255.0 - 3 * k, 190.0))) < CELL
+
+
+def test_a_find_must_be_seen_again_to_count(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    assert hide(tracker, scene, 12).state is TrackState.LOST
+    flash = tracker.update(scene(path(3)))  # near the last place, so it is looked at
+    assert flash.confidence >= CONFIDENCE.reacquire_above and flash.state is TrackState.LOST
+    assert hide(tracker, scene, 1).state is TrackState.LOST
+    assert tracker.update(scene(path(3))).state is TrackState.LOST
+    assert tracker.update(scene(path(3))).state is TrackState.TRACKING
+
+
+@pytest.mark.parametrize("windows", [0, 1, 4])
+def test_the_search_costs_as_many_inferences_as_configured(model_path, scene, windows):
+    from ckd_ros.tracking import OnnxEngine
+
+    engine, calls = OnnxEngine(model_path, threads=1), []
+    run = engine.run
+    engine.run = lambda inputs: calls.append(1) or run(inputs)
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE, lost_windows=windows))
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    tracker.update(scene(path(1)))
+    assert len(calls) == 1
+    assert hide(tracker, scene, 12).state is TrackState.LOST
+    calls.clear()
+    tracker.update(scene(None))
+    assert len(calls) == 1 + windows
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_change_of_resolution_goes_unnoticed(tracker, scene, scale):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 10))
+    for k in range(10, 20):
+        result = tracker.update(scene(path(k), scale=scale))
+        assert error(result, scene.box(path(k)) * scale) < CELL * scale
+        assert np.allclose(result.box[2:], np.multiply(scene.box_size, scale), atol=2.0)
+        assert np.allclose(result.thermal_box, result.box / 2)
+    follow(tracker, scene, range(20, 25))
+
+
+def test_a_thermal_change_of_resolution_leaves_the_box_alone(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    small = scene(path(1), scale=0.5).thermal
+    result = tracker.update(FramePair(scene(path(1)).rgb, small))
+    assert error(result, scene.box(path(1))) < CELL and np.allclose(result.thermal_box, result.box / 4)
+
+
+def test_a_change_of_resolution_while_lost_keeps_the_search_going(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    lost = hide(tracker, scene, 12)
+    result = tracker.update(scene(None, scale=2.0))
+    assert result.state is TrackState.LOST and np.allclose(result.box, 2 * lost.box)
+    for _ in range(30):
+        result = tracker.update(scene((250.0, 190.0), scale=2.0))
+    assert error(result, 2 * scene.box((250.0, 190.0))) < 2 * CELL
+
+
+def test_at_the_edge_part_of_the_box_stays_inside(tracker, scene):
+    def leaving(k):
+        return 270.0 + 3 * k, 120.0
+
+    tracker.init(scene(leaving(0)), scene.box(leaving(0)))
+    for k in range(1, 40):
+        x, y, w, h = tracker.update(scene(leaving(k))).box
+        assert x >= 0 and y >= 0 and x + w <= 320 and y + h <= 240 and w >= 10 and h >= 10
+
+
+def test_a_small_target_is_not_blown_up(engine, scene):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    pair = scene(path(0))
+    x, y = path(0)
+    tracker.init(pair, (x, y, 4.0, 3.0))
+    assert np.all(tracker.update(pair).box[2:] < 6.0)
+
+
+def test_a_radiometric_jump_does_not_disturb(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    for k in range(1, 20):
+        pair = scene(path(k), rgb=False)
+        jumped = pair.thermal.data * 2 + 9000 if k >= 10 else pair.thermal.data
+        result = tracker.update(FramePair(None, Image(jumped, "mono16")))
+        assert error(result, scene.box(path(k))) < CELL
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ((float("nan"), 10, 20, 20), "four finite numbers"),
+        ((10, 10, float("inf"), 20), "four finite numbers"),
+        ((10, 10, 20), "four finite numbers"),
+        ((10, 10, 0, 20), "width 0.*positive"),
+        ((10, 10, 20, -5), "height -5.*positive"),
+        ((400, 10, 20, 20), "inside the image of 320 x 240"),
+        ((-19, 10, 20, 20), "inside the image of 320 x 240"),
+        ((10, 10, 1.0, 1.0), "less than 2 x 2 pixels"),
+    ],
+)
+def test_a_box_that_cannot_be_followed_is_refused_and_the_old_target_kept(tracker, scene, box, message):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    with pytest.raises(ValueError, match=message):
+        tracker.init(scene(path(1)), box)
+    follow(tracker, scene, range(2, 6))
+
+
+def test_without_init_there_is_nothing_to_update(tracker, scene):
+    assert tracker.state is TrackState.IDLE
+    with pytest.raises(ValueError):
+        tracker.init(scene(path(0)), (0, 0, 0, 0))
+    assert tracker.state is TrackState.IDLE
+    with pytest.raises(RuntimeError, match="init"):
+        tracker.update(scene(path(0)))
+
+
+def test_init_starts_afresh(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    hide(tracker, scene, 12)
+    assert tracker.init(scene(path(5)), scene.box(path(5))).state is TrackState.TRACKING
+    follow(tracker, scene, range(6, 10))
+
+
+def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene, monkeypatch):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    nan = np.full((2, 16, 16), np.nan, np.float32)
+    monkeypatch.setattr(engine, "run", lambda inputs: (nan[0], nan, nan))
+    for _ in range(20):
+        result = tracker.update(scene(path(0)))
+    assert result.state is TrackState.LOST and result.confidence == 0.0
+    assert np.allclose(result.box, scene.box(path(0)))
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="window_weight is 1.5.*0.0 to 1.0"):
+        TrackerConfig(window_weight=1.5)
