@@ -1,0 +1,100 @@
+"""Accuracy of the shipped student beside its peers: composed sequences from held-out real pairs, and held-out videos.
+
+    python benchmarks/accuracy.py --data DIR [--peers DIR] [--each 6] [--frames 80] [--videos 16]
+
+DIR holds `roadscene/`, `drone_thermal/`, `drone_visible/`; the peers' folder NanoTrack's `backbone.onnx` and `head.onnx`.
+Prints success AUC (mean over sequences) per tracker and degradation, and writes them as JSON with --out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ckd_ros.datasets.sources import open_source
+from ckd_ros.datasets.splits import held_out
+from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequences
+from ckd_ros.evaluation.peers import BoxTracker, Ckd, OpenCv, TemplateMatcher, run
+from ckd_ros.evaluation.scores import score
+from ckd_ros.tracking import OnnxEngine, default_model
+
+
+def main(
+    data: Path,
+    peers: Path | None = None,
+    model: Path | None = None,
+    each: int = 6,
+    frames: int = 80,
+    videos: int = 16,
+    classical: bool = True,
+    out: Path | None = None,
+) -> None:
+    """Measure and print. `each`: sequences a degradation; `videos`: held-out videos a modality; 0 leaves them out."""
+    cv2.setNumThreads(2)
+    engine = OnnxEngine(model or default_model())
+    results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+
+    def compare(group: str, sequence, trackers: dict[str, BoxTracker]) -> None:
+        pairs = list(sequence.frames())
+        for name, tracker in trackers.items():
+            boxes = run(tracker, pairs, sequence.init_box)
+            results[name][group].append(score(boxes[1:], sequence.boxes[1:]).success_auc)
+
+    if each:
+        total = each * len(DEGRADATIONS)
+        for group, sequence in track(composed_sequences(data / "roadscene", each, frames), "composed", total):
+            compare(group, sequence, _trackers(engine, peers, classical))
+    for modality, folder in (("thermal", "drone_thermal"), ("rgb", "drone_visible")) if videos else ():
+        files = sorted((data / folder).glob("*.mp4"))
+        kept = held_out(f.stem for f in files)
+        files = [f for f in files if f.stem in kept]
+        chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(videos, len(files))).astype(int)]
+        for file in track(chosen, f"{modality} videos"):
+            sequence = open_source(str(file), modality=modality)
+            trackers = {"ckd": Ckd(engine)}
+            if peers:
+                trackers[f"nano {modality}"] = OpenCv("Nano", modality, peers)
+            compare(f"{modality} video", sequence, trackers)
+    _report(results)
+    if out:
+        out.write_text(json.dumps({name: {g: float(np.mean(v)) for g, v in r.items()} for name, r in results.items()}))
+
+
+def _trackers(engine: OnnxEngine, peers: Path | None, classical: bool) -> dict[str, BoxTracker]:
+    trackers: dict[str, BoxTracker] = {
+        "ckd": Ckd(engine),
+        "ckd rgb alone": Ckd(engine, "rgb"),
+        "ckd thermal alone": Ckd(engine, "thermal"),
+    }
+    for modality in ("rgb", "thermal"):
+        if classical:
+            trackers[f"template {modality}"] = TemplateMatcher(modality)
+            trackers[f"KCF {modality}"] = OpenCv("KCF", modality)
+            trackers[f"CSRT {modality}"] = OpenCv("CSRT", modality)
+        if peers:
+            trackers[f"nano {modality}"] = OpenCv("Nano", modality, peers)
+    return trackers
+
+
+def _report(results: dict[str, dict[str, list[float]]]) -> None:
+    groups = [g for g in (*DEGRADATIONS, "thermal video", "rgb video") if any(g in r for r in results.values())]
+    table = Table(title="success AUC")
+    for column in ("tracker", "all composed", *groups):
+        table.add_column(column, justify="left" if column == "tracker" else "right")
+    for name, result in results.items():
+        composed = [value for g in DEGRADATIONS for value in result.get(g, [])]
+        cells = [composed, *(result.get(g, []) for g in groups)]
+        table.add_row(name, *(f"{np.mean(cell):.3f}" if cell else "" for cell in cells))
+    Console(width=180).print(table)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,44 @@
+"""Test sequences composed from real pairs that were kept out of training, one difficulty at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
+
+_CLEAN = SimulatorConfig(
+    subset="held_out",
+    scale=0.3,
+    occlusion=0.0,
+    night=0.0,
+    glare=0.0,
+    crossover=0.0,
+    coverage=1.0,
+    noise=0.05,
+    thermal_gain=0.2,
+    blur=0.1,
+    registration=0.0,
+    parallax=0.0,
+)
+
+#: What each degradation changes on a clean sequence; it lasts from the second frame to the end.
+DEGRADATIONS: dict[str, dict[str, float]] = {
+    "clean": {},
+    "crossover": {"crossover": 0.9},
+    "glare": {"glare": 0.9},
+    "night": {"night": 0.95},
+    "noise": {"noise": 1.0, "blur": 0.5},
+    "occlusion": {"occlusion": 0.9},
+    "offset": {"registration": 6.0, "parallax": 4.0},
+    "scale": {"scale": 1.0, "rotation": 1.0},
+}
+
+
+def composed_sequences(pairs: Path, each: int, frames: int, seed: int = 1000) -> Iterator[tuple[str, SimulatedSequence]]:
+    """`(degradation, sequence)`, `each` of every degradation; the same scenes and motions under all of them."""
+    for degradation, changes in DEGRADATIONS.items():
+        for number in range(each):
+            config = replace(_CLEAN, pairs=pairs, seed=seed + number, frames=frames, **changes)
+            yield degradation, SimulatedSequence(config)
