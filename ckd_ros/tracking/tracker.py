@@ -88,25 +88,40 @@ class Tracker:
         self, engine: OnnxEngine, registration: Registration | None = None, config: TrackerConfig | None = None
     ) -> None:
         self.engine = engine
-        self.config = config or TrackerConfig()
         self._views = PairGeometry(registration or Registration())
-        weight = self.config.window_weight
-        self._prior = ((1 - weight) + weight * hann(engine.grid)).astype(np.float32)
         self._box: np.ndarray | None = None
         self._lost: LostSearch | None = None
+        self._set_config(config or TrackerConfig())
 
     @property
     def state(self) -> TrackState:
         return TrackState.IDLE if self._box is None else self._monitor.state
 
-    def init(self, pair: FramePair, box: np.ndarray) -> TrackResult:
-        """Start following what is inside `box` `(x, y, w, h)`, in RGB pixels (thermal ones if RGB has never come).
+    def configure(self, config: TrackerConfig, registration: Registration) -> None:
+        """Change the settings between two frames; the target stays."""
+        self._set_config(config)
+        self._views.change_registration(registration)
+        if self._box is not None:
+            self._monitor.config, self._thermal.config = config.confidence, config.thermal
+
+    def _set_config(self, config: TrackerConfig) -> None:
+        self.config = config
+        weight = config.window_weight
+        self._prior = ((1 - weight) + weight * hann(self.engine.grid)).astype(np.float32)
+
+    def init(self, pair: FramePair, box: np.ndarray, drawn_in: str = "rgb") -> TrackResult:
+        """Start following what is inside `box` `(x, y, w, h)`.
+
+        Args:
+            pair: the images the box was drawn in; one may be missing.
+            drawn_in: the image in whose pixels the box is: `rgb` (whose size is known from earlier frames if it is missing;
+                the thermal image stands in for it if it has never come) or `thermal`.
 
         Raises ValueError for a box that cannot be followed; the target followed so far is then still followed.
         """
         start = time.perf_counter()
         self._observe_sizes(pair)
-        self._box = _checked_box(box, self._views.size)
+        self._box = self._start_box(pair, box, drawn_in)
         self._lost = None
         self._inference_s = 0.0
         self._monitor = ConfidenceMonitor(self.config.confidence)
@@ -134,6 +149,17 @@ class Tracker:
         if self._monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
             self._tensors.cut_templates(pair, self._box)
         return self._result(confidence, rgb is not None, thermal is not None, start)
+
+    def _start_box(self, pair: FramePair, box: np.ndarray, drawn_in: str) -> np.ndarray:
+        """The box to start with, in RGB pixels. Raises ValueError where it cannot be followed."""
+        if drawn_in == "rgb":
+            return _checked_box(box, self._views.size)
+        if drawn_in != "thermal":
+            raise ValueError(f"the box was drawn in '{drawn_in}': expected rgb or thermal")
+        if pair.thermal is None:
+            raise ValueError("the box was drawn in the thermal image, but there is none")
+        box = _checked_box(box, (pair.thermal.width, pair.thermal.height))
+        return _checked_box(geometry.transform_box(np.linalg.inv(self._views.rgb_to_thermal), box), self._views.size)
 
     def _follow(self, rgb: Image | None, thermal: Image | None) -> float:
         """Look around the last position and move the box as far as the evidence carries. Returns the confidence."""

@@ -38,12 +38,22 @@ class PairGeometry:
         stand_in_ends = self._rgb_size is None and rgb_size is not None and old_size is not None
         old_thermal_size = self._thermal_size
         self._rgb_size, self._thermal_size, self.size = rgb_size, thermal_size, rgb_size or thermal_size
-        if rgb_size is None:
-            self.rgb_to_thermal = np.eye(3)
-        elif thermal_size is not None:
-            self.rgb_to_thermal = self.registration.matrix(rgb_size, thermal_size)
+        self._map()
         if stand_in_ends:
             return np.linalg.inv(self.registration.matrix(rgb_size, old_thermal_size)) @ old_to_thermal
         if old_size is None or old_size == self.size:
             return None
         return geometry.scaling(self.size[0] / old_size[0], self.size[1] / old_size[1])
+
+    def change_registration(self, registration: Registration) -> None:
+        """Use another registration from now on."""
+        self.registration = registration
+        self._map()
+
+    def _map(self) -> None:
+        if self._thermal_size is None:
+            return
+        if self._rgb_size is None:
+            self.rgb_to_thermal = np.eye(3)
+        else:
+            self.rgb_to_thermal = self.registration.matrix(self._rgb_size, self._thermal_size)

@@ -121,6 +121,37 @@ def test_boxes_move_to_rgb_pixels_when_the_first_colour_image_comes(engine, scen
     assert tracker.update(FramePair(pair.rgb, shifted)).used_rgb
 
 
+def test_a_box_may_be_drawn_in_the_thermal_image(engine, scene):
+    tracker = Tracker(engine, Registration.from_config({"kind": "offset", "offset": [9.0, -7.0]}))
+    drawn = scene.box(path(0)) / 2 + [9, -7, 0, 0]
+    result = tracker.init(scene(path(0)), drawn, drawn_in="thermal")
+    assert np.allclose(result.thermal_box, drawn) and np.allclose(result.box, scene.box(path(0)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "box", "drawn_in", "message"),
+    [
+        ({"thermal": False}, (10, 10, 20, 20), "thermal", "there is none"),
+        ({}, (200, 10, 20, 20), "thermal", "inside the image of 160 x 120"),
+        ({}, (10, 10, 20, 20), "infrared", "'infrared': expected rgb or thermal"),
+    ],
+)
+def test_a_box_drawn_where_it_cannot_be_is_refused(tracker, scene, shown, box, drawn_in, message):
+    with pytest.raises(ValueError, match=message):
+        tracker.init(scene(path(0), **shown), box, drawn_in)
+
+
+def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 5))
+    strict = ConfidenceConfig(uncertain_below=0.99, uncertain_after=1, tracking_above=0.999, lost_below=0.0)
+    shifted = Registration.from_config({"kind": "offset", "offset": [3.0, 0.0]})
+    tracker.configure(TrackerConfig(confidence=strict), shifted)
+    result = tracker.update(scene(path(5)))
+    assert result.state is TrackState.UNCERTAIN and error(result, scene.box(path(5))) < 2 * CELL
+    assert np.allclose(result.thermal_box, result.box / 2 + [3, 0, 0, 0])
+
+
 def test_the_thermal_crop_follows_the_registration(engine, scene):
     """With a thermal camera that is shifted by half a target, thermal alone still finds the target's place in RGB."""
     registration = Registration.from_config({"kind": "offset", "offset": [9.0, -7.0]})

@@ -1,0 +1,141 @@
+"""What a person looks at: the colour image beside the registered thermal image, with box, state and confidence."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking.confidence import TrackState
+from ckd_ros.tracking.registration import Registration, Size
+from ckd_ros.tracking.thermal import to_grey
+from ckd_ros.tracking.tracker import TrackResult
+
+#: Colours (blue, green, red) of the box and the confidence bar.
+STATE_COLOURS = {
+    TrackState.IDLE: (160, 160, 160),
+    TrackState.TRACKING: (90, 220, 90),
+    TrackState.UNCERTAIN: (0, 190, 255),
+    TrackState.LOST: (70, 70, 245),
+}
+TRUTH_COLOUR = (255, 255, 255)
+_BACKGROUND = (24, 24, 24)
+_TEXT = (230, 230, 230)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+#: Height of the caption under the images, pixels.
+_CAPTION = 28
+_TO_BGR = {
+    "rgb8": cv2.COLOR_RGB2BGR,
+    "rgba8": cv2.COLOR_RGBA2BGR,
+    "bgra8": cv2.COLOR_BGRA2BGR,
+    "mono8": cv2.COLOR_GRAY2BGR,
+}
+
+
+def panel_size(pair: FramePair, width: int) -> Size:
+    """(width, height) of each image of an overlay that is to be at most `width` wide: the colour image's shape, or the
+    thermal image's where there is no other."""
+    view = pair.rgb or pair.thermal
+    scale = min(1.0, width / view.width)
+    return max(1, round(view.width * scale)), max(1, round(view.height * scale))
+
+
+def draw_overlay(
+    pair: FramePair,
+    result: TrackResult | None,
+    registration: Registration,
+    size: Size,
+    truth: np.ndarray | None = None,
+    note: str = "",
+) -> np.ndarray:
+    """Both images side by side, `(h + caption) x 2w` bgr8.
+
+    Args:
+        pair: the images; a missing one leaves its place dark.
+        result: of the tracker on this pair; None while there is no target.
+        registration: brings the thermal image into the view of the colour image.
+        size: (w, h) of each image, see `panel_size`.
+        truth: `(4,)` the true box in RGB pixels, NaN where the target is not visible.
+        note: text at the right end of the caption.
+    """
+    w, h = size
+    canvas = np.full((h + _CAPTION, 2 * w, 3), _BACKGROUND, np.uint8)
+    views = (canvas[:h, :w], canvas[:h, w:])
+    if pair.rgb is not None:
+        _paint_colour(pair.rgb, views[0])
+        rgb_to_panel = geometry.scaling(w / pair.rgb.width, h / pair.rgb.height)
+    if pair.thermal is not None:
+        thermal_to_panel = geometry.scaling(w / pair.thermal.width, h / pair.thermal.height)
+        if pair.rgb is not None:
+            sizes = ((image.width, image.height) for image in (pair.rgb, pair.thermal))
+            thermal_to_panel = rgb_to_panel @ np.linalg.inv(registration.matrix(*sizes))
+        _paint_thermal(pair.thermal, thermal_to_panel, views[1])
+
+    colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
+    for image, view, name in ((pair.rgb, views[0], "colour"), (pair.thermal, views[1], "thermal")):
+        if image is None:
+            _write(view, f"no {name} image", (8, h // 2), _TEXT)
+            continue
+        _write(view, name, (8, 20), _TEXT)
+        # Beside a colour image the thermal one is shown registered, so that both have the same box.
+        to_panel = rgb_to_panel if pair.rgb is not None else thermal_to_panel
+        if truth is not None and pair.rgb is not None:
+            _box(view, truth, to_panel, TRUTH_COLOUR, 1)
+        if result is not None:
+            box = result.box if pair.rgb is not None else result.thermal_box
+            _box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
+    _caption(canvas[h:], result, colour, note)
+    return canvas
+
+
+def _paint_colour(image: Image, out: np.ndarray) -> None:
+    data = cv2.resize(image.data, (out.shape[1], out.shape[0]), interpolation=cv2.INTER_AREA)
+    if image.encoding == "mono16":
+        out[:] = cv2.cvtColor(_stretch(data), cv2.COLOR_GRAY2BGR)
+    else:
+        out[:] = cv2.cvtColor(data, _TO_BGR[image.encoding]) if image.encoding in _TO_BGR else data
+
+
+def _paint_thermal(image: Image, to_panel: np.ndarray, out: np.ndarray) -> None:
+    grey = _stretch(to_grey(image.data, image.encoding))
+    matrix = geometry.index_matrix(to_panel)
+    warped = cv2.warpPerspective(grey, matrix, (out.shape[1], out.shape[0]), flags=cv2.INTER_LINEAR)
+    out[:] = cv2.cvtColor(warped, cv2.COLOR_GRAY2BGR)
+
+
+def _stretch(grey: np.ndarray) -> np.ndarray:
+    """Grey values of any range as 8 bits, by the 1st and 99th percentile of a sample."""
+    low, high = np.percentile(grey[::8, ::8], [1, 99])
+    scale = 255.0 / max(high - low, 16.0)
+    return np.clip(grey.astype(np.float32) * scale - low * scale, 0, 255).astype(np.uint8)
+
+
+def _box(view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int) -> None:
+    if not np.isfinite(box).all():
+        return
+    limit = 4 * max(view.shape)  # OpenCV wraps coordinates around
+    x, y, w, h = geometry.transform_box(to_panel, box)
+    corners = np.clip(np.round([x, y, x + w, y + h]), -limit, limit).astype(int)
+    cv2.rectangle(view, tuple(corners[:2]), tuple(corners[2:]), colour, thickness, cv2.LINE_AA)
+
+
+def _caption(view: np.ndarray, result: TrackResult | None, colour: tuple[int, int, int], note: str) -> None:
+    base = view.shape[0] - 9
+    if result is None:
+        _write(view, TrackState.IDLE.name, (8, base), colour)
+    else:
+        _write(view, f"{result.state.name}  {result.confidence:.2f}", (8, base), colour)
+        left, length = 170, 100
+        cv2.rectangle(view, (left, 9), (left + length, base), (70, 70, 70), -1)
+        cv2.rectangle(view, (left, 9), (left + round(length * min(1.0, result.confidence)), base), colour, -1)
+        used = [name for name, is_used in (("colour", result.used_rgb), ("thermal", result.used_thermal)) if is_used]
+        _write(view, f"{' + '.join(used) or 'blind'}  {1e3 * result.total_s:.0f} ms", (left + length + 12, base), _TEXT)
+    if note:
+        (length, _), _ = cv2.getTextSize(note, _FONT, 0.5, 1)
+        _write(view, note, (view.shape[1] - length - 8, base), _TEXT)
+
+
+def _write(view: np.ndarray, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    cv2.putText(view, text, at, _FONT, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(view, text, at, _FONT, 0.5, colour, 1, cv2.LINE_AA)
