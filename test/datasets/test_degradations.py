@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from ckd_ros.datasets import degradations
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(60, 200, (120, 160, 3), dtype=np.uint8)
+
+
+def test_night_is_darker_the_stronger_and_noisier_than_before(image):
+    rng = np.random.default_rng(1)
+    means = [degradations.night(image, s, rng).mean() for s in (0.2, 0.6, 1.0)]
+    assert image.mean() > means[0] > means[1] > means[2]
+    assert means[2] < 25
+    flat = np.full_like(image, 120)
+    assert degradations.night(flat, 1.0, rng)[..., 0].std() > 0.5
+
+
+def test_glare_blinds_where_the_light_is(image):
+    blinded = degradations.glare(image, 1.0, (0.25, 0.5))
+    assert blinded[60, 40].min() > 220
+    far = np.s_[:, 140:]
+    assert blinded[far].std() < image[far].std()
+
+
+def test_noise_has_the_strength_it_says_and_differs_each_time(image):
+    flat = np.full((200, 200), 128, np.uint8)
+    rng = np.random.default_rng(0)
+    first, second = (degradations.noise(flat, 0.5, rng) for _ in range(2))
+    assert first.astype(float).std() == pytest.approx(15, rel=0.1)
+    assert not np.array_equal(first, second)
+
+
+def test_noise_covers_images_larger_than_its_tile():
+    assert degradations.noise(np.full((1200, 1500), 128, np.uint8), 1.0, np.random.default_rng(0)).std() > 20
+
+
+def test_gain_stretches_about_its_pivot():
+    assert degradations.gain(np.array([[100, 128, 140]], np.uint8), 2.0, 5.0, 128).tolist() == [[77, 133, 157]]
+
+
+def test_blur_smears_along_its_direction_alone():
+    image = np.zeros((41, 41), np.uint8)
+    image[20, 20] = 255
+    rows, columns = np.nonzero(degradations.blur(image, 9, 0.0))
+    assert set(rows) == {20} and len(columns) == 9
+
+
+@pytest.mark.parametrize("effect", ["night", "glare", "noise"])
+def test_strength_zero_changes_next_to_nothing_and_the_input_is_left_alone(image, effect):
+    before = image.copy()
+    last = (0.5, 0.5) if effect == "glare" else np.random.default_rng(0)
+    after = getattr(degradations, effect)(image, 0.0, last)
+    assert np.abs(after.astype(int) - image).max() <= 1
+    np.testing.assert_array_equal(image, before)

@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
+from ckd_ros.geometry import centre, iou
+
+SMALL = SimulatorConfig(frames=24, width=160, height=128, thermal_width=160, thermal_height=128, target_size=24)
+CALM = replace(
+    SMALL, camera_motion=0, scale=0, rotation=0, distractors=0, occlusion=0, night=0, glare=0, crossover=0, noise=0,
+    thermal_gain=0, blur=0, registration=0, parallax=0, jitter=0,
+)  # fmt: skip
+
+
+def images(config: SimulatorConfig):
+    pairs = list(SimulatedSequence(config).frames())
+    return [p.rgb.data for p in pairs], [p.thermal.data for p in pairs]
+
+
+def test_the_same_settings_give_the_same_sequence():
+    first, second = images(SMALL), images(SMALL)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(images(replace(SMALL, seed=1))[0][0], first[0][0])
+
+
+def test_changing_one_effect_leaves_the_path_of_the_target_as_it_was():
+    sequence = SimulatedSequence(SMALL)
+    for change in ({"night": 0.0}, {"distractors": 0}, {"noise": 1.0}, {"seeds": "night:7+glare:3"}):
+        np.testing.assert_array_equal(SimulatedSequence(replace(SMALL, **change)).boxes, sequence.boxes)
+    assert not np.array_equal(SimulatedSequence(replace(SMALL, seeds="trajectory:9")).boxes, sequence.boxes)
+
+
+def test_the_target_moves_and_stays_in_the_image():
+    for seed in range(6):
+        boxes = SimulatedSequence(replace(CALM, seed=seed, frames=60)).boxes
+        middle = centre(boxes)
+        assert np.ptp(middle, axis=0).max() > 3
+        assert (middle > 0).all() and (middle < [160, 128]).all()
+        assert iou(boxes[1:], boxes[:-1]).min() > 0.3
+
+
+def test_night_darkens_the_colour_image_alone():
+    dark = replace(CALM, night=1.0, coverage=1.0)
+    (rgb, thermal), (day, warm) = images(dark), images(CALM)
+    assert np.mean(rgb[-1]) < 0.25 * np.mean(day[-1])
+    np.testing.assert_array_equal(thermal[-1], warm[-1])
+
+
+def test_crossover_hides_the_target_from_the_thermal_camera():
+    config = replace(CALM, crossover=1.0, coverage=1.0)
+    sequence = SimulatedSequence(config)
+    hidden = list(sequence.frames())[5].thermal.data
+    clear = list(SimulatedSequence(CALM).frames())[5].thermal.data
+    x, y, w, h = sequence.boxes[5].round().astype(int)
+    inside = np.s_[y + h // 4 : y + 3 * h // 4, x + w // 4 : x + 3 * w // 4]
+    assert hidden[inside].astype(float).std() < 0.5 * clear[inside].astype(float).std() + 2
+
+
+def test_effects_reign_for_their_share_of_the_time():
+    sequence = SimulatedSequence(replace(CALM, frames=100, night=1.0, coverage=0.3))
+    means = np.array([p.rgb.data.mean() for p in sequence.frames()])
+    dark = (means < 0.6 * means.max()).mean()
+    assert 0.12 < dark < 0.4
+
+
+def test_registration_offset_and_parallax_move_the_thermal_truth():
+    plain = SimulatedSequence(replace(CALM, registration=5.0))
+    shift = centre(plain.thermal_boxes) - centre(plain.boxes)
+    np.testing.assert_allclose(np.linalg.norm(shift, axis=1), 5.0, atol=1e-6)
+    near = SimulatedSequence(replace(CALM, parallax=5.0, scale=1.0, seed=2, frames=100))
+    shift = np.linalg.norm(centre(near.thermal_boxes) - centre(near.boxes), axis=1)
+    size = np.sqrt(near.boxes[:, 2] * near.boxes[:, 3])
+    assert np.corrcoef(shift, size)[0, 1] > 0.99
+
+
+def test_the_thermal_truth_is_where_the_thermal_image_shows_the_target():
+    config = replace(CALM, registration=8.0)
+    sequence, still = SimulatedSequence(config), SimulatedSequence(replace(CALM))
+    with_offset, without = (next(s.frames()).thermal.data.astype(np.float32) for s in (sequence, still))
+    (dx, dy), _ = cv2.phaseCorrelate(without, with_offset)
+    np.testing.assert_allclose([dx, dy], centre(sequence.thermal_boxes[0]) - centre(sequence.boxes[0]), atol=0.5)
+
+
+def test_clocks_offset_jitter_and_loss():
+    sequence = SimulatedSequence(replace(CALM, frames=200, time_offset=0.02, jitter=0.004, loss=0.2))
+    pairs = list(sequence.frames())
+    both = [p for p in pairs if p.rgb and p.thermal]
+    delays = np.array([(p.thermal_stamp - p.stamp) / 1e9 for p in both])
+    assert delays.mean() == pytest.approx(0.02, abs=0.002) and delays.std() == pytest.approx(0.004, rel=0.3)
+    assert 0.1 < np.mean([p.rgb is None for p in pairs]) < 0.3
+    assert all(p.stamp is None for p in pairs if p.rgb is None)
+
+
+def test_the_thermal_camera_sees_its_own_moment():
+    moving = replace(CALM, seed=3, frames=60)
+    late = SimulatedSequence(replace(moving, time_offset=0.05))
+    on_time = SimulatedSequence(moving)
+    np.testing.assert_allclose(late.thermal_boxes[:-1], on_time.thermal_boxes[1:], atol=1e-6)
+
+
+def test_radiometric_thermal_images_are_mono16():
+    pair = next(SimulatedSequence(replace(SMALL, thermal_bits=16)).frames())
+    assert pair.thermal.encoding == "mono16" and pair.thermal.data.dtype == np.uint16
+    assert 25000 < pair.thermal.data.mean() < 33000
+
+
+def test_an_occluder_can_cover_the_target_wholly():
+    hidden = [np.isnan(SimulatedSequence(replace(CALM, seed=s, frames=200, occlusion=1.0)).boxes).any() for s in range(4)]
+    assert any(hidden)
+
+
+def test_real_pairs_are_the_scene(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, channels in (("rgb", 3), ("tir", 1)):
+        (tmp_path / folder).mkdir()
+        for name in range(8):
+            image = cv2.resize(rng.integers(0, 255, (12, 16, channels), dtype=np.uint8), (320, 240))
+            cv2.imwrite(str(tmp_path / folder / f"a{name}.png"), image)
+    pairs = list(SimulatedSequence(replace(SMALL, pairs=tmp_path, subset="held_out", frames=3)).frames())
+    assert len(pairs) == 3 and pairs[0].rgb.data.shape == (128, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"night": 1.5}, "night=1.5 must lie between 0 and 1"),
+        ({"frames": 0}, "frames=0 must be positive"),
+        ({"thermal_bits": 12}, "must be 8 or 16"),
+        ({"seeds": "wind:3"}, "wind:3"),
+        ({"jitter": -1.0}, "must not be negative"),
+    ],
+)
+def test_bad_settings_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **change)
+
+
+def test_missing_pairs_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="rgb"):
+        SimulatedSequence(replace(SMALL, pairs=tmp_path))
