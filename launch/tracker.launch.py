@@ -1,0 +1,98 @@
+"""Starts the tracker on the topics of a colour and a thermal camera.
+
+ros2 launch ckd_ros tracker.launch.py rgb_image:=/color/image_raw thermal_image:=/thermal/image_raw rviz:=true
+"""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+STREAMS = ("rgb", "thermal")
+
+
+def generate_launch_description() -> LaunchDescription:
+    default_config = PathJoinSubstitution([FindPackageShare("ckd_ros"), "config", "tracker.yaml"])
+    arguments = [
+        DeclareLaunchArgument("namespace", default_value="ckd", description="namespace of the tracker and its topics"),
+        DeclareLaunchArgument("config", default_value=default_config, description="parameter file of the tracker"),
+        DeclareLaunchArgument("model", default_value="", description=".onnx file; empty: as the parameter file says"),
+        DeclareLaunchArgument("use_sim_time", default_value="false", description="take the time from /clock"),
+        DeclareLaunchArgument("rviz", default_value="false", description="show overlay, camera and markers in RViz"),
+        DeclareLaunchArgument(
+            "rviz_frame", default_value="rgb_optical_frame", description="RViz's fixed frame: the colour camera's frame"
+        ),
+        DeclareLaunchArgument(
+            "transports",
+            default_value="LARGE_DATA",
+            description="Fast DDS's built-in transports (FASTDDS_BUILTIN_TRANSPORTS) for what is launched here. Its own "
+            "default loses large images, and the publisher decides: start the camera drivers with LARGE_DATA too",
+        ),
+    ]
+    for stream in STREAMS:
+        for topic in ("image", "camera_info"):
+            arguments.append(
+                DeclareLaunchArgument(
+                    f"{stream}_{topic}",
+                    default_value=f"{stream}/{topic}",
+                    description=f"{topic} topic of the {stream} camera; relative names are below the namespace",
+                )
+            )
+    return LaunchDescription(
+        [
+            *arguments,
+            SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", LaunchConfiguration("transports")),
+            OpaqueFunction(function=start_nodes),
+        ]
+    )
+
+
+def start_nodes(context: LaunchContext) -> list[Node]:
+    """The nodes, once the arguments are known: an empty `model` must not replace the parameter file's."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in ("namespace", "config", "model", "rviz")}
+    overrides = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+    if value["model"]:
+        overrides["model.path"] = ParameterValue(value["model"], value_type=str)
+
+    remappings = []
+    for stream in STREAMS:
+        image = LaunchConfiguration(f"{stream}_image").perform(context)
+        info = LaunchConfiguration(f"{stream}_camera_info").perform(context)
+        # A remapping changes exactly the name it gives, so the transport's topic needs its own.
+        remappings.append((f"{stream}/image/compressed", f"{image}/compressed"))
+        remappings.append((f"{stream}/image", image))
+        remappings.append((f"{stream}/camera_info", info))
+
+    nodes = [
+        Node(
+            package="ckd_ros",
+            executable="tracker_node",
+            name="tracker",
+            namespace=value["namespace"],
+            parameters=[value["config"], overrides],
+            remappings=remappings,
+            output="screen",
+        )
+    ]
+    if value["rviz"].lower() in ("true", "1"):
+        nodes.append(rviz(context, value["namespace"]))
+    return nodes
+
+
+def rviz(context: LaunchContext, namespace: str) -> Node:
+    """RViz with our layout, whose topics are those of the default namespace."""
+    layout = PathJoinSubstitution([FindPackageShare("ckd_ros"), "rviz", "tracker.rviz"])
+    prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
+    shown = {name: f"{prefix}/{name}" for name in ("overlay", "markers")}
+    for topic in ("image", "camera_info"):
+        given = LaunchConfiguration(f"rgb_{topic}").perform(context)
+        shown[f"rgb/{topic}"] = given if given.startswith("/") else f"{prefix}/{given}"
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", layout, "-f", LaunchConfiguration("rviz_frame")],
+        parameters=[{"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}],
+        remappings=[(f"/ckd/{name}", topic) for name, topic in shown.items()],
+    )
