@@ -91,7 +91,6 @@ class Counters:
     unpaired: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})  # found no partner, not used
     paired: int = 0
     single: int = 0  # went out alone
-    dropped: int = 0  # pairs (and singles) that a newer one replaced before they were taken
 
 
 class _Stream:
@@ -163,25 +162,29 @@ class FramePairer:
         return self._number > self._taken
 
     def take(self) -> Pair | None:
-        """The newest pair, once; older ones that nobody took are dropped."""
+        """The newest pair, once; older ones that nobody took are passed over."""
         if not self.ready:
             return None
         self.mark_taken(self._pairs[-1])
         return self._pairs[-1]
 
     def mark_taken(self, pair: Pair) -> None:
-        """Count a pair as taken, and the ones before it that were not as dropped."""
-        if pair.number > self._taken:
-            self.counters.dropped += pair.number - self._taken - 1
-            self._taken = pair.number
-
-    def newest(self) -> Pair | None:
-        """The newest pair, taken or not."""
-        return self._pairs[-1] if self._pairs else None
+        """Take a pair that `after` or `start_at` gave, and with it all before it."""
+        self._taken = max(self._taken, pair.number)
 
     def after(self, pair: Pair) -> list[Pair]:
         """The buffered pairs that came after one, oldest first."""
         return [later for later in self._pairs if later.number > pair.number]
+
+    def newest(self, stream: str) -> Pair:
+        """The newest pair with an image of a stream. Raises LookupError when none of it is buffered."""
+        for pair in reversed(self._pairs):
+            if any(frame.stream == stream for frame in pair.frames):
+                return pair
+        history = self._streams[stream].history
+        if not history:
+            raise LookupError(f"no {stream} image has come")
+        return self.start_at(stream, history[-1].stamp)
 
     def start_at(self, stream: str, stamp: int) -> Pair:
         """The buffered pair with the image of a stream nearest to a stamp (that image alone, if it never paired).
@@ -190,7 +193,7 @@ class FramePairer:
         """
         history = self._streams[stream].history
         if not history:
-            raise LookupError(f"no {stream} image in the buffer")
+            raise LookupError(f"no {stream} image has come")
         frame = min(reversed(history), key=lambda f: abs(f.stamp - stamp))
         if abs(frame.stamp - stamp) > self._slop:
             first, last = history[0].stamp, history[-1].stamp

@@ -114,8 +114,8 @@ class Tracker:
 
         Args:
             pair: the images the box was drawn in; one may be missing.
-            drawn_in: the image in whose pixels the box is: `rgb` (its size is known from earlier frames if it is missing,
-                and the thermal image stands in for it if it has never come) or `thermal`.
+            drawn_in: the image in whose pixels the box is: `rgb` (its size is known from earlier frames if it is
+                missing, and the thermal image stands in for it if it has never come) or `thermal`.
 
         Raises ValueError for a box that cannot be followed; the target followed so far is then still followed.
         """
