@@ -35,3 +35,14 @@ def reference_config():
     from ckd_ros.network.config import CKDConfig
 
     return CKDConfig("reference", embed_dim=48, num_heads=3, head_channels=(32, 16, 8, 4), drop_path=0.0)
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory) -> Path:
+    """The hand-made network of `correlation.py` as a file."""
+    onnx = pytest.importorskip("onnx")
+    from correlation import correlation_model
+
+    path = tmp_path_factory.mktemp("model") / "correlation.onnx"
+    onnx.save(correlation_model(), path)
+    return path

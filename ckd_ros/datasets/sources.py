@@ -173,26 +173,30 @@ def _converted(name: str, text: str, kind: typing.Any) -> typing.Any:
 
 
 class SingleModality(Sequence):
-    """A sequence with one camera left out. Moments where the other one gave no image are left out with it."""
+    """A simulated sequence with one camera left out. Moments in which the other lost its image are left out too."""
 
-    def __init__(self, sequence: Sequence, modality: str) -> None:
-        self._sequence, self._modality = sequence, modality
-        self.name, self.rate = f"{sequence.name}_{modality}", sequence.rate
-        self._kept = np.array([self._image(pair) is not None for pair in sequence.frames()])
-        truth = sequence.boxes if modality == "rgb" else sequence.thermal_boxes
-        if truth is not None:
-            self.boxes = truth[self._kept]
-            self.init_box = self.boxes[0].copy() if np.isfinite(self.boxes[0]).all() else None
+    def __init__(self, sequence, modality: str) -> None:
+        self._sequence, self._rgb = sequence, modality == "rgb"
+        self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
+        # Which images are lost shows only in the frames themselves: look at them where any can be.
+        if sequence.config.loss > 0:
+            self._kept = np.array([self._has_image(pair) for pair in sequence.frames()])
+        else:
+            self._kept = np.ones(len(sequence), bool)
+        self.boxes = (sequence.boxes if self._rgb else sequence.thermal_boxes)[self._kept]
+        self.init_box = self.boxes[0].copy() if np.isfinite(self.boxes[0]).all() else None
 
     def __len__(self) -> int:
         return int(self._kept.sum())
 
     def frames(self) -> Iterator[FramePair]:
         for pair in self._sequence.frames():
-            if self._image(pair) is not None and self._modality == "rgb":
+            if not self._has_image(pair):
+                continue
+            if self._rgb:
                 yield FramePair(pair.rgb, None, pair.stamp, None)
-            elif self._image(pair) is not None:
+            else:
                 yield FramePair(None, pair.thermal, None, pair.thermal_stamp)
 
-    def _image(self, pair: FramePair):
-        return pair.rgb if self._modality == "rgb" else pair.thermal
+    def _has_image(self, pair: FramePair) -> bool:
+        return (pair.rgb if self._rgb else pair.thermal) is not None

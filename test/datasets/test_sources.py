@@ -197,6 +197,56 @@ def test_real_thermal_video(shared):
     assert next(sequence.frames()).thermal.data.shape == (256, 320)
 
 
+# The simulator
+
+SMALL = "frames=5,width=96,height=64,thermal_width=48,thermal_height=32,target_size=16"
+
+
+def test_the_simulator_with_settings():
+    sequence = open_source(f"simulator:{SMALL},seed=3,pairs=none", rate=10)
+    pairs = list(sequence.frames())
+    assert len(pairs) == len(sequence) == len(sequence.boxes) == 5
+    assert sequence.rate == 10 and sequence.config.seed == 3 and sequence.config.pairs is None
+    assert [pair.stamp - pairs[0].stamp for pair in pairs] == [i * 2 * PERIOD for i in range(5)]
+    assert pairs[0].rgb.data.shape == (64, 96, 3) and pairs[0].thermal.data.shape == (32, 48)
+    assert len(open_source("simulator")) == 300
+
+
+def test_a_folder_of_registered_pairs_feeds_the_simulator(tmp_path):
+    for name, image in (("rgb", colour(2)[..., ::-1]), ("tir", warm(2))):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "street.png"), cv2.resize(image, None, fx=4, fy=4))
+    sequence = open_source(str(tmp_path), rate=25)
+    assert sequence.config.pairs == tmp_path and sequence.rate == 25
+
+
+@pytest.mark.parametrize("modality", ["rgb", "thermal"])
+def test_one_camera_of_the_simulator_without_its_lost_images(modality):
+    whole = open_source(f"simulator:{SMALL},loss=0.5,seed=6")
+    kept = [i for i, pair in enumerate(whole.frames()) if getattr(pair, modality) is not None]
+    assert 0 < len(kept) < 5, "some images are lost, or this test shows nothing"
+    sequence = open_source(f"simulator:{SMALL},loss=0.5,seed=6", modality=modality)
+    pairs = list(sequence.frames())
+    assert len(pairs) == len(sequence) == len(kept)
+    assert all(getattr(pair, "thermal" if modality == "rgb" else "rgb") is None for pair in pairs)
+    truth = whole.boxes if modality == "rgb" else whole.thermal_boxes
+    np.testing.assert_array_equal(sequence.boxes, truth[kept])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("colour=red", "'colour=red' is no simulator setting.*seed"),
+        ("seed", "'seed' is no simulator setting.*KEY=VALUE"),
+        ("frames=many", "frames=many.*int"),
+        ("night=7", "night.*between 0 and 1"),
+    ],
+)
+def test_a_wrong_simulator_setting_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        open_source(f"simulator:{settings}")
+
+
 # Nothing that is a source
 
 
