@@ -27,8 +27,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "transports",
             default_value="LARGE_DATA",
-            description="Fast DDS's built-in transports (FASTDDS_BUILTIN_TRANSPORTS) for what is launched here. Its own "
-            "default loses large images, and the publisher decides: start the camera drivers with LARGE_DATA too",
+            description="Fast DDS's built-in transports (FASTDDS_BUILTIN_TRANSPORTS) for what starts here. Without "
+            "it large images get lost, and the publisher decides: start the camera drivers with LARGE_DATA too",
         ),
     ]
     for stream in STREAMS:

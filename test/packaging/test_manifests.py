@@ -1,0 +1,111 @@
+"""package.xml, CMakeLists.txt, pyproject.toml and the requirement files say the same, and say enough."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+PROMISED = {
+    *("rclpy", "sensor_msgs", "std_msgs", "std_srvs", "visualization_msgs", "diagnostic_msgs", "vision_msgs"),
+    *("message_filters", "cv_bridge", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
+}
+#: The rosdep key of each package of Python that the node's code may import.
+ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime": "python3-onnxruntime-pip"}
+ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
+#: Have no rosdep key: package.xml says how to get them.
+ONLY_PIP = {"rosbags", "tyro"}
+
+
+def dependencies() -> set[str]:
+    return {element.text for element in MANIFEST.iter() if element.tag.endswith("depend")}
+
+
+def imports(folder: Path) -> set[str]:
+    """Packages that the modules in `folder` import, anywhere in them."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {"ckd_ros"}
+
+
+def requirements(name: str) -> dict[str, str]:
+    """Package -> what is asked of its version, from a requirement file."""
+    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements" / name).read_text().splitlines()]
+    found = [re.match(r"([A-Za-z0-9_.-]+)([^;]*)", line) for line in lines if line]
+    return {match[1].lower(): match[2].strip() for match in found}
+
+
+def listed(key: str) -> set[str]:
+    """Names of the packages in a list of pyproject.toml, which Python 3.10 has no parser for."""
+    block = re.search(rf"^{key} = \[(.*?)\]$", PYPROJECT, re.MULTILINE | re.DOTALL)[1]
+    return set(re.findall(r'"([A-Za-z0-9_.-]+)', block))
+
+
+def test_package_xml_is_format_3_and_built_by_ament_cmake():
+    assert MANIFEST.get("format") == "3"
+    assert MANIFEST.findtext("name") == "ckd_ros"
+    assert MANIFEST.findtext("export/build_type") == "ament_cmake"
+    assert MANIFEST.findtext("license") == "Apache-2.0" and "Apache License" in (ROOT / "LICENSE").read_text()
+    assert MANIFEST.findtext("member_of_group") == "rosidl_interface_packages"
+
+
+def test_package_xml_is_accepted_by_the_tools_of_ros():
+    catkin_pkg = pytest.importorskip("catkin_pkg.package")
+    warnings: list[str] = []
+    assert catkin_pkg.parse_package(str(ROOT / "package.xml"), warnings=warnings).name == "ckd_ros"
+    assert not warnings
+
+
+def test_package_xml_names_what_the_node_was_promised_with():
+    assert PROMISED <= dependencies()
+
+
+@pytest.mark.parametrize("room", ["ros", "tracking"])
+def test_whatever_the_node_imports_is_a_dependency(room):
+    for name in imports(ROOT / "ckd_ros" / room) - ONLY_PIP - {"rosbags_image"}:
+        assert ROSDEP_KEYS.get(name, name) in dependencies(), f"ckd_ros/{room} imports {name}"
+
+
+def test_versions_agree():
+    assert re.search(r'^version = "(.+)"', PYPROJECT, re.MULTILINE)[1] == MANIFEST.findtext("version")
+
+
+def test_cmake_finds_what_package_xml_depends_on_to_build():
+    found = set(re.findall(r"find_package\((\w+)", (ROOT / "CMakeLists.txt").read_text()))
+    assert found <= dependencies()
+
+
+def test_cmake_generates_every_interface_file():
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    for path in [*(ROOT / "msg").iterdir(), *(ROOT / "srv").iterdir()]:
+        assert f"  {path.parent.name}/{path.name}\n" in cmake
+
+
+def test_a_fresh_machine_gets_pinned_versions_of_what_pip_installs():
+    runtime = requirements("runtime.txt")
+    assert set(runtime) == listed("dependencies")
+    assert set(requirements("test.txt")) >= listed("train") | listed("dev")
+    for name in ("runtime.txt", "ros.txt", "test.txt"):
+        assert all(version.startswith("==") for version in requirements(name).values()), name
+
+
+def test_a_distribution_keeps_its_own_opencv():
+    own = {"opencv-contrib-python-headless"}
+    assert set(requirements("distribution.txt")) == listed("dependencies") - own
+
+
+def test_extras_of_the_pip_package():
+    assert "torch" in listed("train") and "pytest" in listed("dev")
+    assert "onnxruntime-gpu" in listed("gpu")

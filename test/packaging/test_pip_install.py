@@ -1,0 +1,68 @@
+"""`pip install .` gives a library and a command that need neither ROS nor the source tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """Where the package was installed, from a copy of the sources that is gone by then."""
+    if int(version("setuptools").partition(".")[0]) < 77:
+        pytest.skip(f"setuptools {version('setuptools')} cannot build it here: 77 is needed")
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("ckd_ros", "models"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        target,
+        source,
+    ]
+    subprocess.run(command, check=True)
+    shutil.rmtree(source)
+    return target
+
+
+def run(installed: Path, *command: str) -> subprocess.CompletedProcess:
+    """Runs `command` with the installed package and without what ROS adds to the environment."""
+    hidden = ("PYTHONPATH", "AMENT_PREFIX_PATH", "ROS_DISTRO")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["PYTHONPATH"] = str(installed)
+    return subprocess.run(command, env=environment, cwd=installed, capture_output=True, text=True)
+
+
+def test_the_command_is_there(installed):
+    done = run(installed, sys.executable, str(installed / "bin" / "ckd"), "--help")
+    assert done.returncode == 0, done.stderr
+    assert "track" in done.stdout
+
+
+def test_the_shipped_model_is_found_and_loads(installed):
+    code = "from ckd_ros.tracking.engine import OnnxEngine, default_model; print(OnnxEngine(default_model()).path)"
+    done = run(installed, sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == installed / "ckd_ros" / "models" / "tiny.onnx"
+
+
+def test_it_imports_nothing_of_ros(installed):
+    code = "import sys, ckd_ros.tracking, ckd_ros.datasets.simulator; print([m for m in sys.modules if 'rclpy' in m])"
+    done = run(installed, sys.executable, "-c", code)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -1,0 +1,157 @@
+"""`make setup` says what is wrong with a machine, and does again only what has changed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return importlib.import_module("setup_environment")
+
+
+@pytest.fixture
+def checkout(tools, tmp_path, monkeypatch) -> Path:
+    """A copy of what the set-up looks at, without anything set up in it."""
+    for name in ("requirements", "msg", "srv", *tools.INSTALLED):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.onnx"))
+    for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "package.xml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name, path in {"ROOT": tmp_path, "VENV": tmp_path / ".venv"}.items():
+        monkeypatch.setattr(tools, name, path)
+    monkeypatch.setattr(tools, "STAMPS", tmp_path / ".venv" / "setup_stamps.json")
+    return tmp_path
+
+
+def due(tools, tests: bool = False) -> list[str]:
+    """Names of the steps that would run now."""
+    stamps = tools.read_stamps()
+    return [step.name for step in tools.steps(tests, None) if stamps.get(step.name) != step.wanted]
+
+
+def pretend_done(tools, checkout: Path, tests: bool = False) -> None:
+    (checkout / ".venv").mkdir(exist_ok=True)
+    (checkout / "install").mkdir(exist_ok=True)
+    for step in tools.steps(tests, None):
+        tools.write_stamp(step)
+
+
+def test_a_fresh_checkout_needs_everything(tools, checkout):
+    assert due(tools) == ["python", "packages", "library", "interfaces"]
+    assert due(tools, tests=True) == ["python", "packages", "tests", "library", "interfaces"]
+
+
+def test_nothing_is_done_twice(tools, checkout):
+    pretend_done(tools, checkout)
+    assert due(tools) == []
+    assert due(tools, tests=True) == ["tests"]
+
+
+@pytest.mark.parametrize(
+    ("path", "redone"),
+    [
+        ("msg/Track.msg", ["interfaces"]),
+        ("launch/new.launch.py", ["interfaces"]),
+        ("requirements/test.txt", ["tests"]),
+        ("requirements/ros.txt", ["packages", "tests", "interfaces"]),
+        ("pyproject.toml", ["library"]),
+        ("ckd_ros/geometry.py", []),
+    ],
+)
+def test_what_a_change_makes_due(tools, checkout, path, redone):
+    pretend_done(tools, checkout, tests=True)
+    with open(checkout / path, "a") as file:
+        file.write("# changed\n")
+    assert due(tools, tests=True) == redone
+
+
+def test_a_removed_build_is_built_again(tools, checkout):
+    pretend_done(tools, checkout)
+    shutil.rmtree(checkout / "install")
+    assert due(tools) == ["interfaces"]
+
+
+def test_another_python_makes_everything_anew(tools, checkout, monkeypatch):
+    pretend_done(tools, checkout)
+    monkeypatch.setattr(tools.sys, "base_prefix", "/another/python")
+    assert due(tools) == ["python", "packages", "library", "interfaces"]
+
+
+def test_an_environment_made_by_hand_is_not_removed(tools, checkout):
+    (checkout / ".venv").mkdir()
+    with pytest.raises(tools.SetupError, match="made by hand.*move it away"):
+        tools.create_venv(None, distribution=None)
+    assert (checkout / ".venv").is_dir()
+
+
+def test_unsupported_python(tools, monkeypatch):
+    monkeypatch.setattr(tools, "PYTHONS", ((3, 97), (3, 99)))
+    with pytest.raises(tools.SetupError, match=r"not supported.*make PYTHON="):
+        tools.check_machine(None)
+
+
+def test_ros_from_pypi_is_for_one_kind_of_machine(tools, monkeypatch):
+    monkeypatch.setattr(tools.platform, "machine", lambda: "aarch64")
+    with pytest.raises(tools.SetupError, match="aarch64.*Install a ROS 2 distribution"):
+        tools.check_machine(None)
+
+
+def test_a_distribution_of_another_python(tools, monkeypatch):
+    monkeypatch.setattr(tools.sys, "executable", shutil.which("false"))
+    with pytest.raises(tools.SetupError, match="ROS_DISTRO is jazzy.*cannot import its rclpy"):
+        tools.check_machine("jazzy")
+
+
+def test_a_failing_command_shows_what_it_said(tools, capsys):
+    from progress import Progress
+
+    command = [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"]
+    with pytest.raises(tools.SetupError, match="exit status 3(.|\n)*the reason"), Progress("a step") as progress:
+        progress.run(command)
+    assert "the reason" not in capsys.readouterr().out
+
+
+def test_without_debians_tools_the_package_to_install_is_named(tools, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(tools.SetupError, match="sudo apt install python3-venv"):
+        tools.debian_packages.install_pip(tmp_path, None)
+
+
+def test_setting_up_again_takes_no_time_and_ci_runs_the_tests():
+    ci = ROOT / ".ci" / "run"
+    assert os.access(ci, os.X_OK)
+    lines = [line for line in ci.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make test"]
+
+
+@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "lint", "clean"])
+def test_targets_of_make(target):
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_demo_hands_over_source_and_rate():
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    command = ["make", "--dry-run", "demo", "SOURCE=a folder,b", "RATE=12"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert '--source "a folder,b" --rate "12"' in done.stdout
+
+
+def test_the_environment_says_what_is_missing(tmp_path):
+    (tmp_path / "tools").mkdir()
+    script = shutil.copy(ROOT / "tools" / "env.sh", tmp_path / "tools")
+    done = subprocess.run(["bash", str(script), "true"], capture_output=True, text=True)
+    assert done.returncode == 1 and "make setup" in done.stderr
