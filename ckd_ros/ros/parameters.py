@@ -1,4 +1,4 @@
-"""The parameters of the tracker node, stated once: declared, described, checked and explained from this table.
+"""The parameters of the nodes, stated once: declared, described, checked and explained from these tables.
 
 The settings of the tracker and of the thermal normalisation come from their own dataclasses.
 """
@@ -199,12 +199,35 @@ _TABLE = [
 PARAMETERS: dict[str, Parameter] = {parameter.name: parameter for parameter in _TABLE}
 
 
-def check(values: Mapping[str, object]) -> None:
-    """Check the values of parameters one by one. Raises ParameterError, in one message, for all that do not fit."""
+#: Every parameter of the camera node, by name.
+CAMERA_PARAMETERS: dict[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("source", "simulator", "what to publish, as `ckd track` takes it", read_only=True),
+        Parameter("rate", 0.0, "pairs per second; 0: the source's own rate", 0.0, 1000.0, read_only=True),
+        Parameter("frames", 0, "pairs to publish; 0: all", 0, 1_000_000_000, read_only=True),
+        Parameter("loop", False, "start again at the end", read_only=True),
+        Parameter("wait_for_subscribers", False, "begin when both image topics have a subscriber", read_only=True),
+        Parameter(
+            "reliability",
+            "reliable",
+            "of the image topics; reliable serves every subscriber",
+            choices=("reliable", "best_effort"),
+            read_only=True,
+        ),
+        Parameter("field_of_view", 60.0, "horizontal, of both cameras, degrees", 1.0, 170.0, read_only=True),
+        Parameter("frames.rgb", "rgb_optical_frame", "coordinate frame of the colour camera", read_only=True),
+        Parameter("frames.thermal", "thermal_optical_frame", "and of the thermal camera", read_only=True),
+    )
+}
+
+
+def check(values: Mapping[str, object], table: Mapping[str, Parameter]) -> None:
+    """Check values by the table of their parameters. Raises ParameterError, in one message, for all that do not fit."""
     problems = []
     for name, value in values.items():
         try:
-            PARAMETERS[name].check(value)
+            table[name].check(value)
         except ParameterError as error:
             problems.append(str(error))
     if problems:

@@ -27,7 +27,7 @@ from ckd_ros.ros.faults import FaultBook
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.pairing import RGB, THERMAL, Frame, FramePairer, Verdict
-from ckd_ros.ros.parameters import ParameterError
+from ckd_ros.ros.parameters import PARAMETERS, ParameterError
 from ckd_ros.ros.reporter import Reporter
 from ckd_ros.ros.worker import Outcome, TrackerWorker
 from ckd_ros.srv import InitTarget
@@ -66,7 +66,7 @@ class TrackerNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._infos: dict[str, CameraInfo] = {}
         self._subscriptions_of_cameras: list = []
-        self._parameters_of_node = NodeParameters(self, self._validate, self._apply)
+        self._parameters_of_node = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.reporter = Reporter(self)
         self._services_of_node = [
             self.create_service(InitTarget, "init_target", self._on_init_target),

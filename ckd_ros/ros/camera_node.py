@@ -1,0 +1,214 @@
+"""Publishes any source of frames as the topics of a colour and a thermal camera.
+
+Every image goes out at its own moment with its own stamp, so that the offset, jitter and loss of the source's two
+cameras reach the subscriber as a real pair of cameras would send them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image as ImageMessage
+
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sources import open_source
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.ros.conversions import image_message
+from ckd_ros.ros.node_parameters import NodeParameters
+from ckd_ros.ros.pairing import RGB, THERMAL
+from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
+
+#: Images may be up to this far from the other of their pair, seconds.
+LOOK_AHEAD = 1.0
+#: Time for the last messages to get out, and for a subscriber just found to be ready, seconds.
+LINGER, SETTLE = 1.0, 0.2
+#: An image this late against its stamp is worth a warning, seconds.
+LATE = 0.1
+
+Event = tuple[int, str, Image]
+
+
+def in_order(pairs: Iterable[FramePair]) -> Iterator[Event]:
+    """The images of pairs one by one in the order of their stamps: (stamp in nanoseconds, stream, image)."""
+    waiting: list[tuple[int, int, str, Image]] = []
+    count = itertools.count()
+    for pair in pairs:
+        stamps = [stamp for stamp in (pair.stamp, pair.thermal_stamp) if stamp is not None]
+        for stream, stamp, image in ((RGB, pair.stamp, pair.rgb), (THERMAL, pair.thermal_stamp, pair.thermal)):
+            if image is not None:
+                heapq.heappush(waiting, (stamp, next(count), stream, image))
+        while waiting and waiting[0][0] < min(stamps) - LOOK_AHEAD * 1e9:
+            stamp, _, stream, image = heapq.heappop(waiting)
+            yield stamp, stream, image
+    while waiting:
+        stamp, _, stream, image = heapq.heappop(waiting)
+        yield stamp, stream, image
+
+
+class Ahead:
+    """Iterates over pairs that a thread reads or renders ahead of time.
+
+    Args:
+        pairs: what to iterate over.
+        count: how many pairs may be held.
+    """
+
+    def __init__(self, pairs: Iterable[FramePair], count: int) -> None:
+        self._queue: queue.Queue = queue.Queue(maxsize=count)
+        threading.Thread(target=self._fill, args=(pairs,), name="source", daemon=True).start()
+
+    def _fill(self, pairs: Iterable[FramePair]) -> None:
+        try:
+            for pair in pairs:
+                self._queue.put(pair)
+            self._queue.put(None)
+        except Exception as error:
+            self._queue.put(error)
+
+    def __iter__(self) -> Iterator[FramePair]:
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+
+class CameraNode(Node):
+    """Node `camera` in namespace `ckd`. `play` publishes the whole source.
+
+    Raises ParameterError for a bad value of a parameter, and what `open_source` raises for a bad source.
+    """
+
+    def __init__(self, **options) -> None:
+        super().__init__("camera", namespace="ckd", **options)
+        self.values = NodeParameters(self, CAMERA_PARAMETERS).values
+        self.sequence: Sequence = open_source(self.values["source"], rate=self.values["rate"] or None)
+        reliable = self.values["reliability"] == "reliable"
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(depth=2, reliability=reliability)
+        self._images = {s: self.create_publisher(ImageMessage, f"{s}/image", qos) for s in (RGB, THERMAL)}
+        self._infos = {s: self.create_publisher(CameraInfo, f"{s}/camera_info", qos) for s in (RGB, THERMAL)}
+
+    def play(self) -> None:
+        """Publish the source at its pace; returns at its end, or when ROS shuts down."""
+        sequence = self.sequence
+        self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
+        pairs = Ahead(self._pairs(), math.ceil(LOOK_AHEAD * sequence.rate) + 8)
+        published, latest = 0, 0.0
+        start = first = None
+        for stamp, stream, image in in_order(pairs):
+            if start is None:
+                if self.values["wait_for_subscribers"]:
+                    self._wait_for_subscribers(stream)
+                start, first = self.get_clock().now().nanoseconds, stamp
+                began = time.monotonic()
+            due = began + (stamp - first) / 1e9
+            time.sleep(max(0.0, due - time.monotonic()))
+            if not self.context.ok():
+                return
+            latest = max(latest, time.monotonic() - due)
+            try:
+                self._publish(stream, image, start + stamp - first)
+                published += 1
+            except RuntimeError as error:  # a reliable subscriber that does not keep up
+                self.get_logger().warning(f"an image was not sent: {error}", throttle_duration_sec=5.0)
+        if published and latest > LATE:
+            self.get_logger().warning(f"images went out up to {latest:.2f} s late: the source is slower than its rate")
+        if published:
+            self.get_logger().info(f"{published} images published in {time.monotonic() - began:.1f} s")
+        time.sleep(LINGER)
+
+    def _pairs(self) -> Iterator[FramePair]:
+        """The pairs of the source, with stamps that go on growing when it loops."""
+        count = self.values["frames"] or None
+        return itertools.islice(self._endless() if self.values["loop"] else self.sequence.frames(), count)
+
+    def _endless(self) -> Iterator[FramePair]:
+        shift, period = 0, round(1e9 / self.sequence.rate)
+        while True:
+            first = newest = None
+            for pair in self.sequence.frames():
+                own = pair.stamp if pair.stamp is not None else pair.thermal_stamp
+                first = own if first is None else first
+                newest = own
+                stamps = (None if s is None else s + shift for s in (pair.stamp, pair.thermal_stamp))
+                yield FramePair(pair.rgb, pair.thermal, *stamps)
+            shift += newest - first + period
+
+    def _wait_for_subscribers(self, first: str) -> None:
+        self.get_logger().info("waiting for a subscriber of the image topics")
+        wanted = [self._images[first]] if self._single() else list(self._images.values())
+        while self.context.ok() and not all(publisher.get_subscription_count() for publisher in wanted):
+            time.sleep(0.02)
+        time.sleep(SETTLE)
+
+    def _single(self) -> bool:
+        """Whether the source has one camera only, judged by its first pair."""
+        pair = next(iter(self.sequence.frames()))
+        return pair.rgb is None or pair.thermal is None
+
+    def _publish(self, stream: str, image: Image, stamp: int) -> None:
+        frame_id = self.values[f"frames.{stream}"]
+        message = image_message(image.data, image.encoding, stamp, frame_id)
+        info = camera_info(image.width, image.height, self.values["field_of_view"])
+        info.header = message.header
+        self._infos[stream].publish(info)
+        self._images[stream].publish(message)
+
+
+def camera_info(width: int, height: int, field_of_view: float) -> CameraInfo:
+    """The calibration of an ideal camera with square pixels, `field_of_view` degrees wide."""
+    focal = width / 2 / math.tan(math.radians(field_of_view) / 2)
+    # The centre of the image, where the centre of the first pixel is at 0.
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.k = [focal, 0.0, cx, 0.0, focal, cy, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [focal, 0.0, cx, 0.0, 0.0, focal, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def main() -> int:
+    """Publish a source until its end. Returns the process's exit code."""
+    rclpy.init()
+    try:
+        node = CameraNode()
+    except (ParameterError, ValueError, OSError, ImportError) as error:
+        rclpy.logging.get_logger("camera").fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    services = threading.Thread(target=_spin, args=(executor,), daemon=True)
+    services.start()
+    try:
+        node.play()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        executor.shutdown()
+        services.join()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _spin(executor: SingleThreadedExecutor) -> None:
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        pass
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
