@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path`, with the same suffix, that takes its place when the block ends well.
 
     The block creates a file or a folder there. If it raises (or creates nothing), `path` stays as it was and the

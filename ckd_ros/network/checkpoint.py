@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
 
 TRAINING_ONLY = ("teacher_rgb.", "teacher_tir.", "box_head_v.", "box_head_i.")
@@ -26,28 +24,13 @@ class CheckpointError(ValueError):
     """A file that is no checkpoint, or weights that do not fit the network."""
 
 
-@contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`, moved onto it when the block ends well: readers never see half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(temporary)
-        os.chmod(temporary, 0o644)  # mkstemp's files are private
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
 def save_checkpoint(
     path: str | os.PathLike, state: dict[str, Tensor], config: CKDConfig, training: dict | None = None
 ) -> None:
     """Write weights with their configuration and a JSON-able record of the training, atomically."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     metadata = {"config": json.dumps(asdict(config)), "training": json.dumps(training or {})}
-    with atomic_write(path) as temporary:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata)
 
 

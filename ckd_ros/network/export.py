@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ckd_ros.network.checkpoint import atomic_write
+from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.student import CKDStudent
@@ -84,7 +84,7 @@ def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | N
     import onnx
 
     model = _Maps(fold_batch_norm(student).cpu()).eval()
-    with atomic_write(path) as temporary, torch.no_grad(), _quiet_exporter():
+    with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
             model,
             example_inputs(student.config),

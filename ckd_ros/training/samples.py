@@ -8,6 +8,7 @@ alone, so that a stopped run resumes with the samples it would have seen.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -81,7 +82,6 @@ class SampleSet(Dataset):
         self.sources = [name for name in config.weights if name in usable and config.weights[name] > 0]
         weights = np.array([config.weights[name] for name in self.sources])
         self.probabilities = weights / weights.sum()
-        self._leaves: dict[int, Texture] = {}
 
     def __len__(self) -> int:
         return self.length
@@ -102,10 +102,7 @@ class SampleSet(Dataset):
     def _background(self, rng: np.random.Generator, real: bool) -> Texture:
         if real:
             return self.pairs.background(int(rng.integers(len(self.pairs))))
-        key = int(rng.integers(48))
-        if key not in self._leaves:
-            self._leaves[key] = Texture(*dead_leaves(np.random.default_rng([self.seed, 1, key]), 448, 352))
-        return self._leaves[key]
+        return _leaves(self.seed, int(rng.integers(48)))
 
     def _object(self, rng: np.random.Generator, real: bool) -> Texture:
         if self.pairs is not None and rng.random() < (0.7 if real else 0.3):
@@ -244,6 +241,11 @@ class SampleSet(Dataset):
             "present": np.array([not grey, grey]),
             "positive": positive,
         }
+
+
+@lru_cache(maxsize=48)
+def _leaves(seed: int, number: int) -> Texture:
+    return Texture(*dead_leaves(np.random.default_rng([seed, 1, number]), 448, 352))
 
 
 def _warp(image: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:

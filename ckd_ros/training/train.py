@@ -119,6 +119,7 @@ class _Run:
             collate_fn=default_collate,
             prefetch_factor=4 if settings.workers else None,
             drop_last=True,
+            generator=torch.Generator(),  # else the loader would draw from the model's random numbers
         )
         started, first = time.monotonic(), self.step
         with _progress() as progress:
@@ -155,7 +156,7 @@ class _Run:
             loss, figures = _LOSSES[stage.name](self.model, inputs, stage)
         if not torch.isfinite(loss):
             raise FloatingPointError(
-                f"the loss of stage '{stage.name}' is {float(loss)} at step {self.step}: lower the learning rate; "
+                f"the loss of stage '{stage.name}' is {loss.item()} at step {self.step}: lower the learning rate; "
                 f"'{self.out / 'last.pt'}' holds the last good state"
             )
         self.optimizer.zero_grad(set_to_none=True)

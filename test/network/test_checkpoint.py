@@ -5,7 +5,6 @@ import torch
 
 from ckd_ros.network.checkpoint import (
     CheckpointError,
-    atomic_write,
     load_authors_checkpoint,
     load_checkpoint,
     load_weights,
@@ -32,16 +31,6 @@ def test_weights_configuration_and_record_survive_the_round_trip(model, tmp_path
     assert state.keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
         assert torch.equal(state[name], value) and state[name].dtype == value.dtype
-
-
-def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
-    path = tmp_path / "student.safetensors"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path):
