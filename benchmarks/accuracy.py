@@ -2,7 +2,8 @@
 
     python benchmarks/accuracy.py --data DIR [--peers DIR] [--each 6] [--frames 80] [--videos 16]
 
-DIR holds `roadscene/`, `drone_thermal/`, `drone_visible/`; the peers' folder NanoTrack's `backbone.onnx` and `head.onnx`.
+DIR holds `roadscene/`, `drone_thermal/`, `drone_visible/`; the peers' folder NanoTrack's `backbone.onnx` and
+`head.onnx`.
 Prints success AUC (mean over sequences) per tracker and degradation, and writes them as JSON with --out.
 """
 

@@ -1,7 +1,7 @@
 """What night, glare, gain control and sensors do to an image. Functions of an image, a strength and a generator.
 
-Images are uint8, colour `H x W x 3` (RGB) or thermal `H x W`; strengths run from 0 (none) to 1 (hardest). Each returns a
-new image. What moves with the scene (occlusion, crossover, registration) is part of the scene, not of this file.
+Images are uint8, colour `H x W x 3` (RGB) or thermal `H x W`; strengths run from 0 (none) to 1 (hardest). Each returns
+a new image. What moves with the scene (occlusion, crossover, registration) is part of the scene, not of this file.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ckd_ros.datasets.sequence import Sequence
 from ckd_ros.datasets.textures import dead_leaves, make_target
 from ckd_ros.datasets.trajectories import bump, recorded, wander
 from ckd_ros.frames import FramePair, Image
-from ckd_ros.geometry import centre, scaling, translation
+from ckd_ros.geometry import scaling, translation
 
 MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
 START = 1_000_000_000  # stamp of the first frame, ns: a stamp of zero means "none" in ROS
@@ -215,7 +215,8 @@ class SimulatedSequence(Sequence):
         start = config.generator("motion").uniform(0.3, 0.7, 2) * [config.width, config.height]
         margin = config.target_size
         place = start + path * config.target_size
-        place = np.stack([_fold(place[:, k], margin, s - margin) for k, s in enumerate((config.width, config.height))], 1)
+        limits = (config.width - margin, config.height - margin)
+        place = np.stack([_fold(place[:, k], margin, limit) for k, limit in enumerate(limits)], 1)
         angle = 0.3 * config.rotation * wander(config.generator("rotation"), clock, 2.0)[:, 0]
         return np.column_stack([place, width, height, angle])
 
@@ -250,7 +251,7 @@ class SimulatedSequence(Sequence):
         return values[index] + (values[index + 1] - values[index]) * (position - index)
 
     def _view(self, time: float) -> np.ndarray:
-        """World (background pixels) -> RGB pixels: the background overfills the image by a third, and the camera moves."""
+        """World (background pixels) -> RGB pixels; the background overfills the image by a third."""
         config, background = self.config, self._background
         x, y, roll, zoom = self._at(self._camera, time)
         fill = 1.35 * max(config.width / background.width, config.height / background.height) * np.exp(0.6 * zoom)

@@ -22,7 +22,8 @@ def _surface(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndar
     colour = rng.uniform(10, 245, 3) if rng.random() < 0.5 else rng.uniform(20, 235) + rng.normal(0, 18, 3)
     grain = smooth_noise(rng, width, height, cell, 3 if rng.random() < 0.3 else 1)
     rgb = colour + np.atleast_3d(grain) * rng.uniform(4, 50)
-    thermal = rng.uniform(15, 240) + smooth_noise(rng, width, height, float(rng.choice([8, 16, 40]))) * rng.uniform(2, 30)
+    warm = smooth_noise(rng, width, height, float(rng.choice([8, 16, 40])))
+    thermal = rng.uniform(15, 240) + warm * rng.uniform(2, 30)
     if rng.random() < 0.3:  # stripes, as on walls, fences and clothes
         angle, period = rng.uniform(0, np.pi), rng.uniform(4, 24)
         y, x = np.mgrid[:height, :width]

@@ -48,7 +48,7 @@ def wander(rng: np.random.Generator, times: np.ndarray, period: float, columns: 
 
 
 def bump(rng: np.random.Generator, times: np.ndarray, share: float) -> np.ndarray:
-    """An envelope in [0, 1] that is up for `share` of the time, at a random place, with soft edges; 1 throughout for 1."""
+    """An envelope in [0, 1], up for `share` of the time at a random place, with soft edges; 1 throughout for 1."""
     if share >= 1:
         return np.ones_like(times)
     total = times[-1] if times[-1] > 0 else 1.0

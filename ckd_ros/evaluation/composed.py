@@ -36,7 +36,9 @@ DEGRADATIONS: dict[str, dict[str, float]] = {
 }
 
 
-def composed_sequences(pairs: Path, each: int, frames: int, seed: int = 1000) -> Iterator[tuple[str, SimulatedSequence]]:
+def composed_sequences(
+    pairs: Path, each: int, frames: int, seed: int = 1000
+) -> Iterator[tuple[str, SimulatedSequence]]:
     """`(degradation, sequence)`, `each` of every degradation; the same scenes and motions under all of them."""
     for degradation, changes in DEGRADATIONS.items():
         for number in range(each):

@@ -44,7 +44,7 @@ class Stage:
         if self.name not in STAGES:
             raise ValueError(f"stage '{self.name}' is unknown: expected one of {', '.join(STAGES)}")
         if self.steps < 1 or self.batch < 2:
-            raise ValueError(f"stage '{self.name}': steps {self.steps} and batch {self.batch} must be positive (batch > 1)")
+            raise ValueError(f"stage '{self.name}': steps {self.steps} must be positive, batch {self.batch} above 1")
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def load_config(file: str | Path, data: str | Path | None = None) -> TrainingCon
 
 
 def _build(kind, values: dict, file):
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(values) - known)
+    known = [f.name for f in fields(kind)]
+    unknown = ", ".join(sorted(set(values) - set(known)))
     if unknown:
-        raise ValueError(f"'{file}': unknown {kind.__name__} setting(s) {', '.join(unknown)}; known: {', '.join(known)}")
+        raise ValueError(f"'{file}': unknown {kind.__name__} setting(s) {unknown}; known: {', '.join(known)}")
     try:
         return kind(**values)
     except TypeError as error:

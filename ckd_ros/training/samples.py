@@ -124,7 +124,8 @@ class SampleSet(Dataset):
         turn = rng.normal(0, 0.12)
         start = rng.normal(0, 0.15)
         crossover = rng.random() < 0.12
-        warmth = (float(rng.uniform(0.02, 0.35)), 0.0) if crossover else (float(rng.uniform(0.7, 1.3)), rng.normal(0, 8))
+        plain = (float(rng.uniform(0.7, 1.3)), rng.normal(0, 8))
+        warmth = (float(rng.uniform(0.02, 0.35)), 0.0) if crossover else plain
         before = Sprite(texture, pose(texture, *first, width, height, start), warmth=warmth)
         if crossover and rng.random() < 0.5:  # the template may still be from before
             before = Sprite(texture, before.pose)
