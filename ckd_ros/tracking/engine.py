@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,12 @@ class OnnxEngine:
         for name in names:
             if name not in present and providers is not None:
                 self._note(f"{name} is not in this ONNX Runtime: install onnxruntime-gpu (extra `gpu`) to use it")
+        if PROVIDERS["cuda"] not in present and _has_gpu_build():
+            # Both own the same files, and pip cannot be told that one replaces the other.
+            self._note(
+                "onnxruntime hides onnxruntime-gpu: pip uninstall -y onnxruntime; "
+                "pip install --force-reinstall --no-deps onnxruntime-gpu"
+            )
         return [*(name for name in names if name in present and name != PROVIDERS["cpu"]), PROVIDERS["cpu"]]
 
     def _open(self, names: list[str]) -> ort.InferenceSession:
@@ -237,6 +244,13 @@ def default_model() -> Path:
             return place / "tiny.onnx"
     listed = ", ".join(str(place) for place in places[:4])
     raise FileNotFoundError(f"no tiny.onnx in {listed} or the other install folders: name a model file instead")
+
+
+def _has_gpu_build() -> bool:
+    try:
+        return bool(version("onnxruntime-gpu"))
+    except PackageNotFoundError:
+        return False
 
 
 def _provider_name(name: str) -> str:

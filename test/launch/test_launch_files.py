@@ -104,11 +104,20 @@ def test_the_tracker_overrides_parameters_of_the_node():
 
 
 def test_the_demo_sets_parameters_of_the_camera():
-    camera = (ROOT / "ckd_ros" / "ros" / "camera_node.py").read_text()
+    pytest.importorskip("onnxruntime")
+    from ckd_ros.ros.parameters import CAMERA_PARAMETERS
+
     (node,) = calls(DEMO, "Node")
-    names = {key.value for key in keywords(node)["parameters"].elts[0].keys}
-    assert names == {"source", "rate", "loop"}
-    assert all(f'"{name}"' in camera for name in names)
+    assert {key.value for key in keywords(node)["parameters"].elts[0].keys} <= set(CAMERA_PARAMETERS)
+
+
+def test_rviz_looks_from_the_frame_of_the_camera_of_the_demo():
+    pytest.importorskip("onnxruntime")
+    from ckd_ros.ros.parameters import CAMERA_PARAMETERS
+
+    frame = CAMERA_PARAMETERS["frames.rgb"].default
+    assert ast.literal_eval(argument_defaults(TRACKER)["rviz_frame"]) == frame
+    assert f"Fixed Frame: {frame}" in (ROOT / "rviz" / "tracker.rviz").read_text()
 
 
 @each_file

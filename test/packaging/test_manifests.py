@@ -43,7 +43,7 @@ def imports(folder: Path) -> set[str]:
 def requirements(name: str) -> dict[str, str]:
     """Package -> what is asked of its version, from a requirement file."""
     lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements" / name).read_text().splitlines()]
-    found = [re.match(r"([A-Za-z0-9_.-]+)([^;]*)", line) for line in lines if line]
+    found = [re.match(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?([^;]*)", line) for line in lines if line]
     return {match[1].lower(): match[2].strip() for match in found}
 
 
@@ -94,16 +94,16 @@ def test_cmake_generates_every_interface_file():
 
 
 def test_a_fresh_machine_gets_pinned_versions_of_what_pip_installs():
-    runtime = requirements("runtime.txt")
-    assert set(runtime) == listed("dependencies")
+    assert set(requirements("runtime.txt") | requirements("onnxruntime.txt")) == listed("dependencies")
+    assert set(requirements("onnxruntime-gpu.txt")) == listed("gpu")
     assert set(requirements("test.txt")) >= listed("train") | listed("dev")
-    for name in ("runtime.txt", "ros.txt", "test.txt"):
+    for name in ("runtime.txt", "onnxruntime.txt", "onnxruntime-gpu.txt", "ros.txt", "test.txt"):
         assert all(version.startswith("==") for version in requirements(name).values()), name
 
 
 def test_a_distribution_keeps_its_own_opencv():
-    own = {"opencv-contrib-python-headless"}
-    assert set(requirements("distribution.txt")) == listed("dependencies") - own
+    elsewhere = {"opencv-contrib-python-headless", "onnxruntime"}
+    assert set(requirements("distribution.txt")) == listed("dependencies") - elsewhere
 
 
 def test_extras_of_the_pip_package():

@@ -27,6 +27,7 @@ def checkout(tools, tmp_path, monkeypatch) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.onnx"))
     for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "package.xml"):
         shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setattr(tools, "NVIDIA_DRIVER", tmp_path / "no driver")
     for name, path in {"ROOT": tmp_path, "VENV": tmp_path / ".venv"}.items():
         monkeypatch.setattr(tools, name, path)
     monkeypatch.setattr(tools, "STAMPS", tmp_path / ".venv" / "setup_stamps.json")
@@ -84,6 +85,16 @@ def test_a_removed_build_is_built_again(tools, checkout):
 def test_another_python_makes_everything_anew(tools, checkout, monkeypatch):
     pretend_done(tools, checkout)
     monkeypatch.setattr(tools.sys, "base_prefix", "/another/python")
+    assert due(tools) == ["python", "packages", "library", "interfaces"]
+
+
+def test_a_new_gpu_brings_another_onnx_runtime(tools, checkout, monkeypatch):
+    pretend_done(tools, checkout)
+    driver = checkout / "version"
+    monkeypatch.setattr(tools, "NVIDIA_DRIVER", driver)
+    assert tools.onnxruntime(None) == ["onnxruntime.txt"]
+    driver.touch()
+    assert tools.onnxruntime(None) == ["onnxruntime-gpu.txt"]
     assert due(tools) == ["python", "packages", "library", "interfaces"]
 
 

@@ -49,6 +49,12 @@ def test_a_provider_that_is_not_installed_is_left_out_with_a_warning(model_path,
     assert "CUDAExecutionProvider" in engine.describe()
 
 
+def test_a_gpu_build_hidden_by_the_other_is_reported_with_the_remedy(model_path, monkeypatch):
+    monkeypatch.setattr(engine_module, "_has_gpu_build", lambda: True)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert "pip uninstall -y onnxruntime" in OnnxEngine(model_path).describe()
+
+
 def test_on_a_machine_without_gpu_the_default_is_the_cpu_without_complaint(model_path, caplog, monkeypatch):
     monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
     with caplog.at_level(logging.WARNING):
