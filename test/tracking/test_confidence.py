@@ -41,6 +41,10 @@ def test_doubt_ends_only_well_above_where_it_began():
     assert states(0.5, 0.5, 0.49, 0.5, 0.5, 0.5, start=U) == [U, U, U, U, U, T]
 
 
+def test_after_a_recovery_every_count_starts_anew():
+    assert states(0.1, 0.1, 0.5, 0.5, 0.5, 0.1, 0.1) == [T, U, U, U, T, T, U]
+
+
 def test_doubt_turns_into_loss_after_enough_bad_frames():
     assert states(0.1, 0.1, 0.1, 0.25, 0.1, 0.1, 0.1, 0.1, start=U) == [U] * 7 + [L]
 

@@ -319,6 +319,59 @@ def test_init_starts_afresh(tracker, scene):
     follow(tracker, scene, range(6, 10))
 
 
+def answering(monkeypatch, engine, confidence: float, cell=(8, 8), size=(0.25, 0.25)):
+    """Let the network answer one box from now on: a score at a (row, column) cell and a size in search windows."""
+    score, sizes = np.zeros((16, 16), np.float32), np.zeros((2, 16, 16), np.float32)
+    score[cell] = confidence
+    sizes[0], sizes[1] = size
+    monkeypatch.setattr(engine, "run", lambda inputs: (score, sizes, np.zeros((2, 16, 16), np.float32)))
+
+
+def test_the_size_follows_with_momentum_while_sure_and_is_held_while_in_doubt(engine, scene, monkeypatch):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE, size_momentum=0.6))
+    pair = scene((160.0, 120.0))
+    tracker.init(pair, (140.0, 100.0, 40.0, 40.0))  # the search window is 160 pixels wide
+    answering(monkeypatch, engine, 0.9, size=(0.5, 0.25))
+    grown = tracker.update(pair).box
+    assert np.allclose(grown[2:], [0.6 * 40 + 0.4 * 80, 40.0])
+    answering(monkeypatch, engine, 0.48, size=(0.1, 0.1))
+    for _ in range(5):
+        doubted = tracker.update(pair)
+        assert np.allclose(doubted.box[2:], grown[2:])
+    assert doubted.state is TrackState.UNCERTAIN
+
+
+def test_weak_evidence_moves_the_box_and_none_does_not(engine, scene, monkeypatch):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    pair = scene((160.0, 120.0))
+    start = tracker.init(pair, (140.0, 100.0, 40.0, 40.0)).box
+    answering(monkeypatch, engine, 0.44, cell=(8, 10))
+    assert np.allclose(tracker.update(pair).box, start)
+    answering(monkeypatch, engine, 0.46, cell=(8, 10))
+    assert np.allclose(tracker.update(pair).box, start + [20, 0, 0, 0])
+
+
+def test_a_box_that_ran_into_the_edge_leaves_it_at_once(engine, scene, monkeypatch):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    pair = scene((160.0, 120.0))
+    tracker.init(pair, (140.0, 100.0, 40.0, 40.0))
+    answering(monkeypatch, engine, 0.9, cell=(8, 12))
+    for _ in range(20):
+        at_edge = tracker.update(pair).box
+    assert np.allclose(at_edge, [310, 100, 10, 40])
+    answering(monkeypatch, engine, 0.9, cell=(8, 6))
+    assert np.allclose(tracker.update(pair).box, [290, 100, 30, 40])
+
+
+def test_finds_in_changing_places_do_not_add_up(engine, scene):
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE, lost_windows=64))
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    hide(tracker, scene, 12)
+    for k in range(6):
+        result = tracker.update(scene((60.0, 60.0) if k % 2 else (260.0, 190.0)))
+        assert result.confidence >= CONFIDENCE.reacquire_above and result.state is TrackState.LOST
+
+
 def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene, monkeypatch):
     tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
     tracker.init(scene(path(0)), scene.box(path(0)))
