@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 
@@ -97,7 +97,9 @@ class CameraNode(Node):
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=2, reliability=reliability)
         self._images = {s: self.create_publisher(ImageMessage, f"{s}/image", qos) for s in (RGB, THERMAL)}
-        self._infos = {s: self.create_publisher(CameraInfo, f"{s}/camera_info", qos) for s in (RGB, THERMAL)}
+        # Kept for those who join late: the stamp of the first image tells them which image is which.
+        kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._infos = {s: self.create_publisher(CameraInfo, f"{s}/camera_info", kept) for s in (RGB, THERMAL)}
 
     def play(self) -> None:
         """Publish the source at its pace; returns at its end, or when ROS shuts down."""
