@@ -2,7 +2,35 @@
 
 import os
 
+import pytest
+
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
 os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+
+
+@pytest.fixture(scope="session")
+def ros():
+    """ROS 2 for the whole run. Skips where it, or the built interfaces, are missing."""
+    rclpy = pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
+    pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `make setup` or `colcon build`")
+    rclpy.init()
+    yield rclpy
+    rclpy.try_shutdown()
+
+
+@pytest.fixture
+def bench(ros, model_path):
+    """Makes a tracker node on the hand-made network, with cameras and a client around it: see `bench.Bench`."""
+    from bench import Bench
+
+    made = []
+
+    def make(**parameters) -> Bench:
+        made.append(Bench(model_path, parameters))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
