@@ -66,7 +66,8 @@ class Ahead:
 
     def __init__(self, pairs: Iterable[FramePair], count: int) -> None:
         self._queue: queue.Queue = queue.Queue(maxsize=count)
-        threading.Thread(target=self._fill, args=(pairs,), name="source", daemon=True).start()
+        self._thread = threading.Thread(target=self._fill, args=(pairs,), name="source", daemon=True)
+        self._thread.start()
 
     def _fill(self, pairs: Iterable[FramePair]) -> None:
         try:
@@ -75,6 +76,11 @@ class Ahead:
             self._queue.put(None)
         except Exception as error:
             self._queue.put(error)
+
+    def wait_until_full(self) -> None:
+        """Return when as many pairs are held as may be, or all there are."""
+        while self._thread.is_alive() and not self._queue.full():
+            time.sleep(0.01)
 
     def __iter__(self) -> Iterator[FramePair]:
         while (item := self._queue.get()) is not None:
@@ -112,6 +118,7 @@ class CameraNode(Node):
             if start is None:
                 if self.values["wait_for_subscribers"]:
                     self._wait_for_subscribers(stream)
+                pairs.wait_until_full()  # or catching up with the source would take the first second's processor time
                 start, first = self.get_clock().now().nanoseconds, stamp
                 began = time.monotonic()
             due = began + (stamp - first) / 1e9
