@@ -46,7 +46,7 @@ class Outputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, outcome: Outcome) -> Track:
+    def publish(self, outcome: Outcome) -> None:
         """Publish what there is to say of an outcome; the track first, for it is what others wait for."""
         values = self._values()
         frames = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
@@ -59,7 +59,6 @@ class Outputs:
             self._publish_markers(outcome, track, values, frames)
         if self._overlay.get_subscription_count() or self._compressed.get_subscription_count():
             self._publish_overlay(outcome, values, header.frame_id)
-        return track
 
     def _publish_markers(self, outcome: Outcome, track: Track, values: dict, frames: dict[str, str]) -> None:
         views = ((RGB, outcome.images.rgb, track.box), (THERMAL, outcome.images.thermal, track.thermal_box))

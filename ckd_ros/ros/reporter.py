@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticArray
 
-from ckd_ros.msg import Track
 from ckd_ros.ros import diagnostics
 from ckd_ros.ros.diagnostics import Meter
 from ckd_ros.ros.health import StreamHealth
 from ckd_ros.ros.pairing import RGB, THERMAL, Counters
 from ckd_ros.ros.worker import Outcome, Progress
-from ckd_ros.tracking import TrackState
 
 if TYPE_CHECKING:
     from ckd_ros.ros.tracker_node import TrackerNode
@@ -29,15 +27,13 @@ class Reporter:
         self.waits_for_calibration = False
         self._node = node
         self._latency = Meter()
-        self._track = Track()
         self._before = Counters()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD, self.report)
 
-    def note(self, outcome: Outcome, track: Track) -> None:
+    def note(self, outcome: Outcome) -> None:
         """A pair was worked on and its track published."""
         self._latency.note((time.monotonic_ns() - outcome.pair.arrival) / 1e9)
-        self._track = track
 
     def report(self) -> None:
         """Publish the state of the node."""
@@ -96,6 +92,7 @@ class Reporter:
         return "unconfigured" if self._node.engine is None else "inactive"
 
     def _following(self) -> str:
-        if not self._track.target_id:
+        outcome = self._node.worker.outcome if self._node.worker is not None else None
+        if outcome is None or outcome.result is None:
             return "no target"
-        return f"target {self._track.target_id} {TrackState(self._track.state).name}"
+        return f"target {outcome.target} {outcome.result.state.name}"

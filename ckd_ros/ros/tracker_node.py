@@ -7,6 +7,7 @@ unless `autostart` is false. Callbacks only store; the worker thread tracks and 
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 import traceback
 from collections.abc import Callable
@@ -64,6 +65,7 @@ class TrackerNode(LifecycleNode):
         self.engine: OnnxEngine | None = None
         self.worker: TrackerWorker | None = None
         self._outputs: Outputs | None = None
+        self._targets = itertools.count(1)
         self._infos: dict[str, CameraInfo] = {}
         self._subscriptions_of_cameras: list = []
         self._parameters_of_node = NodeParameters(self, PARAMETERS, self._validate, self._apply)
@@ -110,7 +112,7 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         tracker = Tracker(self.engine, self._register(values), configuration.tracker_config(values))
-        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults)
+        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
         result = super().on_activate(state)
         self.worker.start()
         self._subscribe(values)
@@ -221,8 +223,8 @@ class TrackerNode(LifecycleNode):
         return self._outputs.registration
 
     def _publish(self, outcome: Outcome) -> None:
-        track = self._outputs.publish(outcome)
-        self.reporter.note(outcome, track)
+        self._outputs.publish(outcome)
+        self.reporter.note(outcome)
 
     async def _on_init_target(self, request: InitTarget.Request, response: InitTarget.Response) -> InitTarget.Response:
         stamp = conversions.to_nanoseconds(request.stamp) or None

@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 
@@ -47,21 +47,28 @@ class Progress:
 class TrackerWorker:
     """Runs `tracker` on what `pairer` has ready and gives every Outcome to `publish`, in its own thread.
 
+    `targets` numbers the targets. `outcome` is the newest Outcome, None before the first.
+
     `add`, `submit`, `start` and `stop` may be called from any thread; the other methods only through `submit`.
     """
 
     def __init__(
-        self, tracker: Tracker, pairer: FramePairer, publish: Callable[[Outcome], None], faults: FaultBook
+        self,
+        tracker: Tracker,
+        pairer: FramePairer,
+        publish: Callable[[Outcome], None],
+        faults: FaultBook,
+        targets: Iterator[int],
     ) -> None:
         self.tracker = tracker
         self.health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
         self.progress = Progress()
-        self._pairer, self._publish, self._faults = pairer, publish, faults
+        self.outcome: Outcome | None = None
+        self._pairer, self._publish, self._faults, self._targets = pairer, publish, faults, targets
         self._changed = threading.Condition()
         self._actions: deque[tuple[Callable[[], object], Future]] = deque()
         self._stopping = False
         self._target = 0
-        self._started_targets = 0
         self._current: Pair | None = None
         self._replay: _Replay | None = None
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
@@ -122,11 +129,10 @@ class TrackerWorker:
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
         result = self.tracker.init(images, box, drawn_in=stream)
-        self._started_targets += 1
-        self._target = self._started_targets
+        self._target = next(self._targets)
         self._advance(pair)
         self._replay = _Replay(pair.arrival, time.monotonic_ns())
-        self._publish(Outcome(pair, images, result, self._target))
+        self._finish(Outcome(pair, images, result, self._target))
         return self._target
 
     def stop_target(self) -> int:
@@ -183,12 +189,16 @@ class TrackerWorker:
             images, _ = self._load(pair)
             if images is not None:
                 result = self.tracker.update(images) if self._target else None
-                self._publish(Outcome(pair, images, result, self._target))
+                self._finish(Outcome(pair, images, result, self._target))
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             self._faults.report(
                 "tracker", f"a pair could not be worked on: {error!r} in {last.name} ({last.filename}:{last.lineno})"
             )
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self._publish(outcome)
 
     def _load(self, pair: Pair) -> tuple[FramePair | None, dict[str, str]]:
         """The images of a pair, without those that are broken (None if all are), and why an image is missing."""

@@ -1,0 +1,117 @@
+"""The node as a lifecycle manager sees it."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
+pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `make setup` or `colcon build`")
+
+from bench import wait_for  # noqa: E402
+from ckd_ros.msg import Track  # noqa: E402
+from lifecycle_msgs.msg import State, Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+
+
+class Manager:
+    """Changes and asks for the state of the node through its services."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self._change = bench.user.create_client(ChangeState, "tracker/change_state")
+        self._get = bench.user.create_client(GetState, "tracker/get_state")
+        wait_for(lambda: self._change.service_is_ready() and self._get.service_is_ready())
+
+    def change(self, transition: int) -> bool:
+        return self.bench.call(self._change, ChangeState.Request(transition=Transition(id=transition))).success
+
+    @property
+    def state(self) -> int:
+        return self.bench.call(self._get, GetState.Request()).current_state.id
+
+
+def test_a_manager_takes_the_node_through_its_states(bench):
+    b = bench(autostart=False)
+    manager = Manager(b)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert b.status()["lifecycle"] == "unconfigured"
+    for loop in range(2):
+        assert manager.change(Transition.TRANSITION_CONFIGURE)
+        assert manager.state == State.PRIMARY_STATE_INACTIVE
+        status = b.status()
+        assert status["lifecycle"] == "inactive" and status["provider"] == "CPUExecutionProvider"
+        assert not any(camera.get_subscription_count() for camera in b.cameras.values())
+        for inner in range(2):
+            assert manager.change(Transition.TRANSITION_ACTIVATE)
+            b.connect()
+            b.steps(3)
+            assert b.init().target_id == 1 + 2 * loop + inner, "no number is given twice in the life of a node"
+            b.follow(3)
+            assert manager.change(Transition.TRANSITION_DEACTIVATE)
+            wait_for(lambda: not any(camera.get_subscription_count() for camera in b.cameras.values()))
+        assert manager.change(Transition.TRANSITION_CLEANUP)
+        assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert manager.change(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert manager.state == State.PRIMARY_STATE_FINALIZED
+
+
+def test_an_active_node_can_be_shut_down(bench):
+    b = bench().started()
+    manager = Manager(b)
+    assert manager.change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert manager.state == State.PRIMARY_STATE_FINALIZED
+    assert b.node.worker is None and b.node.engine is None
+
+
+def test_services_of_an_inactive_node_say_so(bench):
+    b = bench(autostart=False)
+    wait_for(lambda: b._init.service_is_ready() and b._stop.service_is_ready())
+    for response in (b.init(), b.stop()):
+        assert not response.success and "not active" in response.message
+
+
+def test_a_target_does_not_outlive_a_deactivation(bench):
+    b = bench().started()
+    manager = Manager(b)
+    assert manager.change(Transition.TRANSITION_DEACTIVATE)
+    assert b.status()["target"] == "no target"
+    assert manager.change(Transition.TRANSITION_ACTIVATE)
+    b.connect()
+    assert b.steps(2).state == Track.IDLE
+
+
+@pytest.mark.parametrize(
+    "parameters, words",
+    [
+        ({"model.path": "/nowhere/model.onnx"}, "/nowhere/model.onnx"),
+        ({"model.path": __file__}, "model.path"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named_and_the_node_stays_unconfigured(bench, capfd, parameters, words):
+    b = bench(autostart=False, **parameters)
+    manager = Manager(b)
+    assert not manager.change(Transition.TRANSITION_CONFIGURE)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    log = capfd.readouterr().err
+    assert words in log and "Traceback" not in log
+    assert not b.node.start()
+
+
+def test_exceptions_of_transitions_are_logged(bench, capfd, monkeypatch):
+    b = bench(autostart=False)
+    monkeypatch.setattr("ckd_ros.ros.tracker_node.Outputs", lambda *a: 1 / 0)
+    manager = Manager(b)
+    assert not manager.change(Transition.TRANSITION_CONFIGURE)
+    assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
+    assert "on_configure failed" in (log := capfd.readouterr().err) and "ZeroDivisionError" in log
+
+
+def test_the_approximate_policy_needs_message_filters(bench, capfd):
+    b = bench(autostart=False, **{"sync.policy": "approximate"})
+    try:
+        import message_filters  # noqa: F401
+    except ImportError:
+        assert not b.node.start()
+        log = capfd.readouterr().err
+        assert "message_filters" in log and "'latest'" in log and "Traceback" not in log
+    else:
+        b.started()
+        b.follow(20)
