@@ -17,8 +17,11 @@ from ckd_ros.cli import main as ckd
 from ckd_ros.datasets.boxes import read_boxes, write_boxes
 
 FRAMES = 40
-SIZE = "width=160,height=128,thermal_width=160,thermal_height=128,target_size=24"
-CLEAR = f"simulator:{SIZE},frames={FRAMES},distractors=0,occlusion=0,night=0,glare=0,crossover=0,scale=0,rotation=0"
+# Slow and undisturbed, so that the hand-made network follows even when a busy machine drops frames.
+CLEAR = (
+    f"simulator:frames={FRAMES},width=160,height=128,thermal_width=160,thermal_height=128,target_size=24,motion=0.3,"
+    "camera_motion=0.1,distractors=0,occlusion=0,night=0,glare=0,crossover=0,scale=0,rotation=0"
+)
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_the_demo_follows_the_target_and_leaves_its_results(tmp_path, ready, mod
     assert summary["pairs"] > FRAMES / 2, "most frames are answered, however busy the machine that tests"
     assert summary["provider"].endswith("ExecutionProvider") and summary["rate"] == 15 and summary["source"] == CLEAR
     assert 0 < summary["latency_ms_median"] <= summary["latency_ms_p95"]
-    assert summary["mean_iou"] > 0.3 and summary["success_auc"] > 0.3 and summary["lost"] is None
+    assert summary["mean_iou"] > 0.4 and summary["success_auc"] > 0.4 and summary["lost"] is None
 
     film = cv2.VideoCapture(str(tmp_path / "out" / "video.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES and film.get(cv2.CAP_PROP_FPS) == 15
