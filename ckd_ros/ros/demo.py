@@ -105,13 +105,15 @@ def _drive(options: argparse.Namespace, sequence: Sequence, first: FramePair, co
     from ckd_ros.ros.demo_observer import Observer
 
     console.print(f"to watch: ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST")
-    model = {"model.path": str(options.model.resolve())} if options.model else {}
+    settings = {"model.path": str(options.model.resolve())} if options.model else {}
+    if _one_camera(sequence):
+        settings["sync.timeout"] = 0.05  # there is no second image to wait for
     source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
     with ExitStack() as stack:
         progress = stack.enter_context(_progress(console))
         task = progress.add_task("starting the tracker", total=_length(options, sequence))
         observer = stack.enter_context(Observer(sequence, first))
-        tracker = stack.enter_context(NodeProcess("tracker_node", model, options.out))
+        tracker = stack.enter_context(NodeProcess("tracker_node", settings, options.out))
         _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
         progress.update(task, description="starting the camera")
         waiting = {**source, "wait_for_subscribers": True}
@@ -132,6 +134,12 @@ def _drive(options: argparse.Namespace, sequence: Sequence, first: FramePair, co
         observer.diagnostics = {}
         _wait(observer, [tracker], lambda: observer.diagnostics, ANSWER, lambda: "the tracker sends no diagnostics")
     return observer
+
+
+def _one_camera(sequence: Sequence) -> bool:
+    """Whether the first pairs show one camera only (in a recording, one may start a little later than the other)."""
+    pairs = list(islice(sequence.frames(), 10))
+    return all(pair.rgb is None for pair in pairs) or all(pair.thermal is None for pair in pairs)
 
 
 def _wait(
