@@ -48,13 +48,19 @@ class SynchronizedPairer(FramePairer):
     def _check_order(self, stream: _Stream, frame: Frame) -> Verdict:
         verdict = super()._check_order(stream, frame)
         if verdict is Verdict.CLOCK_SET_BACK:
-            self._restart()  # its queues throw away the oldest stamps, which now are the good ones
+            # Its queues throw away the oldest stamps, which now are the good ones. The other stream may be back already.
+            self._restart()
+            for waiting in self._streams[THERMAL if frame.stream == RGB else RGB].waiting:
+                self._show(waiting)
         return verdict
 
     def _match(self, frame: Frame) -> tuple[Frame, Frame] | None:
         self._found = None
-        header = SimpleNamespace(stamp=Time(nanoseconds=frame.stamp))
-        self._inputs[frame.stream].signalMessage(SimpleNamespace(header=header, frame=frame))
+        self._show(frame)
         if self._found is None or any(f not in self._streams[f.stream].waiting for f in self._found):
             return None  # a pair of images that went out alone or are too old by now
         return self._found
+
+    def _show(self, frame: Frame) -> None:
+        header = SimpleNamespace(stamp=Time(nanoseconds=frame.stamp))
+        self._inputs[frame.stream].signalMessage(SimpleNamespace(header=header, frame=frame))

@@ -223,6 +223,8 @@ class TrackerNode(LifecycleNode):
         return self._outputs.registration
 
     def _publish(self, outcome: Outcome) -> None:
+        if not self.context.ok():  # interrupted: ROS is gone before the worker is told to stop
+            return
         self._outputs.publish(outcome)
         self.reporter.note(outcome)
 
