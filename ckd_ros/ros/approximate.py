@@ -48,7 +48,7 @@ class SynchronizedPairer(FramePairer):
     def _check_order(self, stream: _Stream, frame: Frame) -> Verdict:
         verdict = super()._check_order(stream, frame)
         if verdict is Verdict.CLOCK_SET_BACK:
-            # Its queues throw away the oldest stamps, which now are the good ones. The other stream may be back already.
+            # Its queues throw away the oldest stamps, which now are the good ones. The other stream may be back first.
             self._restart()
             for waiting in self._streams[THERMAL if frame.stream == RGB else RGB].waiting:
                 self._show(waiting)

@@ -162,7 +162,8 @@ def _wait(
 def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer, console: Console) -> Run:
     """Match the answers to the frames of the source, write all results, print the summary."""
     # The frames are made anew and drawn only now: while the nodes ran, the cores were theirs.
-    total, truth, answers = _length(options, sequence), sequence.boxes, []
+    total, truth, answers, incomplete = _length(options, sequence), sequence.boxes, [], []
+    cameras = 1 if _one_camera(sequence) else 2
     provider = observer.diagnostics["provider"]
     with (
         _progress(console) as progress,
@@ -175,7 +176,9 @@ def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer,
             note = f"frame {index}" if answer else f"frame {index}: no answer"
             video.add(pair, answer.result if answer else None, box, note)
             answers.append(answer)
-    run = Run(answers, None if truth is None else truth[:total], sequence.rate)
+            if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
+                incomplete.append(index)
+    run = Run(answers, None if truth is None else truth[:total], sequence.rate, incomplete)
     run.write_table(options.out / "track.csv")
     run.plot(options.out / "plot.png", f"{options.source} at {sequence.rate:g} Hz, {provider}")
     summary = {
