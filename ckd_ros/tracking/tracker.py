@@ -31,7 +31,7 @@ class TrackerConfig:
     window_weight: float = setting(
         0.4, 0.0, 1.0, "pull of the Hann window towards the last position: 0 none, 1 the method's full window"
     )
-    size_momentum: float = setting(0.6, 0.0, 0.99, "weight of the box's size so far against the newly found size")
+    size_momentum: float = setting(0.8, 0.0, 0.99, "weight of the box's size so far against the newly found size")
     inside_margin: float = setting(10.0, 1.0, 1000.0, "pixels of the box that always stay inside the image")
     lost_windows: int = setting(
         2, 0, 64, "search windows per frame while LOST, besides the last position; each costs one inference"

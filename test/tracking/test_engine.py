@@ -193,6 +193,7 @@ def installed_at(root, monkeypatch):
     module = root / "ckd_ros" / "tracking" / "engine.py"
     module.parent.mkdir(parents=True)
     monkeypatch.setattr(engine_module, "__file__", str(module))
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
 
 
 @pytest.mark.parametrize(
