@@ -24,7 +24,9 @@ try:
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
 except ImportError as error:
-    raise ModuleNotFoundError("bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image") from error
+    raise ModuleNotFoundError(
+        "bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image"
+    ) from error
 
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _THERMAL_NAME = re.compile(r"(^|[/_])(t?ir|lwir|thermal|infrared|infra\w*|flir|boson|lepton|tau|seek)([/_\d]|$)", re.I)
@@ -66,7 +68,7 @@ class BagSequence(Sequence):
         self.rate = rate or round(recorded, 3)
         start, stretch = int(min(known.min() for known in stamps if len(known))), recorded / self.rate if rate else 1.0
         self._stamps = [start + np.round((known - start) * stretch).astype(np.int64) for known in stamps]
-        self._read_truth(self._path.with_suffix(".csv"), main)
+        self._read_truth(truth_file(self._path), main)
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -151,6 +153,14 @@ class _CheckedReader(AnyReader):
             raise ValueError(f"{self.paths[0]} is not a bag that can be read: {error}") from error
 
 
+def truth_file(bag: Path) -> Path:
+    """Where the truth of a bag lies: beside its folder, also when one of the folder's files is named."""
+    if bag.is_file() and not (bag.parent / "metadata.yaml").exists():
+        return bag.with_suffix(".csv")
+    folder = bag.parent if bag.is_file() else bag
+    return folder.parent / f"{folder.name}.csv"
+
+
 def _choose_topics(
     reader: AnyReader, path: Path, rgb: str | None, thermal: str | None, modality: str
 ) -> tuple[str | None, str | None]:
@@ -194,7 +204,7 @@ def write_bag(
     thermal: str = "/camera/thermal/image",
     frames: Iterator[FramePair] | None = None,
 ) -> None:
-    """Write a sequence's images to a new MCAP bag folder `path`, and its truth beside it as `path.csv`.
+    """Write a sequence's images to a new MCAP bag folder `path`, and its truth beside it (`truth_file`).
 
     Images are recorded in the order of their stamps. `frames` are the sequence's pairs, possibly watched by a progress
     bar. Raises ValueError if the bag exists.
@@ -213,7 +223,7 @@ def write_bag(
                 message = image_message(types, image, stamp, f"{frame}_optical_frame")
                 writer.write(topics[side], stamp, types.serialize_cdr(message, RAW))
     if sequence.boxes is not None:
-        with replacing(path.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
+        with replacing(truth_file(path)) as temporary, open(temporary, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["stamp", "x", "y", "w", "h"])
             for stamp, box in zip(stamps, sequence.boxes, strict=True):

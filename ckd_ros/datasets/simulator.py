@@ -34,9 +34,16 @@ class SimulatorConfig:
     was. `seeds` replaces the seed of single effects, as `night:3+glare:7`.
 
     Attributes:
-        pairs, subset: folder of registered pairs for backgrounds and targets (None: procedural), and which of them.
-        frames, rate: length, and frames per second.
-        width, height, thermal_width, thermal_height: image sizes in pixels; both cameras cover the same field of view.
+        pairs: folder of registered pairs for backgrounds and targets (None: procedural).
+        subset: which of them: all, train or held_out.
+        seed: of every random thing that `seeds` does not name.
+        seeds: seeds of single effects.
+        frames: length of the sequence.
+        rate: frames per second.
+        width: of the colour image in pixels; both cameras cover the same field of view.
+        height: of the colour image in pixels.
+        thermal_width: of the thermal image in pixels.
+        thermal_height: of the thermal image in pixels.
         thermal_bits: 8 (mono8, gain controlled) or 16 (mono16, radiometric).
         target_size: the target's first geometric mean side, in RGB pixels.
         motion: how much of the recorded motion the target shows (1: all of it).
@@ -45,7 +52,8 @@ class SimulatorConfig:
         rotation: how far the target turns in the image.
         distractors: number of other moving objects; a third of them look like the target.
         occlusion: how often and how far other objects pass in front of the target.
-        night, glare: darkness and blinding light in the colour image.
+        night: darkness in the colour image.
+        glare: blinding light in the colour image.
         crossover: target as warm as its surroundings.
         coverage: share of the time in which night, glare and crossover reign (each at its own time; 1: always).
         noise: sensor noise of both cameras.
@@ -53,7 +61,8 @@ class SimulatorConfig:
         blur: motion blur of both cameras.
         registration: constant offset of the thermal image, in RGB pixels, in a random direction.
         parallax: further offset in RGB pixels at the target's first distance, growing as it comes nearer.
-        time_offset, jitter: the thermal camera's delay and its standard deviation, in seconds.
+        time_offset: the thermal camera's delay in seconds.
+        jitter: standard deviation of that delay in seconds.
         loss: chance of each image to be lost.
     """
 

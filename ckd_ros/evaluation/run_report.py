@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,17 @@ class Run:
         answers: one for each frame; None where none came.
         truth: `N x 4` true boxes (NaN: not visible), or None when there is no truth.
         rate: frames per second.
+        incomplete: the numbers of frames of which the source itself had lost an image.
     """
 
-    def __init__(self, answers: list[Answer | None], truth: np.ndarray | None, rate: float) -> None:
-        self.answers, self.rate = answers, rate
+    def __init__(
+        self,
+        answers: list[Answer | None],
+        truth: np.ndarray | None,
+        rate: float,
+        incomplete: Collection[int] = (),
+    ) -> None:
+        self.answers, self.rate, self.incomplete = answers, rate, set(incomplete)
         self.truth = truth if truth is not None and np.isfinite(truth).all(axis=1).any() else None
         blank = np.full(4, np.nan)
         self.boxes = np.array([blank if answer is None else answer.result.box for answer in answers]).reshape(-1, 4)
@@ -60,13 +68,17 @@ class Run:
         return None
 
     def summary(self) -> dict[str, object]:
-        """Counts, scores (None without truth) and latencies in milliseconds (None without answers)."""
+        """Counts, scores (None without truth) and latencies in milliseconds (None without answers).
+
+        `pairs` are the frames with an answer, `dropped` those without although the source had all their images.
+        """
+        unanswered = {index for index, answer in enumerate(self.answers) if answer is None}
         scores = None if self.truth is None else score(self.boxes, self.truth)
         latencies = 1e3 * np.array([answer.latency for answer in self.answers if answer])
         return {
             "frames": len(self.answers),
             "pairs": len(latencies),
-            "dropped": len(self.answers) - len(latencies),
+            "dropped": len(unanswered - self.incomplete),
             "mean_iou": _rounded(scores and scores.mean_iou),
             "success_auc": _rounded(scores and scores.success_auc),
             "precision_20px": _rounded(scores and scores.precision),

@@ -61,10 +61,11 @@ def warms(offset=0):
     return [raw(START + offset + i * PERIOD, warm(i), "mono8") for i in range(COUNT)]
 
 
-def test_a_written_bag_reads_back_exactly_with_its_truth(tmp_path):
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_written_bag_reads_back_exactly_with_its_truth(tmp_path, by_file):
     original = Recorded(lost=[("rgb", 1), ("thermal", 3)])
     write_bag(original, tmp_path / "run")
-    sequence = open_source(str(tmp_path / "run"))
+    sequence = open_source(str(tmp_path / "run" / "run.mcap" if by_file else tmp_path / "run"))
     assert (sequence.name, sequence.rate, len(sequence)) == ("run", RATE, COUNT)
     for pair, expected in zip(sequence.frames(), original.frames(), strict=True):
         assert (pair.stamp, pair.thermal_stamp) == (expected.stamp, expected.thermal_stamp)

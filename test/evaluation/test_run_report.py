@@ -34,6 +34,11 @@ def test_summary_counts_frames_without_an_answer_as_dropped_and_as_missed():
     assert summary["lost"] is None and summary["final_state"] == "TRACKING"
 
 
+def test_a_frame_that_the_source_lost_an_image_of_is_not_dropped():
+    summary = Run([answer(), None, None, answer()], truth(4), RATE, incomplete=[1, 3]).summary()
+    assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 2, 1)
+
+
 def test_without_truth_there_are_no_scores():
     for unknown in (None, np.full((2, 4), np.nan)):
         summary = Run([answer(), answer()], unknown, RATE).summary()
