@@ -9,7 +9,7 @@ ros2 service call /ckd/init_target ckd_ros/srv/InitTarget "{box: {x: 300, y: 240
 """
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -43,9 +43,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument("rate", default_value="20.0", description="pairs per second; 0.0: the source's own"),
             DeclareLaunchArgument("loop", default_value="true", description="start again at the end of the source"),
-            DeclareLaunchArgument("transports", default_value="LARGE_DATA", description="as in tracker.launch.py"),
-            SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", LaunchConfiguration("transports")),
-            camera,
+            # first, as it sets the transports of whatever is started after it
             IncludeLaunchDescription(PythonLaunchDescriptionSource(tracker)),
+            camera,
         ]
     )

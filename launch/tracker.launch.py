@@ -3,7 +3,9 @@
 ros2 launch ckd_ros tracker.launch.py rgb_image:=/color/image_raw thermal_image:=/thermal/image_raw rviz:=true
 """
 
-from launch import LaunchContext, LaunchDescription
+import os
+
+from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -11,6 +13,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 STREAMS = ("rgb", "thermal")
+FAST_DDS_2 = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+PROFILES_FILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if FAST_DDS_2 else "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -26,9 +30,9 @@ def generate_launch_description() -> LaunchDescription:
         ),
         DeclareLaunchArgument(
             "transports",
-            default_value="LARGE_DATA",
-            description="Fast DDS's built-in transports (FASTDDS_BUILTIN_TRANSPORTS) for what starts here. Without "
-            "it large images get lost, and the publisher decides: start the camera drivers with LARGE_DATA too",
+            default_value=PathJoinSubstitution([FindPackageShare("ckd_ros"), "config", "fastdds.xml"]),
+            description="Fast DDS profile for what starts here; empty: none. Fast DDS alone loses large images. The "
+            "publisher decides: start the camera drivers with this profile too",
         ),
     ]
     for stream in STREAMS:
@@ -40,18 +44,13 @@ def generate_launch_description() -> LaunchDescription:
                     description=f"{topic} topic of the {stream} camera; relative names are below the namespace",
                 )
             )
-    return LaunchDescription(
-        [
-            *arguments,
-            SetEnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", LaunchConfiguration("transports")),
-            OpaqueFunction(function=start_nodes),
-        ]
-    )
+    return LaunchDescription([*arguments, OpaqueFunction(function=start)])
 
 
-def start_nodes(context: LaunchContext) -> list[Node]:
-    """The nodes, once the arguments are known: an empty `model` must not replace the parameter file's."""
-    value = {name: LaunchConfiguration(name).perform(context) for name in ("namespace", "config", "model", "rviz")}
+def start(context: LaunchContext) -> list[Action]:
+    """What to do once the arguments are known: an empty `model` must not replace the parameter file's."""
+    names = ("namespace", "config", "model", "rviz", "transports")
+    value = {name: LaunchConfiguration(name).perform(context) for name in names}
     overrides = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
     if value["model"]:
         overrides["model.path"] = ParameterValue(value["model"], value_type=str)
@@ -65,7 +64,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         remappings.append((f"{stream}/image", image))
         remappings.append((f"{stream}/camera_info", info))
 
-    nodes = [
+    actions = [SetEnvironmentVariable(PROFILES_FILE, value["transports"])] if value["transports"] else []
+    actions.append(
         Node(
             package="ckd_ros",
             executable="tracker_node",
@@ -75,10 +75,10 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             remappings=remappings,
             output="screen",
         )
-    ]
+    )
     if value["rviz"].lower() in ("true", "1"):
-        nodes.append(rviz(context, value["namespace"]))
-    return nodes
+        actions.append(rviz(context, value["namespace"]))
+    return actions
 
 
 def rviz(context: LaunchContext, namespace: str) -> Node:

@@ -21,6 +21,10 @@ set -u
 
 # The sources as they are now come before the copy that was installed.
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
-# Fast DDS's default shared memory is smaller than a colour image: nearly all of them would be lost.
-export FASTDDS_BUILTIN_TRANSPORTS=${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA}
+# Fast DDS alone loses large images: config/fastdds.xml says more. Fast DDS 2 has another name for the setting.
+case ${ROS_DISTRO:-} in
+  humble | iron | jazzy) profiles=FASTRTPS_DEFAULT_PROFILES_FILE ;;
+  *) profiles=FASTDDS_DEFAULT_PROFILES_FILE ;;
+esac
+export "$profiles=${!profiles:-$root/config/fastdds.xml}"
 exec "$@"
