@@ -33,21 +33,14 @@ from rich.table import Table
 from sensor_msgs.msg import Image
 
 from ckd_ros.ros.conversions import image_message, to_nanoseconds, to_stamp
+from ckd_ros.ros.processes import use_large_images
 from ckd_ros.tracking import default_model
 
 GOAL_MS = 5.0
 WARM_UP = 20
 _ROOT = Path(__file__).resolve().parents[1]
-#: Name -> environment of all processes.
-SETTINGS = {
-    "default": {},
-    "LARGE_DATA": {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"},
-    "config/fastdds.xml": {
-        name: str(_ROOT / "config" / "fastdds.xml")
-        # Fast DDS 3 deprecated the second name, Fast DDS 2 knows no other.
-        for name in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    },
-}
+#: What chooses transports, in any version of Fast DDS.
+_VARIABLES = ("FASTDDS_BUILTIN_TRANSPORTS", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 #: Never in doubt, so that every pair is one inference.
 _SURE = ("tracker.uncertain_below:=0.0", "tracker.tracking_above:=0.0", "tracker.lost_below:=0.0")
 
@@ -82,11 +75,9 @@ def main(
     )
     medians = {}
     arguments = ["--model", str(model), "--frames", str(frames), "--rate", str(rate), "--threads", str(threads)]
-    for name, variables in SETTINGS.items():
+    for name, environment in _settings().items():
         child = [sys.executable, __file__, "--role", "receiver", *arguments]
-        answer = subprocess.run(
-            child, env=_environment(variables), stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
+        answer = subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
         measured = json.loads(answer.splitlines()[-1])
         overhead = np.array(measured["overhead"]) if measured["overhead"] else np.array([np.nan])
         beyond = np.array(measured["beyond_update"]) if measured["beyond_update"] else np.array([np.nan])
@@ -193,12 +184,19 @@ def running(model: Path, rate: float, threads: int) -> Iterator[None]:
             child.wait()
 
 
-def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """This process's environment with the sources of this checkout and these transports, whatever was set before."""
-    known = {name for setting in SETTINGS.values() for name in setting}
-    inherited = {name: value for name, value in os.environ.items() if name not in known}
+def _settings() -> dict[str, dict[str, str]]:
+    """Name -> environment for all processes: this one's with the sources of this checkout and other transports."""
     python_path = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])
-    return {**inherited, **variables, "PYTHONPATH": python_path}
+    for name in _VARIABLES:
+        os.environ.pop(name, None)
+    default = {**os.environ, "PYTHONPATH": python_path}
+    use_large_images()
+    profile = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return {
+        "default": default,
+        "LARGE_DATA": {**default, "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"},
+        "config/fastdds.xml": {**default, **profile},
+    }
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ import os
 
 import pytest
 
+from ckd_ros.ros.processes import use_large_images
+
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(20 + os.getpid() % 80)
-os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+use_large_images()
 
 
 @pytest.fixture(scope="session")
