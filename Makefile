@@ -7,9 +7,9 @@ ENV := tools/env.sh
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo [SOURCE=...] [RATE=20]  track a target on ROS 2; leaves a video, a plot and summary.json in demo/"
-	@echo "                                  SOURCE: nothing (the simulator), a folder of registered pairs, an RGB-T"
-	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag"
+	@echo "make demo [SOURCE=...] [RATE=...] track a target on ROS 2; leaves a video, a plot and summary.json in demo/"
+	@echo "                                  SOURCE: simulator (the default), a folder of registered pairs, an RGB-T"
+	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
 	@echo "make test                         install what the tests need and run them"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
 	@echo "make lint                         check the style"
