@@ -64,7 +64,10 @@ def test_track_reports_its_scores_against_the_truth(tmp_path, track, capsys):
     expected = score(read_boxes(tmp_path / "boxes.txt"), open_source(f"{CLEAR},frames=30").boxes)
     assert expected.success_auc > 0.5, "the correlation network follows a target that nothing disturbs"
     printed = " ".join(capsys.readouterr().err.split())
-    assert f"success AUC {expected.success_auc:.3f}" in printed and f"{expected.mean_iou:.3f}" in printed
+    said = re.search(r"success AUC ([\d.]+), precision at 20 px ([\d.]+), mean overlap ([\d.]+)", printed).groups()
+    # The file holds hundredths of a pixel, so that a frame may lie on the other side of a threshold.
+    wanted = (expected.success_auc, expected.precision, expected.mean_iou)
+    np.testing.assert_allclose(np.array(said, float), wanted, atol=0.005)
 
 
 def test_track_starts_where_it_is_told(tmp_path, track):
