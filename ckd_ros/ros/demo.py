@@ -133,6 +133,8 @@ def _drive(options: argparse.Namespace, sequence: Sequence, first: FramePair, co
                 raise DemoFailed(f"no answer from the tracker for {ANSWER:.0f} s; its log is {tracker.log}")
         observer.diagnostics = {}
         _wait(observer, [tracker], lambda: observer.diagnostics, ANSWER, lambda: "the tracker sends no diagnostics")
+    for line in camera.warnings() + tracker.warnings():
+        console.print(line, style="yellow", markup=False)
     return observer
 
 

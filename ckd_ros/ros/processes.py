@@ -83,6 +83,11 @@ class NodeProcess:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def warnings(self) -> list[str]:
+        """The newest lines of its log that warn of something."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if line.startswith(("[WARN]", "[ERROR]", "[FATAL]"))][-_SHOWN:]
+
     def check(self) -> None:
         """Raise ProcessFailed if it ended in another way than it may."""
         code = self._process.poll()

@@ -109,6 +109,15 @@ def test_a_node_that_dies_is_shown_with_its_log(tmp_path, ready):
     assert not (tmp_path / "out" / "summary.json").exists(), "results of an earlier run are not taken for this one's"
 
 
+def test_what_a_node_warns_of_is_shown(tmp_path, ready, model_path):
+    folder = sequence(tmp_path)
+    lines = (folder / "frames.csv").read_text().splitlines()
+    lines[20] = lines[19]  # two images with one stamp: the second is refused
+    (folder / "frames.csv").write_text("\n".join(lines) + "\n")
+    code, said = demo(tmp_path / "out", "--source", folder, "--model", model_path)
+    assert "[WARN]" in said and "image repeats that of the one before" in " ".join(said.split())
+
+
 def test_a_demo_that_is_stopped_takes_its_processes_with_it(tmp_path, ready, model_path):
     out = tmp_path / "out"
     process = subprocess.Popen(command(out, "--source", "simulator", "--model", model_path), stderr=subprocess.DEVNULL)
