@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 from rclpy.time import Time
 
-from ckd_ros.ros.pairing import RGB, THERMAL, Frame, FramePairer, Verdict, _Stream
+from ckd_ros.ros.pairing import FramePairer
+from ckd_ros.ros.streams import RGB, THERMAL, Frame, Stream, Verdict
 
 #: Images of each stream that wait for a partner.
 QUEUE_SIZE = 10
@@ -45,7 +46,7 @@ class SynchronizedPairer(FramePairer):
     def _on_pair(self, rgb: SimpleNamespace, thermal: SimpleNamespace) -> None:
         self._found = (rgb.frame, thermal.frame)
 
-    def _check_order(self, stream: _Stream, frame: Frame) -> Verdict:
+    def _check_order(self, stream: Stream, frame: Frame) -> Verdict:
         verdict = super()._check_order(stream, frame)
         if verdict is Verdict.CLOCK_SET_BACK:
             # Its queues throw away the oldest stamps, which now are the good ones. The other stream may be back first.

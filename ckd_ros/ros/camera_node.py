@@ -26,8 +26,8 @@ from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
-from ckd_ros.ros.pairing import RGB, THERMAL
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
+from ckd_ros.ros.streams import RGB, THERMAL
 
 #: Images may be up to this far from the other of their pair, seconds.
 LOOK_AHEAD = 1.0

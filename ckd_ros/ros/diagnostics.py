@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from ckd_ros.ros.faults import Fault
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.pairing import Counters
+from ckd_ros.ros.streams import Counters
 from ckd_ros.ros.worker import Progress
 
 #: Rates and latencies are those of this last span, seconds.

@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 
 from ckd_ros.msg import BoundingBox, Track
 from ckd_ros.ros.conversions import to_stamp
-from ckd_ros.ros.pairing import Pair
+from ckd_ros.ros.streams import Pair
 from ckd_ros.ros.worker import Outcome
 
 try:

@@ -13,7 +13,7 @@ from ckd_ros.msg import Track
 from ckd_ros.ros import messages
 from ckd_ros.ros.conversions import compressed_message, image_message
 from ckd_ros.ros.markers import is_calibrated, target_markers
-from ckd_ros.ros.pairing import RGB, THERMAL
+from ckd_ros.ros.streams import RGB, THERMAL
 from ckd_ros.ros.worker import Outcome
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.overlay import draw_overlay, panel_size

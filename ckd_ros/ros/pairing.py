@@ -5,114 +5,23 @@ needs no timer and never waits: every decision is made when an image arrives.
 
 * Two images pair when their stamps differ by at most the slop. An image pairs once. When the next image of the
   other stream will foreseeably fit much better, the image waits for it.
-* When no pair could be made for the timeout (a stream stopped, or the stamps of the two never agree), colour images
-  go out alone, and thermal images where there is no colour stream either.
+* When one stream is silent for the timeout, the images of the other go out alone. When both come but no pair could be
+  made for the timeout (their stamps never agree), colour images go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
   clock of the stream was set back (a bag loops, a simulation restarts): that stream starts anew.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 
-from ckd_ros.frames import Image
-
-RGB, THERMAL = "rgb", "thermal"
+from ckd_ros.ros.streams import RGB, THERMAL, Counters, Frame, Pair, Stream, Verdict
 
 #: A stamp this much older than the newest of its stream is a clock set back, not a late image: nanoseconds.
 CLOCK_JUMP = 1_000_000_000
 #: So many late images in a row are a clock set back by less than CLOCK_JUMP.
 LATE_IN_A_ROW = 5
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """An image of one stream that need not be decoded yet.
-
-    Attributes:
-        stream: RGB or THERMAL.
-        stamp: acquisition time, nanoseconds of the camera's clock.
-        arrival: reception time, nanoseconds of this machine's monotonic clock.
-        load: decodes the image; raises ValueError when it is broken.
-        frame_id: coordinate frame of the camera.
-    """
-
-    stream: str
-    stamp: int
-    arrival: int
-    load: Callable[[], Image]
-    frame_id: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """One frame of each stream, or one alone; `number` counts the pairs of a pairer from 1."""
-
-    rgb: Frame | None
-    thermal: Frame | None
-    number: int
-
-    @property
-    def frames(self) -> tuple[Frame, ...]:
-        return tuple(frame for frame in (self.rgb, self.thermal) if frame is not None)
-
-    @property
-    def arrival(self) -> int:
-        """When the newest of its images arrived."""
-        return max(frame.arrival for frame in self.frames)
-
-    @property
-    def header(self) -> Frame:
-        """The frame whose stamp and coordinate frame stand for the pair: colour where there is one."""
-        return self.frames[0]
-
-
-class Verdict(Enum):
-    """What became of an image that arrived."""
-
-    ACCEPTED = "accepted"
-    REPEATED = "repeated"  # its stamp is that of the image before
-    LATE = "late"  # older than the image before
-    CLOCK_SET_BACK = "clock set back"  # accepted; the stream started anew
-
-
-@dataclass
-class Counters:
-    """What happened since the pairer was made; those per stream by its name."""
-
-    received: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    repeated: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    late: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    clock_set_back: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    unpaired: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})  # found no partner, not used
-    paired: int = 0
-    single: int = 0  # went out alone
-
-
-class _Stream:
-    """What is known of one stream. `waiting` holds the images that may still find a partner, oldest first."""
-
-    def __init__(self) -> None:
-        self.newest: Frame | None = None
-        self.since = 0  # arrival of the first image after the last silence
-        self.late_in_a_row = 0
-        self.history: deque[Frame] = deque()
-        self.restart()
-
-    def restart(self) -> None:
-        self.waiting: deque[Frame] = deque()
-        self.intervals: deque[int] = deque(maxlen=9)
-        self.history.clear()
-
-    def expected(self) -> int | None:
-        """Stamp of the next image, if the last few came regularly enough to say."""
-        if self.newest is None or len(self.intervals) < 3:
-            return None
-        return self.newest.stamp + int(statistics.median(self.intervals))
 
 
 class FramePairer:
@@ -126,10 +35,11 @@ class FramePairer:
 
     def __init__(self, slop: float, timeout: float, history: float) -> None:
         self.counters = Counters()
-        self._streams = {RGB: _Stream(), THERMAL: _Stream()}
+        self._streams = {RGB: Stream(), THERMAL: Stream()}
         self._pairs: deque[Pair] = deque()
         self._number = self._taken = 0
         self._last_pair = 0
+        self._begun: int | None = None
         self.configure(slop, timeout, history)
 
     def configure(self, slop: float, timeout: float, history: float) -> None:
@@ -143,11 +53,11 @@ class FramePairer:
         verdict = self._check_order(stream, frame)
         if verdict in (Verdict.REPEATED, Verdict.LATE):
             return verdict
-        if stream.newest is None or verdict is Verdict.CLOCK_SET_BACK or self._silent(stream, frame.arrival):
+        if verdict is Verdict.CLOCK_SET_BACK or self._silent(stream, frame.arrival):
             stream.since = frame.arrival
-        stream.newest = frame
-        stream.waiting.append(frame)
-        stream.history.append(frame)
+        if self._begun is None:
+            self._begun = frame.arrival
+        stream.accept(frame)
         found = self._match(frame)
         if found is not None:
             self._emit(*found)
@@ -213,7 +123,7 @@ class FramePairer:
         rgb, thermal = self._streams[RGB].newest, self._streams[THERMAL].newest
         return None if rgb is None or thermal is None else (thermal.stamp - rgb.stamp) / 1e9
 
-    def _check_order(self, stream: _Stream, frame: Frame) -> Verdict:
+    def _check_order(self, stream: Stream, frame: Frame) -> Verdict:
         if stream.newest is None:
             return Verdict.ACCEPTED
         step = frame.stamp - stream.newest.stamp
@@ -233,18 +143,20 @@ class FramePairer:
         self.counters.clock_set_back[frame.stream] += 1
         return Verdict.CLOCK_SET_BACK
 
-    def _silent(self, stream: _Stream, now: int) -> bool:
-        return stream.newest is None or now - stream.newest.arrival > self._timeout
+    def _silent(self, stream: Stream, now: int) -> bool:
+        return stream.newest is None or now - stream.newest.arrival > stream.patience(self._timeout)
 
     def _overdue(self, now: int) -> bool:
         """Whether a pair should have come by now, had both streams been in order."""
-        since = max(self._last_pair, *(stream.since for stream in self._streams.values()))
-        return now - since > self._timeout
+        streams = self._streams.values()
+        since = max(self._last_pair, *(stream.since for stream in streams))
+        return now - since > max(stream.patience(self._timeout) for stream in streams)
 
     def _alone(self, frame: Frame) -> bool:
-        if not self._overdue(frame.arrival):
-            return False
-        return frame.stream == RGB or self._silent(self._streams[RGB], frame.arrival)
+        """Whether a frame without a partner is not to wait for one."""
+        if self._silent(self._streams[THERMAL if frame.stream == RGB else RGB], frame.arrival):
+            return frame.arrival - self._begun > self._timeout  # at first the other may still be starting
+        return frame.stream == RGB and self._overdue(frame.arrival)
 
     def _match(self, frame: Frame) -> tuple[Frame, Frame] | None:
         """The colour and thermal frame to pair now that `frame` arrived, if any."""
@@ -282,7 +194,8 @@ class FramePairer:
     def _forget(self, now: int) -> None:
         """Drop what is too old; the newest frame of each stream and the newest pair always stay."""
         for name, stream in self._streams.items():
-            self._discard(name, lambda f: now - f.arrival > self._timeout)
+            limit = now - stream.patience(self._timeout)
+            self._discard(name, lambda f, limit=limit: f.arrival < limit)
             while len(stream.history) > 1 and now - stream.history[0].arrival > self._history:
                 stream.history.popleft()
         while len(self._pairs) > 1 and now - self._pairs[0].arrival > self._history:

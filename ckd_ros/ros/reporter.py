@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from ckd_ros.ros import diagnostics
 from ckd_ros.ros.diagnostics import Meter
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.pairing import RGB, THERMAL, Counters
+from ckd_ros.ros.streams import RGB, THERMAL, Counters
 from ckd_ros.ros.worker import Outcome, Progress
 
 if TYPE_CHECKING:

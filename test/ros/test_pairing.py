@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ckd_ros.frames import Image
-from ckd_ros.ros.pairing import RGB, THERMAL, Frame, FramePairer, Verdict
+from ckd_ros.ros.pairing import FramePairer
+from ckd_ros.ros.streams import RGB, THERMAL, Frame, Verdict
 
 MS = 1_000_000
 BASE = 1_700_000_000_000 * MS  # stamps are epoch times, arrivals are not
@@ -118,6 +119,17 @@ def test_when_one_stream_stops_the_other_goes_on_alone_after_the_timeout(alive, 
 def test_a_stream_that_never_had_a_partner_goes_alone(alive):
     pairs = run(pairer(timeout=0.5), stream(alive, 50, 40))
     assert 28 <= len(pairs) <= 30
+
+
+@pytest.mark.parametrize("alive", [RGB, THERMAL])
+def test_a_camera_slower_than_the_timeout_goes_alone(alive):
+    pairs = run(pairer(timeout=0.5), stream(alive, 1000, 20))
+    assert len(pairs) == 19
+
+
+def test_cameras_slower_than_the_timeout_pair():
+    pairs = run(pairer(timeout=0.5), stream(RGB, 1000, 30) + stream(THERMAL, 1000, 30, start=20))
+    assert pairs[-20:] == [(1000.0 * i, 1000.0 * i + 20) for i in range(10, 30)]
 
 
 def test_a_stream_that_returns_is_paired_again():

@@ -92,7 +92,7 @@ def test_values_that_do_not_go_together_are_refused(ros, overrides, words):
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     command = [sys.executable, "-m", module, "--ros-args", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_a_bad_parameter_file_ends_the_process_with_one_line(ros, tmp_path):
