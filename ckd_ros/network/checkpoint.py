@@ -32,6 +32,7 @@ def save_checkpoint(
     metadata = {"config": json.dumps(asdict(config)), "training": json.dumps(training or {})}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata)
+        os.chmod(temporary, 0o644)  # safetensors makes its files private
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], CKDConfig, dict]:
