@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -25,13 +25,13 @@ class Outputs:
     Args:
         node: the node to publish from.
         values: the node's parameters by name, as they are at the time of the call.
+        infos: the newest camera_info of each stream, kept up to date by the node.
     """
 
-    def __init__(self, node: LifecycleNode, values: Callable[[], dict]) -> None:
-        self._node, self._values = node, values
+    def __init__(self, node: LifecycleNode, values: Callable[[], dict], infos: Mapping[str, CameraInfo]) -> None:
+        self._node, self._values, self._infos = node, values, infos
         self._overlay_due = 0.0
         self.registration = Registration()
-        self.infos: dict[str, CameraInfo] = {}
         self._track = node.create_lifecycle_publisher(Track, "track", 10)
         self._overlay = node.create_lifecycle_publisher(Image, "overlay", 1)
         self._compressed = node.create_lifecycle_publisher(CompressedImage, "overlay/compressed", 1)
@@ -63,7 +63,7 @@ class Outputs:
     def _publish_markers(self, outcome: Outcome, track: Track, values: dict, frames: dict[str, str]) -> None:
         views = ((RGB, outcome.images.rgb, track.box), (THERMAL, outcome.images.thermal, track.thermal_box))
         for stream, image, box in views:
-            info = self.infos.get(stream)
+            info = self._infos.get(stream)
             if image is None or not is_calibrated(info):
                 continue
             header = messages.Header(stamp=track.header.stamp, frame_id=frames[stream] or info.header.frame_id)

@@ -101,7 +101,7 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(f"the model cannot be used (parameter 'model.path'): {error}")
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"model: {self.engine.describe()}")
-        self._outputs = Outputs(self, lambda: self.values)
+        self._outputs = Outputs(self, lambda: self.values, self._infos)
         return super().on_configure(state)
 
     @_logged
@@ -130,15 +130,7 @@ class TrackerNode(LifecycleNode):
         self._unload()
         return TransitionCallbackReturn.SUCCESS
 
-    @_logged
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._unload()
-        return TransitionCallbackReturn.SUCCESS
-
-    @_logged
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._unload()
-        return TransitionCallbackReturn.SUCCESS
+    on_shutdown = on_error = on_cleanup
 
     def destroy_node(self) -> None:
         self._unload()
@@ -177,7 +169,9 @@ class TrackerNode(LifecycleNode):
             ]
 
     def _on_image(self, stream: str, message: Image | CompressedImage) -> None:
-        arrival = time.monotonic_ns()
+        arrival, worker = time.monotonic_ns(), self.worker
+        if worker is None:  # deactivated while the message was on its way
+            return
         self.reporter.arrivals[stream].note()
         try:
             conversions.check_image(message)
@@ -191,13 +185,13 @@ class TrackerNode(LifecycleNode):
             )
             stamp = self.get_clock().now().nanoseconds
         load = partial(conversions.load_image, message)
-        verdict = self.worker.add(Frame(stream, stamp, arrival, load, message.header.frame_id))
+        verdict = worker.add(Frame(stream, stamp, arrival, load, message.header.frame_id))
         if verdict in _WRONG_ORDER:
             self.faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 
     def _on_info(self, stream: str, message: CameraInfo) -> None:
         known = self._infos.get(stream)
-        self._infos[stream] = self._outputs.infos[stream] = message
+        self._infos[stream] = message
         if known is None or not np.array_equal(known.k, message.k):
             self._apply(self.values)
 
