@@ -26,13 +26,13 @@ class ConfidenceConfig:
     Raises ValueError for values out of range or order.
     """
 
-    uncertain_below: float = setting(0.4, 0.0, 1.0, "below this, TRACKING turns UNCERTAIN")
+    uncertain_below: float = setting(0.42, 0.0, 1.0, "below this, TRACKING turns UNCERTAIN")
     uncertain_after: int = setting(2, 1, 1000, "frames below `uncertain_below` until it does")
     tracking_above: float = setting(0.5, 0.0, 1.0, "from this on, UNCERTAIN turns TRACKING again")
     tracking_after: int = setting(2, 1, 1000, "frames above `tracking_above` until it does")
-    lost_below: float = setting(0.3, 0.0, 1.0, "below this, UNCERTAIN turns LOST")
+    lost_below: float = setting(0.35, 0.0, 1.0, "below this, UNCERTAIN turns LOST")
     lost_after: int = setting(10, 1, 1000, "frames below `lost_below` until it does")
-    reacquire_above: float = setting(0.55, 0.01, 1.0, "from this on, a find of the search for a lost target counts")
+    reacquire_above: float = setting(0.6, 0.01, 1.0, "from this on, a find of the search for a lost target counts")
     reacquire_after: int = setting(2, 1, 1000, "frames in which the same find must be seen until LOST turns TRACKING")
 
     def __post_init__(self) -> None:

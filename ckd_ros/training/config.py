@@ -65,6 +65,8 @@ class TrainingConfig:
             raise ValueError(f"preset '{self.preset}' is unknown: expected one of {', '.join(PRESETS)}")
         if not self.stages:
             raise ValueError("a training needs at least one stage")
+        if any(stage.name == "eliminate" for stage in self.stages) and PRESETS[self.preset].elimination is None:
+            raise ValueError(f"stage 'eliminate' needs a preset with elimination, which '{self.preset}' is not")
 
 
 def load_config(file: str | Path, data: str | Path | None = None) -> TrainingConfig:

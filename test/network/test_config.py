@@ -25,7 +25,7 @@ def test_every_preset_carries_its_own_name_and_a_16x16_head():
 
 
 def test_elimination_switches_off_without_touching_the_rest():
-    config = preset("tiny")
+    config = preset("tiny-mce")
     assert config.elimination == "multimodal"
     off = config.with_elimination(None)
     assert off.elimination is None

@@ -30,7 +30,7 @@ def lively(config):
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    model, path = lively(preset("tiny")), tmp_path_factory.mktemp("export") / "tiny.onnx"
+    model, path = lively(preset("tiny-mce")), tmp_path_factory.mktemp("export") / "tiny.onnx"
     export_onnx(model, path, {"steps": 7})
     return model, path
 
@@ -67,7 +67,7 @@ def test_metadata_says_how_to_feed_the_model(tiny):
     found = onnxruntime.InferenceSession(tiny[1]).get_modelmeta().custom_metadata_map
     assert json.loads(found.pop("training")) == {"steps": 7}
     assert found == {
-        "preset": "tiny",
+        "preset": "tiny-mce",
         "opset": "18",
         "template_size": "64",
         "search_size": "128",
@@ -80,7 +80,7 @@ def test_metadata_says_how_to_feed_the_model(tiny):
 
 
 def test_folding_batch_norm_changes_nothing_and_leaves_the_model_alone():
-    model = lively(preset("tiny"))
+    model = lively(preset("tiny-mce"))
     folded = fold_batch_norm(model)
     norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()) for net in (model, folded)]
     assert norms[1] < norms[0]
@@ -93,4 +93,4 @@ def test_folding_batch_norm_changes_nothing_and_leaves_the_model_alone():
 def test_a_model_that_differs_is_refused(tiny):
     torch.manual_seed(5)
     with pytest.raises(ValueError, match="differs from the network by"):
-        check_export(CKDStudent(preset("tiny")), tiny[1])
+        check_export(CKDStudent(preset("tiny-mce")), tiny[1])

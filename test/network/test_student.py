@@ -41,24 +41,24 @@ def tiny_inputs(batch=2):
 
 def test_tiny_maps_two_modalities_to_a_16x16_grid():
     with torch.no_grad():
-        out = CKDStudent(preset("tiny")).eval()(*tiny_inputs())
+        out = CKDStudent(preset("tiny-mce")).eval()(*tiny_inputs())
     assert [tuple(m.shape) for m in out.prediction] == [(2, 1, 16, 16), (2, 2, 16, 16), (2, 2, 16, 16)]
     assert [b.shape[1] - 16 for b in out.rgb.blocks] == [64, 64, 45, 45, 32, 32]
 
 
 def test_tiny_is_small_enough_for_two_cpu_cores():
     with torch.device("meta"):
-        count = sum(p.numel() for p in CKDStudent(preset("tiny")).parameters())
+        count = sum(p.numel() for p in CKDStudent(preset("tiny-mce")).parameters())
     assert count < 7e6
 
 
 def test_elimination_needs_no_weights_of_its_own():
-    model = CKDStudent(preset("tiny"))
-    CKDStudent(preset("tiny").with_elimination(None)).load_state_dict(model.state_dict())
+    model = CKDStudent(preset("tiny-mce"))
+    CKDStudent(preset("tiny-mce").with_elimination(None)).load_state_dict(model.state_dict())
 
 
 def test_modalities_meet_only_in_the_head_without_elimination():
-    model = CKDStudent(preset("tiny").with_elimination(None)).eval()
+    model = CKDStudent(preset("tiny-mce").with_elimination(None)).eval()
     t_rgb, t_tir, s_rgb, s_tir, box = tiny_inputs()
     with torch.no_grad():
         a, b = model(t_rgb, t_tir, s_rgb, s_tir, box), model(t_rgb, t_tir, s_rgb, torch.zeros_like(s_tir), box)
@@ -68,13 +68,13 @@ def test_modalities_meet_only_in_the_head_without_elimination():
 
 def test_an_untrained_network_expects_targets_to_be_rare():
     with torch.no_grad():
-        score = CKDStudent(preset("tiny")).eval()(*tiny_inputs()).prediction.score_map
+        score = CKDStudent(preset("tiny-mce")).eval()(*tiny_inputs()).prediction.score_map
     assert score.mean().item() == pytest.approx(1 / (1 + math.exp(2.19)), abs=0.05)
 
 
 def test_single_modality_tracker_shares_the_shapes_of_the_students_branch():
-    tracker = SingleModalityTracker(preset("tiny"))
-    CKDStudent(preset("tiny")).rgb_branch.load_state_dict(tracker.backbone.state_dict())
+    tracker = SingleModalityTracker(preset("tiny-mce"))
+    CKDStudent(preset("tiny-mce")).rgb_branch.load_state_dict(tracker.backbone.state_dict())
     template, _, search, _, box = tiny_inputs()
     with torch.no_grad():
         assert tracker.eval()(template, search, box).score_map.shape == (2, 1, 16, 16)

@@ -13,7 +13,7 @@ STAGES = [{"name": name, "steps": 4, "batch": 2, "lr_head": 1e-3, "lr_branch": 1
 
 def write(path, **changes):
     settings = {
-        "preset": "tiny", "seed": 1, "workers": 0, "checkpoint_every": 2, "log_every": 2,
+        "preset": "tiny-mce", "seed": 1, "workers": 0, "checkpoint_every": 2, "log_every": 2,
         "samples": {"weights": {"procedural": 1.0}}, "stages": STAGES, **changes,
     }  # fmt: skip
     path.write_text(yaml.safe_dump(settings))
@@ -85,6 +85,7 @@ def test_training_learns(tmp_path):
         ({"stages": []}, "at least one stage"),
         ({"stages": [{"name": "finetune", "steps": 1}]}, "stage 'finetune' is unknown"),
         ({"stages": [{"name": "distil", "steps": 1, "speed": 2}]}, "unknown Stage setting.*speed"),
+        ({"preset": "tiny"}, "'eliminate' needs a preset with elimination"),
         ({"learning": 1}, "unknown TrainingConfig setting.*learning"),
     ],
 )
