@@ -239,9 +239,9 @@ class SimulatedSequence(Sequence):
         return np.column_stack([place, shape])
 
     def _occluder_track(self, rng: np.random.Generator) -> np.ndarray:
-        """Crosses the target's path in a straight line relative to it, within about a second."""
+        """Crosses the target's path in a straight line relative to it, within about a second; never at the start."""
         config, clock, target = self.config, self._clock, self._tracks["target"]
-        moment = rng.uniform(0.1, 0.95) * clock[-1]
+        moment = 1.0 + max(0.8, rng.uniform(0.1, 0.95) * self._times[-1])  # the clock runs from 1 s before the start
         angle = rng.uniform(0, 2 * np.pi)
         along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         phase = (clock - moment)[:, None] * rng.uniform(2.0, 4.0)

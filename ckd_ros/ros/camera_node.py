@@ -32,7 +32,7 @@ from ckd_ros.ros.streams import RGB, THERMAL
 #: Images may be up to this far from the other of their pair, seconds.
 LOOK_AHEAD = 1.0
 #: Time for the last messages to get out, and for a subscriber just found to be ready, seconds.
-LINGER, SETTLE = 1.0, 0.2
+LINGER, SETTLE = 1.0, 1.0
 #: An image this late against its stamp is worth a warning, seconds.
 LATE = 0.1
 

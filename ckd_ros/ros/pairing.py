@@ -99,13 +99,14 @@ class FramePairer:
     def start_at(self, stream: str, stamp: int) -> Pair:
         """The buffered pair with the image of a stream nearest to a stamp (that image alone, if it never paired).
 
-        Raises LookupError, with what is in the buffer, when no image is as near to the stamp as the slop.
+        Raises LookupError, with what is in the buffer, when no image is as near to the stamp as half the slop: a box
+        drawn on one image must not be laid on the next.
         """
         history = self._streams[stream].history
         if not history:
             raise LookupError(f"no {stream} image has come")
         frame = min(reversed(history), key=lambda f: abs(f.stamp - stamp))
-        if abs(frame.stamp - stamp) > self._slop:
+        if abs(frame.stamp - stamp) > self._slop / 2:
             first, last = history[0].stamp, history[-1].stamp
             raise LookupError(
                 f"no {stream} image at {stamp / 1e9:.3f} s: the buffer reaches from {first / 1e9:.3f} s "

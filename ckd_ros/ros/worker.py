@@ -20,9 +20,10 @@ from ckd_ros.ros.pairing import FramePairer
 from ckd_ros.ros.streams import RGB, THERMAL, Counters, Frame, Pair, Verdict
 from ckd_ros.tracking import Tracker, TrackResult
 
-#: After a start in the past, buffered pairs are worked through this many times faster than they came; what the tracker
-#: cannot do at that pace is left out. So the present is reached after a third of the delay, however slow the tracker.
-CATCH_UP_SPEED = 4.0
+#: After a start in the past, buffered pairs are worked through this many times faster than they came, and what the
+#: tracker cannot do at that pace is left out: the present is reached after as long as the delay was, however slow the
+#: tracker. A higher speed would leave out pairs that a tracker on two CPU cores manages at 20 Hz.
+CATCH_UP_SPEED = 2.0
 #: A target cannot be started on images older than this without saying so with a stamp, seconds.
 STALE_AFTER = 1.0
 
@@ -175,7 +176,7 @@ class TrackerWorker:
         pair = self._pairer.take()
         if pair is not None:
             if self._target and self._current is not None:
-                missed = pair.number - self._current.number - 1
+                missed = max(0, pair.number - self._current.number - 1)  # a single image may have paired since
                 self.progress = replace(self.progress, dropped=self.progress.dropped + missed)
             self._advance(pair)
         return pair
