@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -44,10 +45,12 @@ def main(
     results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def compare(group: str, sequence, trackers: dict[str, BoxTracker]) -> None:
-        pairs = list(sequence.frames())
+        # A video may begin before its target comes into view: it is taken from there on.
+        start = int(np.isfinite(sequence.boxes).all(axis=1).argmax())
+        pairs, truth = list(islice(sequence.frames(), start, None)), sequence.boxes[start:]
         for name, tracker in trackers.items():
-            boxes = run(tracker, pairs, sequence.init_box)
-            results[name][group].append(score(boxes[1:], sequence.boxes[1:]).success_auc)
+            boxes = run(tracker, pairs, truth[0])
+            results[name][group].append(score(boxes[1:], truth[1 : len(boxes)]).success_auc)
 
     if each:
         total = each * len(DEGRADATIONS)
