@@ -96,6 +96,8 @@ def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | N
             verbose=False,
         )
         graph = onnx.load(temporary)
+        for item in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+            item.ClearField("metadata_props")  # the exporter's stack traces name paths of this machine
         onnx.helper.set_model_props(graph, metadata(student.config, training))
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)

@@ -47,6 +47,10 @@ def test_onnx_runtime_agrees_on_the_papers_layout(tmp_path):
     assert names == ["template_rgb", "template_tir", "search_rgb", "search_tir"]
 
 
+def test_the_file_names_no_path_of_the_machine_that_wrote_it(tiny):
+    assert b"export.py" not in tiny[1].read_bytes()
+
+
 def test_inputs_and_outputs_have_fixed_shapes(tiny):
     session = onnxruntime.InferenceSession(tiny[1])
     assert {i.name: i.shape for i in session.get_inputs()} == {
