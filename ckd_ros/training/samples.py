@@ -229,14 +229,13 @@ class SampleSet(Dataset):
             positive = bool(((middle > 0.0) & (middle < 1.0)).all())
         search = _warp(search_image, window.matrix(S), S)
         grey = bank.thermal
-        blank = {True: ((T, T, 3), (S, S, 3)), False: ((T, T), (S, S))}[grey]
-        other = [np.zeros(shape, np.uint8) for shape in blank]
+        channels = (3,) if grey else ()  # of the camera that is absent
         there, absent = ("tir", "rgb") if grey else ("rgb", "tir")
         return {
             f"template_{there}": template,
             f"search_{there}": search,
-            f"template_{absent}": other[0],
-            f"search_{absent}": other[1],
+            f"template_{absent}": np.zeros((T, T, *channels), np.uint8),
+            f"search_{absent}": np.zeros((S, S, *channels), np.uint8),
             "template_box": template_window.to_fraction(bank.boxes[old]),
             "box": window.to_fraction(box),
             "present": np.array([not grey, grey]),
