@@ -54,6 +54,7 @@ class TrainingConfig:
     preset: str
     stages: tuple[Stage, ...]
     samples: SampleConfig = field(default_factory=SampleConfig)
+    start: Path | None = None
     seed: int = 0
     workers: int = 1
     ema: float = 0.998
@@ -85,6 +86,8 @@ def load_config(file: str | Path, data: str | Path | None = None) -> TrainingCon
                 raise FileNotFoundError(f"{name}: no folder '{samples[name]}' (give the data folder with --data)")
     if "cache" in samples:
         samples["cache"] = Path(samples["cache"])
+    if content.get("start"):
+        content["start"] = Path(content["start"])
     stages = tuple(_build(Stage, stage, file) for stage in content.pop("stages", []))
     return _build(TrainingConfig, {**content, "stages": stages, "samples": _build(SampleConfig, samples, file)}, file)
 

@@ -52,9 +52,9 @@ class SampleConfig:
         }
     )
     centre_jitter: float = 2.4
-    scale_jitter: float = 0.18
+    scale_jitter: float = 0.22
     negatives: float = 0.05
-    dropped: float = 0.06
+    dropped: float = 0.05
 
 
 class SampleSet(Dataset):
@@ -119,11 +119,11 @@ class SampleSet(Dataset):
         first = rng.uniform([0.1, 0.1], [0.9, 0.9]) * [background.width, background.height]
         # The target may have moved over the background, grown, turned and changed its shape since the template.
         second = first + rng.normal(0, 0.8, 2) * size if rng.random() < 0.7 else first
-        grow = np.exp(rng.normal(0, 0.15))
+        grow = np.exp(rng.normal(0, 0.18))
         squeeze = np.exp(rng.normal(0, 0.1))
         turn = rng.normal(0, 0.12)
         start = rng.normal(0, 0.15)
-        crossover = rng.random() < 0.12
+        crossover = rng.random() < 0.2
         plain = (float(rng.uniform(0.7, 1.3)), rng.normal(0, 8))
         warmth = (float(rng.uniform(0.02, 0.35)), 0.0) if crossover else plain
         before = Sprite(texture, pose(texture, *first, width, height, start), warmth=warmth)
@@ -138,7 +138,7 @@ class SampleSet(Dataset):
         others = [self._distractor(rng, real, texture, second, size) for _ in range(int(rng.integers(0, 4)))]
         positive = rng.random() >= self.config.negatives
         sprites = [*others, after] if positive else others
-        if positive and rng.random() < 0.15:
+        if positive and rng.random() < 0.25:
             sprites.append(self._occluder(rng, real, after, size))
         identity = np.eye(3)
         old = [o for o in others if rng.random() < 0.5]
@@ -289,14 +289,14 @@ def _age_colour(sample: dict, rng: np.random.Generator) -> None:
         sample[name] = np.clip(image, 0, 255).astype(np.uint8)
     names = both if rng.random() < 0.65 else ("search_rgb",)
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.25:
         strength = rng.uniform(0.4, 1.0)
         for name in names:
             sample[name] = degradations.night(sample[name], strength, rng)
-    elif kind < 0.3:
+    elif kind < 0.43:
         strength = rng.uniform(0.3, 1.0)
         sample["search_rgb"] = degradations.glare(sample["search_rgb"], strength, tuple(rng.uniform(-0.3, 1.3, 2)))
-    elif kind < 0.4:
+    elif kind < 0.53:
         strength = rng.uniform(0.1, 1.0)
         for name in names:
             sample[name] = degradations.noise(sample[name], strength, rng)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, default_collate
@@ -37,29 +39,39 @@ def train(config: str | Path, data: str | Path | None = None, out: str | Path = 
     """
     settings, out = load_config(config, data), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    previous = None
+    fabric = _fabric()
+    previous = settings.start
     for number, stage in enumerate(settings.stages):
         file = out / f"{stage.name}.safetensors"
         if not file.exists():
-            _Run(settings, number, stage, previous, out, device).go(file)
+            _Run(settings, number, stage, previous, out, fabric).go(file)
+            fabric.barrier()
         previous = file
     state, _, record = load_checkpoint(previous)
     student = CKDStudent(preset(settings.preset))
     load_weights(student, {k: v for k, v in state.items() if k in student.state_dict()})
     result = out / "student.safetensors"
-    save_checkpoint(result, student.state_dict(), student.config, record)
+    if fabric.is_global_zero:
+        save_checkpoint(result, student.state_dict(), student.config, record)
     return result
+
+
+def _fabric() -> Fabric:
+    """The engine: one process, or as many as `torchrun` started, on one machine or several."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    fabric = Fabric(devices=local, num_nodes=int(os.environ.get("WORLD_SIZE", 1)) // local, precision="bf16-mixed")
+    fabric.launch()
+    return fabric
 
 
 class _Run:
     """One stage: model, optimizer, averaged weights, and the step they stand at."""
 
-    def __init__(self, settings: TrainingConfig, number: int, stage: Stage, previous: Path | None, out: Path, device):
-        self.settings, self.number, self.stage, self.out, self.device = settings, number, stage, out, device
+    def __init__(self, settings: TrainingConfig, number: int, stage: Stage, previous: Path | None, out: Path, fabric: Fabric):
+        self.settings, self.number, self.stage, self.out, self.fabric = settings, number, stage, out, fabric
         self.network: CKDConfig = preset(settings.preset)
         torch.manual_seed(settings.seed + number)
-        self.model = _build_model(stage, self.network, previous).to(device, memory_format=torch.channels_last).train()
+        self.model = _build_model(stage, self.network, previous).to(memory_format=torch.channels_last).train()
         head, branch = [], []
         if stage.name == "eliminate":
             head = freeze_all_but_head(self.model)
@@ -72,7 +84,8 @@ class _Run:
         )
         for group in self.optimizer.param_groups:
             group["peak"] = group["lr"]
-        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.average = copy.deepcopy(self.model).requires_grad_(False).to(fabric.device)
+        self.wrapped, self.optimizer = fabric.setup(self.model, self.optimizer)
         self.step = 0
         self._resume()
 
@@ -82,13 +95,12 @@ class _Run:
         file = self.out / "last.pt"
         if not file.exists():
             return
-        saved = torch.load(file, map_location=self.device, weights_only=True)
+        saved = torch.load(file, map_location=self.fabric.device, weights_only=True)
         if saved["stage"] != self.stage.name:
             return
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["rng"].cpu())
         self.step = saved["step"]
 
     def _save(self) -> None:
@@ -98,8 +110,9 @@ class _Run:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "rng": torch.get_rng_state(),
         }
+        if not self.fabric.is_global_zero:
+            return
         with replacing(self.out / "last.pt") as file:
             torch.save(state, file)
 
@@ -112,8 +125,8 @@ class _Run:
         samples = SampleSet(settings.samples, self.network, seed, stage.steps * stage.batch)
         loader = DataLoader(
             samples,
-            batch_size=stage.batch,
-            sampler=range(self.step * stage.batch, stage.steps * stage.batch),
+            batch_size=stage.batch // self.fabric.world_size,
+            sampler=self._share(),
             num_workers=settings.workers,
             worker_init_fn=_one_thread,
             collate_fn=default_collate,
@@ -122,7 +135,7 @@ class _Run:
             generator=torch.Generator(),  # else the loader would draw from the model's random numbers
         )
         started, first = time.monotonic(), self.step
-        with _progress() as progress:
+        with _progress(self.fabric.is_global_zero) as progress:
             task = progress.add_task(stage.name, total=stage.steps, completed=self.step, figures="")
             for batch in loader:
                 figures = self._train_step(batch)
@@ -135,14 +148,22 @@ class _Run:
                     log.add_scalar("samples_per_second", rate, self.step)
                     text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
                     progress.update(task, figures=f"{text}  {rate:.0f} samples/s")
-                    if not progress.console.is_terminal:
+                    if not progress.console.is_terminal and self.fabric.is_global_zero:
                         progress.console.print(f"{stage.name} {self.step}/{stage.steps}  {text}  {rate:.0f} samples/s")
                 progress.update(task, completed=self.step)
                 if self.step % settings.checkpoint_every == 0:
                     self._save()
         log.close()
+        if not self.fabric.is_global_zero:
+            return
         record = {"stage": stage.name, "samples_seen": stage.steps * stage.batch, **_record(settings, self.number)}
         save_checkpoint(result, self.average.state_dict(), self.network, record)
+
+    def _share(self) -> list[int]:
+        """The indices of this process's samples: its part of every batch, so that one process sees what many do."""
+        batch, (world, rank) = self.stage.batch, (self.fabric.world_size, self.fabric.global_rank)
+        part = batch // world
+        return [i * batch + rank * part + j for i in range(self.step, self.stage.steps) for j in range(part)]
 
     def _train_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         stage = self.stage
@@ -151,16 +172,17 @@ class _Run:
         fall = stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share * fall
-        inputs = prepare(batch, self.network, self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            loss, figures = _LOSSES[stage.name](self.model, inputs, stage)
+        # Drawn from the step: a resumed run needs no memory of its random numbers.
+        torch.manual_seed((self.settings.seed * 100 + self.number) * 10**6 + self.step)
+        inputs = prepare(batch, self.network, self.fabric.device)
+        loss, figures = _LOSSES[stage.name](self.wrapped, inputs, stage)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"the loss of stage '{stage.name}' is {loss.item()} at step {self.step}: lower the learning rate; "
                 f"'{self.out / 'last.pt'}' holds the last good state"
             )
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        self.fabric.backward(loss)
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         figures["gradient"] = nn.utils.clip_grad_norm_(trained, stage.clip)
         self.optimizer.step()
@@ -242,9 +264,12 @@ def _crops(inputs: dict[str, Tensor]) -> list[Tensor]:
 
 def _build_model(stage: Stage, network: CKDConfig, previous: Path | None) -> nn.Module:
     """The stage's network, started from the stage before it."""
-    if stage.name == "pretrain":
-        return SingleModalityTracker(network)
     state = load_checkpoint(previous)[0] if previous else None
+    if stage.name == "pretrain":
+        tracker = SingleModalityTracker(network)
+        if state is not None:
+            load_weights(tracker, state)
+        return tracker
     if stage.name == "distil":
         if state is None:
             return CKDDistillation(network)
@@ -273,7 +298,7 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def _progress() -> Progress:
+def _progress(shown: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -281,4 +306,5 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
+        disable=not shown,
     )
