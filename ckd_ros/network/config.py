@@ -32,6 +32,8 @@ class CKDConfig:
     drop_path: float = 0.1  # rate at the last block, rising linearly from 0
     template_box: bool = False  # tell each template token which fraction of its cell the target's box covers
 
+    shared: bool = False  # one student branch for both modalities (ablation); teachers are always separate
+
     elimination: str | None = None  # 'multimodal' (MCE), 'unimodal' (CE) or None
     elimination_blocks: tuple[int, ...] = (3, 6, 9)
     keep_ratio: float = 0.7
@@ -88,6 +90,15 @@ class CKDConfig:
         """The same network with another elimination mode; the weights fit both."""
         return replace(self, elimination=mode)
 
+    def fits(self, other: CKDConfig) -> bool:
+        """Whether a branch trained for `other` means the same here: all is equal but what needs no weights."""
+        return self._weighty == other._weighty
+
+    @property
+    def _weighty(self) -> CKDConfig:
+        free = {"preset": "", "drop_path": 0.0, "elimination": None, "elimination_blocks": (), "keep_ratio": 1.0}
+        return replace(self, **free, shared=False)
+
 
 _PAPER = CKDConfig("vitb256", elimination="multimodal")
 
@@ -106,10 +117,17 @@ _TINY = CKDConfig(
 )
 
 PRESETS = {
-    "vitb256": _PAPER,
-    "vitb256-noce": replace(_PAPER, preset="vitb256-noce", elimination=None),
-    "tiny": _TINY,  # the shipped student: of its 64 search tokens none can be spared, see models/README.md
-    "tiny-mce": replace(_TINY, preset="tiny-mce", elimination="multimodal"),
+    config.preset: config
+    for config in (
+        _PAPER,
+        replace(_PAPER, preset="vitb256-noce", elimination=None),
+        replace(_PAPER, preset="vitb256-ce", elimination="unimodal"),
+        replace(_PAPER, preset="vitb256-shared", shared=True),
+        _TINY,  # the shipped student: of its 64 search tokens none can be spared, see models/README.md
+        replace(_TINY, preset="tiny-mce", elimination="multimodal"),
+        replace(_TINY, preset="tiny-ce", elimination="unimodal"),
+        replace(_TINY, preset="tiny-shared", shared=True),
+    )
 }
 
 

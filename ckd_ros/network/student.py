@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ckd_ros.network.branch import Branch, BranchOutput
+from ckd_ros.network.checkpoint import load_weights
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.elimination import candidate_scores, keep_best, restore, take
 from ckd_ros.network.head import CenterHead, Prediction
@@ -20,14 +21,40 @@ class StudentOutput(NamedTuple):
 
 
 class CKDStudent(nn.Module):
-    """An RGB and a thermal branch, coupled by candidate elimination only, fused in one centre head."""
+    """An RGB and a thermal branch, coupled by candidate elimination only, fused in one centre head.
+
+    With `config.shared` there is one branch for both modalities, `rgb_branch`, and no `tir_branch`: each weight has
+    one name, so that files hold it and optimizers and averages see it once. `branches` is the same to ask in any case.
+    """
 
     def __init__(self, config: CKDConfig):
         super().__init__()
         self.config = config
         self.rgb_branch = Branch(config)
-        self.tir_branch = Branch(config)
+        if not config.shared:
+            self.tir_branch = Branch(config)
         self.box_head = CenterHead(config, modalities=2)
+
+    @property
+    def branches(self) -> tuple[Branch, Branch]:
+        """The branch that sees colour and the one that sees thermal images."""
+        return self.rgb_branch, self.rgb_branch if self.config.shared else self.tir_branch
+
+    def start_from_tracker(self, tracker: dict[str, Tensor]) -> None:
+        """All branches and all heads start from one single-modality tracker's state dict, as in the paper.
+
+        Where the fused head reads both modalities (the first convolution of each tower or, with a neck, the neck's
+        convolutions), the tracker's kernel is stacked twice on the input channels, not halved: its BatchNorm adapts.
+        Raises CheckpointError where the tracker does not fit.
+        """
+        state = {}
+        for name, own in self.state_dict().items():
+            part, rest = name.split(".", 1)
+            value = tracker.get(f"{'box_head' if part.startswith('box_head') else 'backbone'}.{rest}")
+            if value is not None:
+                reads_both = part == "box_head" and value.shape != own.shape
+                state[name] = torch.cat([value, value], dim=1) if reads_both else value
+        load_weights(self, state)
 
     def forward(
         self,
@@ -43,14 +70,26 @@ class CKDStudent(nn.Module):
         template_box (B, 4) and keep_mask (B, Nx), the same for both modalities, as in `Branch.embed`.
         """
         rgb, tir = self._encode(
-            self.rgb_branch.embed(template_rgb, search_rgb, template_box, keep_mask),
-            self.tir_branch.embed(template_tir, search_tir, template_box, keep_mask),
+            *self._embed((template_rgb, template_tir), (search_rgb, search_tir), template_box, keep_mask)
         )
         return StudentOutput(self.box_head(rgb, tir), rgb, tir)
 
+    def _embed(
+        self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor], box: Tensor | None, mask: Tensor | None
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """Both modalities' crops to tokens and skips."""
+        if not self.config.shared:
+            pairs = zip(self.branches, templates, searches, strict=True)
+            return [branch.embed(template, search, box, mask) for branch, template, search in pairs]
+        # Together: a shared stem's BatchNorm must see in training the mixture that its running statistics describe.
+        both = [None if x is None else torch.cat([x, x]) for x in (box, mask)]
+        tokens, skip = self.rgb_branch.embed(torch.cat(templates), torch.cat(searches), *both)
+        skips = (None, None) if skip is None else skip.chunk(2)
+        return list(zip(tokens.chunk(2), skips, strict=True))
+
     def _encode(self, *embedded: tuple[Tensor, Tensor | None]) -> list[BranchOutput]:
         """Embedded tokens and skips of both branches through their blocks, in lockstep for the elimination."""
-        config, branches = self.config, (self.rgb_branch, self.tir_branch)
+        config, branches = self.config, self.branches
         eliminate = dict(zip(config.elimination_blocks, config.kept_tokens, strict=True)) if config.elimination else {}
         Nz, Nx = config.template_grid**2, config.search_grid**2
         tokens = [x for x, _ in embedded]  # per branch (B, Nz + n, D), n = Nx until the first elimination

@@ -57,21 +57,9 @@ class CKDDistillation(CKDStudent):
 
     @classmethod
     def from_pretrained(cls, tracker: SingleModalityTracker) -> CKDDistillation:
-        """All four branches and all heads start from one single-modality tracker, as in the paper.
-
-        Where the fused head reads both modalities (the first convolution of each tower or, with a neck, the neck's
-        convolutions), the tracker's kernel is stacked twice on the input channels, not halved: its BatchNorm adapts.
-        """
+        """All four branches and all heads start from one single-modality tracker (see `start_from_tracker`)."""
         model = cls(tracker.config)
-        for branch in (model.rgb_branch, model.tir_branch, model.teacher_rgb, model.teacher_tir):
-            branch.load_state_dict(tracker.backbone.state_dict())
-        single = tracker.box_head.state_dict()
-        for head in (model.box_head_v, model.box_head_i):
-            head.load_state_dict(single)
-        fused = model.box_head.state_dict()
-        model.box_head.load_state_dict(
-            {k: v if v.shape == fused[k].shape else torch.cat([v, v], dim=1) for k, v in single.items()}
-        )
+        model.start_from_tracker(tracker.state_dict())
         return model
 
     def forward(
@@ -139,7 +127,7 @@ def freeze_all_but_head(student: CKDStudent) -> list[nn.Parameter]:
 
     To be called after every `student.train()`, which would wake the branches' drop path and BatchNorm.
     """
-    for branch in (student.rgb_branch, student.tir_branch):
+    for branch in student.branches:
         branch.requires_grad_(False)
         branch.eval()
     return list(student.box_head.parameters())
