@@ -36,11 +36,15 @@ DEGRADATIONS: dict[str, dict[str, float]] = {
 }
 
 
+def composed_sequence(pairs: Path, degradation: str, frames: int, seed: int) -> SimulatedSequence:
+    """One sequence; the seed chooses scene and motion, the degradation leaves them as they are."""
+    return SimulatedSequence(replace(_CLEAN, pairs=pairs, seed=seed, frames=frames, **DEGRADATIONS[degradation]))
+
+
 def composed_sequences(
     pairs: Path, each: int, frames: int, seed: int = 1000
 ) -> Iterator[tuple[str, SimulatedSequence]]:
     """`(degradation, sequence)`, `each` of every degradation; the same scenes and motions under all of them."""
-    for degradation, changes in DEGRADATIONS.items():
+    for degradation in DEGRADATIONS:
         for number in range(each):
-            config = replace(_CLEAN, pairs=pairs, seed=seed + number, frames=frames, **changes)
-            yield degradation, SimulatedSequence(config)
+            yield degradation, composed_sequence(pairs, degradation, frames, seed + number)
