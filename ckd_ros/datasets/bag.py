@@ -57,6 +57,7 @@ class BagSequence(Sequence):
         with self._open() as reader:
             topics = _choose_topics(reader, self._path, rgb, thermal, modality)
             self._topics = {topic: side for side, topic in enumerate(topics) if topic}
+            self.modality = "both" if all(topics) else "rgb" if topics[0] else "thermal"
             stamps = self._read_stamps(reader)
         if not any(len(known) for known in stamps):
             raise ValueError(f"{self._path} holds no image on {', '.join(self._topics)}")

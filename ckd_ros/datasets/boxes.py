@@ -1,34 +1,39 @@
-"""Box files: one `x,y,w,h` line per frame."""
+"""Box files: one line of numbers per frame."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from ckd_ros.files import replacing
 
-_SEPARATOR = re.compile(r"[,\s]+")
+_BLANKS = str.maketrans(",;\t", "   ")
 
 
-def read_boxes(path: Path) -> np.ndarray:
-    """`N x 4` boxes of a text file, one line a frame, separated by commas, blanks or tabs; `x,y,w,h` header allowed.
+def read_boxes(path: Path, corners: bool = False) -> np.ndarray:
+    """`N x 4` boxes `(x, y, w, h)` of a text file, one line a frame, separated by commas, blanks or tabs.
 
+    A line holds `x,y,w,h` (or two opposite corners `x1,y1,x2,y2` with `corners`), or the four corners of a polygon as
+    eight numbers, which becomes the upright box around it. An `x,y,w,h` header is allowed.
     Rows with a `nan` or without area become NaN rows: not visible.
-    Raises ValueError that names the file and the line for anything else than four numbers.
+    Raises ValueError that names the file and the line for anything else.
     """
     rows = []
     for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), start=1):
-        fields = [field for field in _SEPARATOR.split(line.strip()) if field]
+        fields = line.translate(_BLANKS).split()
         if not fields or (number == 1 and [field.lower() for field in fields] == ["x", "y", "w", "h"]):
             continue
         try:
             row = [float(field) for field in fields]
         except ValueError:
             row = []
-        if len(row) != 4:
-            raise ValueError(f"{path}, line {number}: expected the four numbers x,y,w,h, found '{line.strip()[:60]}'")
+        if len(row) not in (4, 8):
+            form = "x1,y1,x2,y2" if corners else "x,y,w,h"
+            raise ValueError(f"{path}, line {number}: expected the four numbers {form}, found '{line.strip()[:60]}'")
+        if corners or len(row) == 8:
+            left, top = min(row[::2]), min(row[1::2])
+            row = [left, top, max(row[::2]) - left, max(row[1::2]) - top]
         rows.append(row)
     return visible_or_nan(np.array(rows, float).reshape(-1, 4))
 

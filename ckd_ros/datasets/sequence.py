@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -16,14 +17,18 @@ class Sequence(ABC):
     Attributes:
         name: short name, usable as a file name.
         rate: nominal frames per second.
-        boxes: `N x 4` ground truth `(x, y, w, h)` in RGB pixels, NaN rows where the target is not visible;
-            None when there is no truth beyond `init_box`.
+        modality: which cameras the sequence has: both, rgb or thermal.
+        boxes: `N x 4` ground truth `(x, y, w, h)` in RGB pixels (thermal ones where there are thermal images only), NaN
+            rows where the target is not visible or not annotated; None when there is no truth beyond `init_box`.
+        thermal_boxes: the same in thermal pixels; None where there is no separate thermal truth.
         init_box: `(4,)` box in the first frame, or None when the source does not say.
     """
 
     name: str
     rate: float
+    modality: str = "both"
     boxes: np.ndarray | None = None
+    thermal_boxes: np.ndarray | None = None
     init_box: np.ndarray | None = None
 
     @abstractmethod
@@ -32,3 +37,15 @@ class Sequence(ABC):
     @abstractmethod
     def frames(self) -> Iterator[FramePair]:
         """Iterate over the pairs from the first on; every call starts anew."""
+
+    def pair(self, index: int) -> FramePair:
+        """The pair of frame `index`. Sources that cannot jump produce all frames before it.
+
+        Raises IndexError outside `0 ... len - 1`.
+        """
+        self._check_index(index)
+        return next(islice(self.frames(), index, None))
+
+    def _check_index(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"{self.name} has frames 0 to {len(self) - 1}, not {index}")

@@ -4,7 +4,7 @@
 |---|---|
 | `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
 | a folder with `rgb/` and `tir/` | registered pairs, as material for the simulator (`simulator:pairs=FOLDER`) |
-| a folder with `visible/` and `infrared/` | a sequence in the form of the LasHeR benchmark |
+| a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a sequence as the benchmarks keep it (`folder.py`) |
 | `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
 | a bag (folder, `.mcap`, `.db3`), `BAG?rgb=/TOPIC&thermal=/TOPIC` | a recording of ROS image topics |
 """
@@ -62,16 +62,16 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
 
 
 _EXPECTED = (
-    "'simulator', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/, infrared/), "
-    "'rgb.mp4,thermal.mp4', or a bag"
+    "'simulator', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/, infrared/ or v/, i/ or rgb/, "
+    "ir/), 'rgb.mp4,thermal.mp4', or a bag"
 )
 
 
 def _folder(path: Path, rate: float | None, modality: str) -> Sequence:
-    from ckd_ros.datasets.lasher import LasherSequence, is_lasher
+    from ckd_ros.datasets.folder import FolderSequence, layout_of
 
-    if is_lasher(path):
-        return LasherSequence(path, rate, modality)
+    if layout_of(path):
+        return FolderSequence(path, rate, modality)
     if (path / "rgb").is_dir() and (path / "tir").is_dir():
         return _simulated(f"pairs={path}", rate, modality)
     if (path / "metadata.yaml").exists():
@@ -81,8 +81,8 @@ def _folder(path: Path, rate: float | None, modality: str) -> Sequence:
         return _bag(recordings[0], "", rate, modality)
     found = ", ".join(sorted(known.name for known in path.iterdir())[:8]) or "nothing"
     raise ValueError(
-        f"folder '{path}' holds no source: expected rgb/ and tir/ (registered pairs), visible/ and infrared/ (a "
-        f"sequence), or metadata.yaml (a bag), found {found}"
+        f"folder '{path}' holds no source: expected rgb/ and tir/ (registered pairs), visible/ and infrared/ or "
+        f"v/ and i/ or rgb/ and ir/ (a sequence), or metadata.yaml (a bag), found {found}"
     )
 
 
@@ -176,7 +176,7 @@ class SingleModality(Sequence):
     """A simulated sequence with one camera left out. Moments in which the other lost its image are left out too."""
 
     def __init__(self, sequence, modality: str) -> None:
-        self._sequence, self._rgb = sequence, modality == "rgb"
+        self._sequence, self._rgb, self.modality = sequence, modality == "rgb", modality
         self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
         # Which images are lost shows only in the frames themselves: look at them where any can be.
         if sequence.config.loss > 0:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.datasets.boxes import fit_truth, read_boxes
-from ckd_ros.datasets.lasher import thermal_image
+from ckd_ros.datasets.images import thermal_image
 from ckd_ros.datasets.pairing import pair_nearest
 from ckd_ros.datasets.sequence import Sequence
 from ckd_ros.frames import FramePair, Image
@@ -26,6 +26,7 @@ class VideoSequence(Sequence):
     def __init__(self, rgb: Path | None, thermal: Path | None, rate: float | None = None) -> None:
         if rgb is None and thermal is None:
             raise ValueError("a video sequence needs at least one video")
+        self.modality = "thermal" if rgb is None else "rgb" if thermal is None else "both"
         self._paths = tuple(None if path is None else Path(path) for path in (rgb, thermal))
         main = self._paths[0] or self._paths[1]
         self.name = main.stem
@@ -50,14 +51,22 @@ class VideoSequence(Sequence):
         streams = [None if path is None else _decoded(path) for path in self._paths]
         for pair in self._pairs:
             images = [None if index is None else next(stream) for index, stream in zip(pair, streams, strict=True)]
-            stamps = [
-                None if index is None else int(known[index]) for index, known in zip(pair, self._stamps, strict=True)
-            ]
-            yield FramePair(
-                None if images[0] is None else Image(images[0], "bgr8"),
-                None if images[1] is None else thermal_image(images[1]),
-                *stamps,
-            )
+            yield self._assembled(pair, images)
+
+    def pair(self, index: int) -> FramePair:
+        """The pair of frame `index`; costs opening the files and decoding from the key frame before it."""
+        self._check_index(index)
+        pair = self._pairs[index]
+        files = zip(pair, self._paths, strict=True)
+        return self._assembled(pair, [None if number is None else _decoded_at(path, number) for number, path in files])
+
+    def _assembled(self, pair: tuple[int | None, int | None], images: list[np.ndarray | None]) -> FramePair:
+        stamps = [None if i is None else int(known[i]) for i, known in zip(pair, self._stamps, strict=True)]
+        return FramePair(
+            None if images[0] is None else Image(images[0], "bgr8"),
+            None if images[1] is None else thermal_image(images[1]),
+            *stamps,
+        )
 
     def _set_truth(self, boxes: np.ndarray, side: int) -> None:
         blank = np.full(4, np.nan)
@@ -94,3 +103,16 @@ def _decoded(path: Path) -> Iterator[np.ndarray]:
             yield frame
     finally:
         capture.release()
+
+
+def _decoded_at(path: Path, number: int) -> np.ndarray:
+    """Frame `number` as a bgr array. Raises ValueError if the file has no such frame after all."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, number)
+        found, frame = capture.read()
+    finally:
+        capture.release()
+    if not found:
+        raise ValueError(f"frame {number} of {path} cannot be decoded: the file is damaged or cut short")
+    return frame
