@@ -162,6 +162,31 @@ def export(
     console().print(f"{out} agrees with PyTorch to {check_export(student, out):.1e}")
 
 
+@app.command(name="import")
+def import_(
+    file: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]],
+    *,
+    out: New,
+    preset: str = "vitb256",
+) -> None:
+    """Turn a checkpoint of the paper's authors into weights that `train` can start from and an ONNX file.
+
+    Args:
+        file: their .pth file: a student, a training checkpoint with its teachers, a single-modality tracker
+            (OSTrack, DropTrack) or a plain vision transformer. Nothing in it is executed.
+        out: new folder for model.safetensors and, where FILE holds a student, model.onnx.
+        preset: the network that it is for: vitb256, vitb256-noce, vitb256-ce or vitb256-shared.
+    """
+    from ckd_ros.network.config import preset as preset_called
+    from ckd_ros.network.importing import import_checkpoint
+
+    written = import_checkpoint(file, preset_called(preset), out)
+    for path in written:
+        console().print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+    if len(written) == 1:
+        console().print("no model.onnx: FILE holds a network for one modality, train a student from it (`start:`)")
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}"

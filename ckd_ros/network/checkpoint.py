@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors with the configuration beside them, and the authors' checkpoints."""
+"""Weights on disk: safetensors with the configuration beside them. The authors' files: see `importing`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
-from pickle import UnpicklingError
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -16,8 +14,7 @@ from torch import Tensor, nn
 from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
 
-TRAINING_ONLY = ("teacher_rgb.", "teacher_tir.", "box_head_v.", "box_head_i.")
-LISTED = 8  # names shown of each kind of mismatch
+LISTED = 32  # names shown of each kind of mismatch
 
 
 class CheckpointError(ValueError):
@@ -61,44 +58,32 @@ def _config_from_json(text: str, path: str | os.PathLike) -> CKDConfig:
     return CKDConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
-def load_authors_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The student's weights from a checkpoint of the paper's authors, `{'net': state_dict}`.
-
-    Teachers and their heads, which training checkpoints carry too, are left out. Nothing in the file is executed.
-    Raises FileNotFoundError, or CheckpointError where the layout is another.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} cannot be read as a plain PyTorch checkpoint of tensors: {error}") from error
-    net = content.get("net") if isinstance(content, dict) else None
-    if not isinstance(net, dict):
-        found = f"keys {sorted(map(str, content))[:LISTED]}" if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError(f"{path} should hold {{'net': state_dict}}, it holds {found}")
-    return {name: tensor for name, tensor in net.items() if not name.startswith(TRAINING_ONLY)}
-
-
 def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Load `state` into `model`, all of it or nothing.
 
     Raises CheckpointError that lists missing and unexpected names and differing shapes.
     """
-    own = model.state_dict()
+    check_fit(state, model.state_dict(), type(model).__name__)
+    model.load_state_dict(state)
+
+
+def check_fit(state: dict[str, Tensor], expected: dict[str, Tensor], what: str) -> None:
+    """Raise CheckpointError, with names and shapes, unless `state` is all that `what` needs and nothing more.
+
+    expected: tensors of the right names and shapes; their values do not matter, they may be on the meta device.
+    """
     shapes = [
-        f"{name} is {tuple(state[name].shape)}, should be {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
+        f"{name} is {tuple(state[name].shape)}, should be {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in state and state[name].shape != value.shape
     ]
     problems = {
-        "missing": [name for name in own if name not in state],
-        "unexpected": [name for name in state if name not in own],
+        "missing": [name for name in expected if name not in state],
+        "unexpected": [name for name in state if name not in expected],
         "of another shape": shapes,
     }
     if any(problems.values()):
-        raise CheckpointError(f"the weights do not fit {type(model).__name__}: {_summary(problems)}")
-    model.load_state_dict(state)
+        raise CheckpointError(f"the weights do not fit {what}: {_summary(problems)}")
 
 
 def _summary(problems: dict[str, list[str]]) -> str:

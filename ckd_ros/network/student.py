@@ -47,13 +47,16 @@ class CKDStudent(nn.Module):
         convolutions), the tracker's kernel is stacked twice on the input channels, not halved: its BatchNorm adapts.
         Raises CheckpointError where the tracker does not fit.
         """
-        state = {}
+        state, unused = {}, dict(tracker)
         for name, own in self.state_dict().items():
             part, rest = name.split(".", 1)
-            value = tracker.get(f"{'box_head' if part.startswith('box_head') else 'backbone'}.{rest}")
-            if value is not None:
+            source = f"{'box_head' if part.startswith('box_head') else 'backbone'}.{rest}"
+            if source in tracker:
+                value = tracker[source]
                 reads_both = part == "box_head" and value.shape != own.shape
                 state[name] = torch.cat([value, value], dim=1) if reads_both else value
+                unused.pop(source, None)
+        state.update(unused)  # to be named as unexpected
         load_weights(self, state)
 
     def forward(
@@ -74,6 +77,22 @@ class CKDStudent(nn.Module):
         )
         return StudentOutput(self.box_head(rgb, tir), rgb, tir)
 
+    def predict(
+        self,
+        template_rgb: Tensor,
+        template_tir: Tensor,
+        search_rgb: Tensor,
+        search_tir: Tensor,
+        template_box: Tensor | None = None,
+    ) -> Prediction:
+        """The maps of `forward` and nothing that they do not need: what a tracker runs.
+
+        After they lent the last block their keys and values the template tokens feed nothing: the rest of that block
+        and the final LayerNorm leave them out.
+        """
+        embedded = self._embed((template_rgb, template_tir), (search_rgb, search_tir), template_box, None)
+        return self.box_head(*self._encode(*embedded, search_only=True))
+
     def _embed(
         self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor], box: Tensor | None, mask: Tensor | None
     ) -> list[tuple[Tensor, Tensor | None]]:
@@ -87,8 +106,11 @@ class CKDStudent(nn.Module):
         skips = (None, None) if skip is None else skip.chunk(2)
         return list(zip(tokens.chunk(2), skips, strict=True))
 
-    def _encode(self, *embedded: tuple[Tensor, Tensor | None]) -> list[BranchOutput]:
-        """Embedded tokens and skips of both branches through their blocks, in lockstep for the elimination."""
+    def _encode(self, *embedded: tuple[Tensor, Tensor | None], search_only: bool = False) -> list[BranchOutput]:
+        """Embedded tokens and skips of both branches through their blocks, in lockstep for the elimination.
+
+        With `search_only` the template tokens leave with the last block's attention.
+        """
         config, branches = self.config, self.branches
         eliminate = dict(zip(config.elimination_blocks, config.kept_tokens, strict=True)) if config.elimination else {}
         Nz, Nx = config.template_grid**2, config.search_grid**2
@@ -98,13 +120,15 @@ class CKDStudent(nn.Module):
 
         for i in range(config.depth):
             query = config.template_centre if i in eliminate else None
-            attended = [branch.blocks[i].attend(x, query) for branch, x in zip(branches, tokens, strict=True)]
+            first = Nz if search_only and i == config.depth - 1 else 0
+            templates = Nz - first  # template tokens that are left after this attention
+            attended = [branch.blocks[i].attend(x, query, first) for branch, x in zip(branches, tokens, strict=True)]
             tokens = [x for x, _ in attended]
             if i in eliminate:
                 scores = candidate_scores([row[:, :, Nz:] for _, row in attended], config.elimination)
                 for b, score in enumerate(scores):
                     best = keep_best(score, eliminate[i])
-                    tokens[b] = torch.cat([tokens[b][:, :Nz], take(tokens[b][:, Nz:], best)], dim=1)
+                    tokens[b] = _with_search(tokens[b], templates, take(tokens[b][:, templates:], best))
                     kept[b] = best if kept[b] is None else kept[b].gather(1, best)
             tokens = [branch.blocks[i].feed_forward(x) for branch, x in zip(branches, tokens, strict=True)]
             for b, x in enumerate(tokens):
@@ -114,9 +138,14 @@ class CKDStudent(nn.Module):
         for b, branch in enumerate(branches):
             x = branch.norm(tokens[b])
             if kept[b] is not None:
-                x = torch.cat([x[:, :Nz], restore(x[:, Nz:], kept[b], Nx)], dim=1)
+                x = _with_search(x, templates, restore(x[:, templates:], kept[b], Nx))
             outputs.append(BranchOutput(blocks[b], x, embedded[b][1]))
         return outputs
+
+
+def _with_search(tokens: Tensor, templates: int, search: Tensor) -> Tensor:
+    """The first `templates` of `tokens`, followed by `search`."""
+    return torch.cat([tokens[:, :templates], search], dim=1) if templates else search
 
 
 class SingleModalityTracker(nn.Module):

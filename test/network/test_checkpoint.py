@@ -1,15 +1,12 @@
 """Checkpoints: what goes out comes back; what does not fit is refused with names."""
 
+import dataclasses
+import json
+
 import pytest
 import torch
 
-from ckd_ros.network.checkpoint import (
-    CheckpointError,
-    load_authors_checkpoint,
-    load_checkpoint,
-    load_weights,
-    save_checkpoint,
-)
+from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.student import CKDStudent
 
@@ -31,6 +28,24 @@ def test_weights_configuration_and_record_survive_the_round_trip(model, tmp_path
     assert state.keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
         assert torch.equal(state[name], value) and state[name].dtype == value.dtype
+
+
+def test_files_from_before_a_setting_existed_still_load(model, tmp_path):
+    from safetensors.torch import save_file
+
+    old = {name: value for name, value in dataclasses.asdict(CONFIG).items() if name != "shared"}
+    save_file(model.state_dict(), tmp_path / "old.safetensors", {"config": json.dumps(old)})
+    assert load_checkpoint(tmp_path / "old.safetensors")[1] == CONFIG
+
+
+def test_a_shared_branch_is_in_the_file_once(tmp_path):
+    config = dataclasses.replace(CONFIG, shared=True)
+    model = CKDStudent(config)
+    save_checkpoint(tmp_path / "shared.safetensors", model.state_dict(), config)
+    state, read, _ = load_checkpoint(tmp_path / "shared.safetensors")
+    assert read == config
+    assert not any(name.startswith("tir_branch.") for name in state)
+    load_weights(CKDStudent(read), state)
 
 
 def test_files_that_are_no_checkpoints_are_refused(tmp_path):
@@ -64,37 +79,3 @@ def test_weights_that_do_not_fit_are_refused_by_name_and_nothing_is_loaded(model
     ):
         assert part in str(refusal.value)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-
-
-def test_the_authors_training_checkpoint_gives_the_student(model, tmp_path):
-    net = {**model.state_dict(), "teacher_rgb.norm.weight": torch.ones(12), "box_head_v.conv3_ctr.bias": torch.ones(1)}
-    torch.save({"net": net, "epoch": 30}, tmp_path / "ckd.pth.tar")
-    other = CKDStudent(CONFIG)
-    load_weights(other, load_authors_checkpoint(tmp_path / "ckd.pth.tar"))
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
-
-
-def test_other_layouts_are_refused_with_what_was_found(tmp_path):
-    torch.save({"model": {}}, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match="'net'.*model"):
-        load_authors_checkpoint(tmp_path / "other.pth")
-
-
-class Payload:
-    """What a malicious checkpoint would hold."""
-
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('code of the checkpoint ran')",))
-
-
-def test_code_inside_a_checkpoint_never_runs(tmp_path):
-    torch.save({"net": Payload()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match="evil.pth cannot be read"):
-        load_authors_checkpoint(tmp_path / "evil.pth")
-
-
-@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04 truncated"], ids=["empty", "zeros", "truncated"])
-def test_broken_files_are_refused(tmp_path, content):
-    (tmp_path / "broken.pth").write_bytes(content)
-    with pytest.raises(CheckpointError, match="broken.pth cannot be read"):
-        load_authors_checkpoint(tmp_path / "broken.pth")

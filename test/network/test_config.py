@@ -32,6 +32,23 @@ def test_elimination_switches_off_without_touching_the_rest():
     assert dataclasses.replace(off, elimination="multimodal") == config
 
 
+def test_the_ablations_differ_from_the_papers_network_in_one_thing_each():
+    paper = preset("vitb256")
+    for name, change in (
+        ("vitb256-noce", {"elimination": None}),
+        ("vitb256-ce", {"elimination": "unimodal"}),
+        ("vitb256-shared", {"shared": True}),
+    ):
+        assert preset(name) == dataclasses.replace(paper, preset=name, **change)
+
+
+def test_weights_carry_over_between_presets_that_differ_in_elimination_only():
+    assert preset("vitb256").fits(preset("vitb256-ce"))
+    assert preset("tiny").fits(preset("tiny-mce"))
+    assert not preset("tiny").fits(preset("vitb256"))
+    assert not preset("tiny").fits(dataclasses.replace(preset("tiny"), mean=(0.5, 0.5, 0.5)))
+
+
 def test_an_unknown_preset_is_refused_with_the_list_of_names():
     with pytest.raises(ValueError, match="'base'.*vitb256.*tiny"):
         preset("base")

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from ckd_ros.network.checkpoint import CheckpointError
 from ckd_ros.network.config import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
@@ -64,6 +65,44 @@ def test_modalities_meet_only_in_the_head_without_elimination():
         a, b = model(t_rgb, t_tir, s_rgb, s_tir, box), model(t_rgb, t_tir, s_rgb, torch.zeros_like(s_tir), box)
     assert torch.equal(a.rgb.tokens, b.rgb.tokens)
     assert not torch.equal(a.prediction.score_map, b.prediction.score_map)
+
+
+def test_a_shared_student_is_one_branch_that_sees_both_modalities():
+    torch.manual_seed(0)
+    shared, two = CKDStudent(preset("tiny-shared")), CKDStudent(preset("tiny"))
+    assert shared.branches[0] is shared.branches[1]
+    names = [name for name, _ in shared.named_parameters()]
+    assert len(names) == len(shared.state_dict().keys() & names) and not any("tir" in name for name in names)
+    state = shared.state_dict()
+    two.load_state_dict(state | {n.replace("rgb_", "tir_"): v for n, v in state.items() if n.startswith("rgb_")})
+    with torch.no_grad():
+        for a, b in zip(*(model.eval()(*tiny_inputs()).prediction for model in (shared, two)), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_a_shared_stem_normalises_both_modalities_by_their_mixture():
+    """As its running statistics will when it tracks; else training and tracking would see different networks."""
+    torch.manual_seed(0)
+    model = CKDStudent(preset("tiny-shared")).train()
+    t_rgb, t_tir, s_rgb, s_tir, box = tiny_inputs()
+    with torch.no_grad():
+        one = model(t_rgb, t_tir, s_rgb, s_tir, box)
+        other = model(t_rgb, t_tir, s_rgb, 3 * s_tir, box)
+    assert not torch.allclose(one.rgb.skip, other.rgb.skip)
+
+
+def test_all_parts_start_from_one_tracker_also_without_teachers():
+    tracker = SingleModalityTracker(preset("tiny"))
+    for name in ("tiny", "tiny-shared"):
+        student = CKDStudent(preset(name))
+        student.start_from_tracker(tracker.state_dict())
+        for branch in student.branches:
+            assert torch.equal(branch.pos_embed_x, tracker.backbone.pos_embed_x)
+        kernel = tracker.box_head.neck.tokens.weight
+        assert torch.equal(student.box_head.neck.tokens.weight, torch.cat([kernel, kernel], dim=1))
+    less = {name: value for name, value in tracker.state_dict().items() if name != "backbone.norm.bias"}
+    with pytest.raises(CheckpointError, match="2 missing: rgb_branch.norm.bias, tir_branch.norm.bias; 1 unexpected: x"):
+        CKDStudent(preset("tiny")).start_from_tracker(less | {"x": torch.zeros(1)})
 
 
 def test_an_untrained_network_expects_targets_to_be_rare():
