@@ -97,6 +97,22 @@ def test_a_failure_in_the_middle_leaves_no_half_files(tmp_path, track):
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    from ckd_ros.network.checkpoint import load_checkpoint
+    from ckd_ros.network.config import PRESETS, CKDConfig
+    from ckd_ros.network.student import SingleModalityTracker
+
+    small = CKDConfig("small", template_size=32, search_size=64, embed_dim=12, depth=1, num_heads=3)
+    monkeypatch.setitem(PRESETS, "small", small)
+    torch.save({"net": SingleModalityTracker(small).state_dict()}, tmp_path / "ostrack.pth")
+    command = ("import", tmp_path / "ostrack.pth", "--preset", "small", "--out", tmp_path / "out")
+    assert run(*command) == 0
+    assert "no model.onnx" in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "out" / "model.safetensors")[1] == small
+    assert "out' is in use" in failure(capsys, *command)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -111,10 +127,12 @@ def test_a_failure_in_the_middle_leaves_no_half_files(tmp_path, track):
         (["simulate", "OCCUPIED", *SMALL], "not empty"),
         (["export", "absent.safetensors", "a.onnx"], "absent.safetensors"),
         (["train", "absent.yaml"], "absent.yaml"),
+        (["import", "absent.pth", "--preset", "vitb256", "--out", "out"], "absent.pth"),
+        (["import", "absent.pth", "--preset", "huge", "--out", "out"], "'huge'.*vitb256-ce"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, monkeypatch, capsys, args, message):
-    if args[0] in ("export", "train"):
+    if args[0] in ("export", "train", "import"):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "OCCUPIED").mkdir()

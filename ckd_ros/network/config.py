@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 ELIMINATION_MODES = (None, "multimodal", "unimodal")
 STEMS = ("patch", "conv")
+NEED_NO_WEIGHTS = ("preset", "drop_path", "elimination", "elimination_blocks", "keep_ratio")
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,10 @@ class CKDConfig:
         """The same network with another elimination mode; the weights fit both."""
         return replace(self, elimination=mode)
 
-    def fits(self, other: CKDConfig) -> bool:
-        """Whether a branch trained for `other` means the same here: all is equal but what needs no weights."""
-        return self._weighty == other._weighty
-
-    @property
-    def _weighty(self) -> CKDConfig:
-        free = {"preset": "", "drop_path": 0.0, "elimination": None, "elimination_blocks": (), "keep_ratio": 1.0}
-        return replace(self, **free, shared=False)
+    def differences(self, other: CKDConfig) -> list[str]:
+        """Names of the settings because of which weights trained for `other` would not do here."""
+        names = (field.name for field in fields(self) if field.name not in NEED_NO_WEIGHTS)
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
 _PAPER = CKDConfig("vitb256", elimination="multimodal")

@@ -2,11 +2,11 @@
 
 What a file holds is read from the names of its tensors:
 
-| file          | tensors                                  | written by                        |
-|---------------|------------------------------------------|-----------------------------------|
-| single        | `backbone.`, `box_head.`                 | stage `pretrain`, `ckd import`    |
-| distillation  | the student's and the teachers' with heads | stage `distil`, `ckd import`    |
-| student       | `rgb_branch.`, `tir_branch.`, `box_head.` | stage `eliminate`, `ckd import`  |
+| file         | tensors                                             | written by                      |
+|--------------|-----------------------------------------------------|---------------------------------|
+| single       | `backbone.`, `box_head.`                            | stage `pretrain`, `ckd import`  |
+| student      | `rgb_branch.`, `tir_branch.`, `box_head.`           | stage `eliminate`, `ckd import` |
+| distillation | the student's, `teacher_rgb.`, `teacher_tir.`, heads | stage `distil`, `ckd import`    |
 
 A single-modality tracker starts from a single file; stage 1 from a single or a distillation file (a student lacks
 what its teachers' heads would start from); a student from any of the three.
@@ -51,10 +51,12 @@ def start_from(model: SingleModalityTracker | CKDStudent, path: Path) -> None:
     """
     state, config, _ = load_checkpoint(path)
     kind, suited = contents(state), STARTS[type(model)]
-    if not model.config.fits(config) or (kind != "single" and config.shared != model.config.shared):
+    different = [name for name in model.config.differences(config) if (kind, name) != ("single", "shared")]
+    if different:
         raise CheckpointError(
-            f"'{path}' is of preset '{config.preset}', the network to start of '{model.config.preset}', whose weights "
-            f"are others: train with preset '{config.preset}' or start from a file of '{model.config.preset}'"
+            f"'{path}' is of preset '{config.preset}', the network to start of '{model.config.preset}', which is "
+            f"another in {', '.join(different)}: train with '{config.preset}' or start from a file of "
+            f"'{model.config.preset}'"
         )
     if kind not in suited:
         raise CheckpointError(

@@ -43,10 +43,11 @@ def test_the_ablations_differ_from_the_papers_network_in_one_thing_each():
 
 
 def test_weights_carry_over_between_presets_that_differ_in_elimination_only():
-    assert preset("vitb256").fits(preset("vitb256-ce"))
-    assert preset("tiny").fits(preset("tiny-mce"))
-    assert not preset("tiny").fits(preset("vitb256"))
-    assert not preset("tiny").fits(dataclasses.replace(preset("tiny"), mean=(0.5, 0.5, 0.5)))
+    assert preset("vitb256").differences(preset("vitb256-ce")) == []
+    assert preset("tiny").differences(preset("tiny-mce")) == []
+    assert preset("tiny").differences(preset("tiny-shared")) == ["shared"]
+    assert {"embed_dim", "depth", "stem"} < set(preset("tiny").differences(preset("vitb256")))
+    assert preset("tiny").differences(dataclasses.replace(preset("tiny"), mean=(0.5, 0.5, 0.5))) == ["mean"]
 
 
 def test_an_unknown_preset_is_refused_with_the_list_of_names():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ckd_ros.network.checkpoint import CheckpointError, save_checkpoint
+from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.config import Stage
@@ -61,8 +61,6 @@ def test_without_a_file_a_stage_builds_its_own_network():
     [(PRETRAIN, "single"), (DISTIL, "distillation"), (ELIMINATE, "student"), (ELIMINATE, "distillation")],
 )
 def test_a_network_takes_up_its_own_weights(stage, file, request):
-    from ckd_ros.network.checkpoint import load_checkpoint
-
     path = request.getfixturevalue(file)
     state, _, _ = load_checkpoint(path)
     for name, value in build_model(stage, CONFIG, path).state_dict().items():
@@ -98,9 +96,12 @@ def test_files_that_lack_what_the_stage_needs_are_refused(stage, file, message, 
         build_model(stage, CONFIG, request.getfixturevalue(file))
 
 
-@pytest.mark.parametrize("config", [dataclasses.replace(CONFIG, preset="wide", embed_dim=24), SHARED])
-def test_a_file_of_another_preset_is_refused_with_both_names(distillation, config):
-    with pytest.raises(CheckpointError, match=f"of preset 't', the network to start of '{config.preset}'.*train with"):
+@pytest.mark.parametrize(
+    ("config", "setting"), [(dataclasses.replace(CONFIG, preset="wide", embed_dim=24), "embed_dim"), (SHARED, "shared")]
+)
+def test_a_file_of_another_preset_is_refused_with_both_names(distillation, config, setting):
+    named = f"of preset 't', the network to start of '{config.preset}'.* in {setting}: train with"
+    with pytest.raises(CheckpointError, match=named):
         build_model(ELIMINATE, config, distillation)
 
 
