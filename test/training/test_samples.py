@@ -6,7 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ckd_ros.training.samples import SampleConfig, SampleSet
+from ckd_ros.training.sampleconfig import SampleConfig
+from ckd_ros.training.samples import SampleSet
 
 NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
 
