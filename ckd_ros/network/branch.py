@@ -22,7 +22,8 @@ class BranchOutput(NamedTuple):
     """What one branch computed."""
 
     blocks: list[Tensor]  # output of every block, (B, N, D); N shrinks where candidates are eliminated
-    tokens: Tensor  # [template; search] after the final LayerNorm, (B, Nz + Nx, D); eliminated ones are zero
+    tokens: Tensor  # [template; search] after the final LayerNorm, (B, Nz + Nx, D), or the search tokens alone,
+    # (B, Nx, D), where only they were asked for (`CKDStudent.predict`); eliminated ones are zero
     skip: Tensor | None  # stride-8 features of the search crop, (B, 96, S / 8, S / 8); None for the patch stem
 
 
@@ -65,22 +66,24 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
-    def forward(self, x: Tensor, query: int | None = None) -> tuple[Tensor, Tensor | None]:
-        """Self-attention, (B, N, D) -> (B, N, D).
+    def forward(self, x: Tensor, query: int | None = None, first: int = 0) -> tuple[Tensor, Tensor | None]:
+        """Attention of the tokens from `first` on to all, (B, N, D) -> (B, N - first, D).
 
         With `query`, also the attention probabilities (B, h, N) of that one token: candidate elimination needs
         this row only, so the N x N matrix need not exist.
         """
-        B, N, D = x.shape
-        q, k, v = self.qkv(x).reshape(B, N, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # each (B, h, N, d)
+        # heads of queries, keys and values side by side: one transposition for all three, then each (B, h, N, d)
+        q, k, v = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1)).transpose(1, 2).chunk(3, dim=1)
         row = None
         if query is not None:
             row = (self.scale * q[:, :, query : query + 1] @ k.transpose(-2, -1)).softmax(-1).squeeze(2)
+        if first:
+            q = q[:, :, first:]
         if x.is_cuda:
             x = F.scaled_dot_product_attention(q, k, v)
         else:  # on CPUs the fused backward is slower than two matrix products and a softmax
             x = (self.scale * q @ k.transpose(-2, -1)).softmax(-1) @ v
-        return self.proj(x.transpose(1, 2).reshape(B, N, D)), row
+        return self.proj(x.transpose(1, 2).flatten(2)), row
 
 
 class MLP(nn.Module):
@@ -88,10 +91,11 @@ class MLP(nn.Module):
         super().__init__()
         hidden = int(config.mlp_ratio * config.embed_dim)
         self.fc1 = nn.Linear(config.embed_dim, hidden)
+        self.act = nn.GELU()
         self.fc2 = nn.Linear(hidden, config.embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(self.act(self.fc1(x)))
 
 
 class DropPath(nn.Module):
@@ -119,10 +123,13 @@ class Block(nn.Module):
         self.mlp = MLP(config)
         self.drop_path = DropPath(drop_path)
 
-    def attend(self, x: Tensor, query: int | None = None) -> tuple[Tensor, Tensor | None]:
-        """First half: attention; also the attention row of token `query`, if asked for."""
-        attended, row = self.attn(self.norm1(x), query)
-        return x + self.drop_path(attended), row
+    def attend(self, x: Tensor, query: int | None = None, first: int = 0) -> tuple[Tensor, Tensor | None]:
+        """First half: attention, of the tokens from `first` on; also the attention row of token `query`, if asked for.
+
+        The tokens before `first` lend their keys and values only, and are left out of what is returned.
+        """
+        attended, row = self.attn(self.norm1(x), query, first)
+        return x[:, first:] + self.drop_path(attended), row
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second half: MLP."""

@@ -11,29 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import Prediction
+from ckd_ros.network.inference import InferenceStudent
 from ckd_ros.network.student import CKDStudent
 
 OPSET = 18
 INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
 TEMPLATE_BOX = "template_box"
 TOLERANCE = 1e-3
-
-
-class _Maps(nn.Module):
-    """The student without its intermediate features: what a graph should hold."""
-
-    def __init__(self, student: CKDStudent):
-        super().__init__()
-        self.student = student
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return tuple(self.student(*inputs).prediction)
 
 
 def input_names(config: CKDConfig) -> tuple[str, ...]:
@@ -66,16 +55,6 @@ def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
     }
 
 
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy in eval mode in which every convolution has taken in the BatchNorm that follows it."""
-    model = copy.deepcopy(model).eval()
-    for module in model.modules():
-        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
-    return model
-
-
 def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | None = None) -> None:
     """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
 
@@ -83,7 +62,7 @@ def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | N
     """
     import onnx
 
-    model = _Maps(fold_batch_norm(student).cpu()).eval()
+    model = InferenceStudent(student).eval()
     with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
             model,

@@ -5,6 +5,7 @@ Source: paper section 3.1; layer names as in the authors' checkpoints (`conv1_ct
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -58,6 +59,9 @@ class Neck(nn.Module):
         return F.relu(self.norm(upsampled + self.skip(skip)))
 
 
+TOWERS = {"ctr": 1, "offset": 2, "size": 2}  # name in the checkpoints -> channels of its map
+
+
 class CenterHead(nn.Module):
     """Three convolutional towers on the search tokens of `modalities` branches joined on the channel axis."""
 
@@ -69,7 +73,7 @@ class CenterHead(nn.Module):
         if config.neck_dim is not None:
             self.neck = Neck(dim, modalities * SKIP_DIM, config.neck_dim)
             dim = config.neck_dim
-        for tower, outputs in (("ctr", 1), ("offset", 2), ("size", 2)):
+        for tower, outputs in TOWERS.items():
             widths = (dim, *config.head_channels)
             for k, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False), start=1):
                 setattr(self, f"conv{k}_{tower}", self._layer(width_in, width_out))
@@ -81,20 +85,28 @@ class CenterHead(nn.Module):
     def _layer(width_in: int, width_out: int) -> nn.Sequential:
         return nn.Sequential(nn.Conv2d(width_in, width_out, 3, 1, 1), nn.BatchNorm2d(width_out), nn.ReLU(inplace=True))
 
-    def _tower(self, x: Tensor, name: str) -> Tensor:
-        for k in range(1, self.layers + 1):
-            x = getattr(self, f"conv{k}_{name}")(x)
-        return x.float()  # in half precision 1 - 1e-4 would round to 1 and the focal loss to infinity
+    def tower(self, name: str) -> list[nn.Module]:
+        """Layers of one tower, first to last."""
+        return [getattr(self, f"conv{k}_{name}") for k in range(1, self.layers + 1)]
+
+    def search_map(self, *branches: BranchOutput) -> Tensor:
+        """The search tokens of all branches as one map (B, C, G, G), which the towers read."""
+        search = torch.cat([branch.tokens[:, -(self.grid**2) :] for branch in branches], dim=-1)  # (B, Nx, m * D)
+        x = search.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, m * D, g, g)
+        return x if self.neck is None else self.neck(x, torch.cat([branch.skip for branch in branches], dim=1))
 
     def forward(self, *branches: BranchOutput) -> Prediction:
         """The outputs of as many branches as the head has modalities, all over the same search crop, to maps."""
-        search = torch.cat([branch.tokens[:, -(self.grid**2) :] for branch in branches], dim=-1)  # (B, Nx, m * D)
-        x = search.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, m * D, g, g)
-        if self.neck is not None:
-            x = self.neck(x, torch.cat([branch.skip for branch in branches], dim=1))
-        score, size = self._tower(x, "ctr").sigmoid(), self._tower(x, "size").sigmoid()
-        return Prediction(
-            score.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
-            size.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
-            self._tower(x, "offset"),
-        )
+        x = self.search_map(*branches)
+        return activated(*(reduce(lambda y, layer: layer(y), self.tower(name), x) for name in TOWERS))
+
+
+def activated(score: Tensor, offset: Tensor, size: Tensor) -> Prediction:
+    """The towers' maps, in the order of `TOWERS`, activated."""
+    # in half precision 1 - 1e-4 would round to 1 and the focal loss to infinity
+    score, size = score.float().sigmoid(), size.float().sigmoid()
+    return Prediction(
+        score.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
+        size.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
+        offset.float(),
+    )

@@ -4,28 +4,16 @@ import json
 
 import pytest
 import torch
+from students import lively
 
 from ckd_ros.network.config import CKDConfig, preset
-from ckd_ros.network.export import check_export, example_inputs, export_onnx, fold_batch_norm
+from ckd_ros.network.export import check_export, export_onnx
 from ckd_ros.network.student import CKDStudent
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 PAPERLIKE = CKDConfig("paperlike", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=3)
-
-
-def lively(config):
-    """A student whose BatchNorms have seen data, so that folding them wrongly shows."""
-    torch.manual_seed(0)
-    model = CKDStudent(config).train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.weight, 1.0, 0.3)
-            torch.nn.init.normal_(module.bias, 0.0, 0.3)
-    with torch.no_grad():
-        model(*(torch.cat([x, x.roll(1, -1)]) if x.ndim == 4 else x.repeat(2, 1) for x in example_inputs(config)))
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +69,6 @@ def test_metadata_says_how_to_feed_the_model(tiny):
         "std": "0.229,0.224,0.225",
     }
     assert onnx.load(tiny[1]).opset_import[0].version == 18
-
-
-def test_folding_batch_norm_changes_nothing_and_leaves_the_model_alone():
-    model = lively(preset("tiny-mce"))
-    folded = fold_batch_norm(model)
-    norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()) for net in (model, folded)]
-    assert norms[1] < norms[0]
-    inputs = example_inputs(model.config)
-    with torch.no_grad():
-        for a, b in zip(model(*inputs).prediction, folded(*inputs).prediction, strict=True):
-            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_a_model_that_differs_is_refused(tiny):
