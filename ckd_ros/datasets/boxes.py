@@ -14,28 +14,41 @@ _BLANKS = str.maketrans(",;\t", "   ")
 def read_boxes(path: Path, corners: bool = False) -> np.ndarray:
     """`N x 4` boxes `(x, y, w, h)` of a text file, one line a frame, separated by commas, blanks or tabs.
 
-    A line holds `x,y,w,h` (or two opposite corners `x1,y1,x2,y2` with `corners`), or the four corners of a polygon as
-    eight numbers, which becomes the upright box around it. An `x,y,w,h` header is allowed.
+    Each line holds `x,y,w,h` (with `corners`: two opposite corners `x1,y1,x2,y2`), or the four corners of a polygon as
+    eight numbers, which become the upright box around it. An `x,y,w,h` header is allowed.
     Rows with a `nan` or without area become NaN rows: not visible.
     Raises ValueError that names the file and the line for anything else.
     """
-    rows = []
-    for number, line in enumerate(Path(path).read_text(errors="replace").splitlines(), start=1):
-        fields = line.translate(_BLANKS).split()
+    text = Path(path).read_text(errors="replace").translate(_BLANKS)
+    try:
+        rows = np.loadtxt(text.splitlines(), comments=None, ndmin=2) if text.strip() else np.zeros((0, 4))
+    except ValueError:
+        rows = None
+    if rows is None or rows.shape[1] not in (4, 8):
+        rows = _careful_rows(path, text, "x1,y1,x2,y2" if corners else "x,y,w,h")
+    if corners or rows.shape[1] == 8:
+        x, y = rows[:, ::2], rows[:, 1::2]
+        rows = np.stack([x.min(axis=1), y.min(axis=1), np.ptp(x, axis=1), np.ptp(y, axis=1)], axis=1)
+    return visible_or_nan(rows)
+
+
+def _careful_rows(path: Path, text: str, form: str) -> np.ndarray:
+    """What one call cannot read: a header before the rows, or the line at fault."""
+    rows: list[list[float]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = line.split()
         if not fields or (number == 1 and [field.lower() for field in fields] == ["x", "y", "w", "h"]):
             continue
         try:
             row = [float(field) for field in fields]
         except ValueError:
             row = []
-        if len(row) not in (4, 8):
-            form = "x1,y1,x2,y2" if corners else "x,y,w,h"
-            raise ValueError(f"{path}, line {number}: expected the four numbers {form}, found '{line.strip()[:60]}'")
-        if corners or len(row) == 8:
-            left, top = min(row[::2]), min(row[1::2])
-            row = [left, top, max(row[::2]) - left, max(row[1::2]) - top]
+        if len(row) not in (4, 8) or (rows and len(row) != len(rows[0])):
+            raise ValueError(
+                f"{path}, line {number}: expected the four numbers {form}, found '{','.join(fields)[:60]}'"
+            )
         rows.append(row)
-    return visible_or_nan(np.array(rows, float).reshape(-1, 4))
+    return np.array(rows, float) if rows else np.zeros((0, 4))
 
 
 def visible_or_nan(boxes: np.ndarray) -> np.ndarray:

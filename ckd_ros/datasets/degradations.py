@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-_TILE = 1024
+_TILE, _SMALL_TILE = 1024, 256  # the small one is for crops: all its levels fit into a processor's cache
 _LEVELS = 64
 
 
@@ -74,23 +74,24 @@ def _add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.
     level = round(float(sigma) / 30 * _LEVELS)
     if level == 0:
         return image
-    tile = _noise_tile(min(level, _LEVELS), image.shape[2] if image.ndim > 2 else 1)
-    y, x = (int(v) for v in rng.integers(0, _TILE, 2))
-    if y + height > tile.shape[0] or x + width > tile.shape[1]:
-        rows, columns = (np.arange(height) + y) % _TILE, (np.arange(width) + x) % _TILE
+    size = _SMALL_TILE if 2 * max(height, width) <= _SMALL_TILE else _TILE
+    tile = _noise_tile(min(level, _LEVELS), size, image.shape[2] if image.ndim > 2 else 1)
+    y, x = (int(v) for v in rng.integers(0, size, 2))
+    if y + height > size or x + width > size:
+        rows, columns = (np.arange(height) + y) % size, (np.arange(width) + x) % size
         cut = tile[np.ix_(rows, columns)]
     else:
         cut = tile[y : y + height, x : x + width]
     return cv2.add(image, cut, dtype=cv2.CV_8U)
 
 
-@lru_cache(maxsize=2 * _LEVELS)
-def _noise_tile(level: int, channels: int) -> np.ndarray:
-    shape = (_TILE, _TILE) if channels == 1 else (_TILE, _TILE, channels)
+@lru_cache(maxsize=4 * _LEVELS)
+def _noise_tile(level: int, size: int, channels: int) -> np.ndarray:
+    shape = (size, size) if channels == 1 else (size, size, channels)
     return np.rint(_unit_noise(shape) * (30 * level / _LEVELS)).astype(np.int16)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _unit_noise(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 

@@ -13,6 +13,7 @@ from ckd_ros.frames import Image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 _DIGITS = re.compile(r"(\d+)")
+_SAME_DIGIT = str.maketrans("123456789", "000000000")
 
 
 def list_images(folder: Path) -> list[str]:
@@ -22,8 +23,11 @@ def list_images(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         return []
-    names = (name for name in os.listdir(folder) if not name.startswith("."))
-    return sorted((name for name in names if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES), key=natural)
+    suffixes = tuple(IMAGE_SUFFIXES)
+    names = [name for name in os.listdir(folder) if name.lower().endswith(suffixes) and not name.startswith(".")]
+    # Numbers of equal width sort as text, many times faster; a benchmark has more than a million images.
+    same_form = len({name.translate(_SAME_DIGIT) for name in names}) == 1
+    return sorted(names, key=None if same_form else natural)
 
 
 def natural(name: str) -> list:

@@ -72,11 +72,17 @@ class PairLibrary:
             w, h = int(np.clip(size * aspect, 16, source.width - 2)), int(np.clip(size / aspect, 16, source.height - 2))
             x, y = int(rng.integers(0, source.width - w)), int(rng.integers(0, source.height - h))
             region = np.s_[y : y + h, x : x + w]
-            structure = float(thermal[region].std()) + 0.5 * float(rgb[region].std())
+            structure = _deviation(thermal[region]) + 0.5 * _deviation(rgb[region])
             if best is None or structure > best[0]:
                 best = (structure, region, w, h)
         _, region, w, h = best
         return Texture(rgb[region].copy(), thermal[region].copy(), silhouette(rng, w, h))
+
+
+def _deviation(image: np.ndarray) -> float:
+    """The standard deviation of all values of all channels, many times faster than NumPy's."""
+    means, deviations = cv2.meanStdDev(image)
+    return float(np.sqrt((means**2 + deviations**2).mean() - means.mean() ** 2))
 
 
 def _read(file: Path, flags: int) -> np.ndarray:

@@ -29,9 +29,10 @@ class Texture:
         self.alpha = None if alpha is None else [alpha]
         if alpha is not None:
             contours, _ = cv2.findContours((alpha > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            hull = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2).astype(float)
+            hull = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)
             # Contour points are pixel indices: the outline runs along the pixels' outer edges.
-            self.outline = np.concatenate([hull + d for d in ((0, 0), (1, 0), (0, 1), (1, 1))])
+            corners = np.concatenate([hull + d for d in ((0, 0), (1, 0), (0, 1), (1, 1))])
+            self.outline = cv2.convexHull(corners.astype(np.int32)).reshape(-1, 2).astype(float)
         else:
             self.outline = np.array([[0, 0], [self.width, 0], [self.width, self.height], [0, self.height]], float)
 
@@ -117,9 +118,10 @@ class Scene:
 
 def _level_matrix(texture: Texture, matrix: np.ndarray) -> tuple[int, np.ndarray]:
     """The pyramid level to sample and its transform to the view, for a texture's full-size `matrix`."""
-    level = texture.level(float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))))
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    level = texture.level(abs(a * d - b * c) ** 0.5)
     height, width = texture.thermal[level].shape[:2]
-    return level, matrix @ np.diag([texture.width / width, texture.height / height, 1.0])
+    return level, matrix * [texture.width / width, texture.height / height, 1.0]
 
 
 def _draw(image: np.ndarray, sprite: Sprite, view: np.ndarray, thermal: bool) -> None:

@@ -4,7 +4,7 @@
 |---|---|
 | `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
 | a folder with `rgb/` and `tir/` | registered pairs, as material for the simulator (`simulator:pairs=FOLDER`) |
-| a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a sequence as the benchmarks keep it (`folder.py`) |
+| a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a benchmark's sequence (`folder.py`) |
 | `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
 | a bag (folder, `.mcap`, `.db3`), `BAG?rgb=/TOPIC&thermal=/TOPIC` | a recording of ROS image topics |
 """

@@ -26,7 +26,7 @@ def _surface(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndar
     thermal = rng.uniform(15, 240) + warm * rng.uniform(2, 30)
     if rng.random() < 0.3:  # stripes, as on walls, fences and clothes
         angle, period = rng.uniform(0, np.pi), rng.uniform(4, 24)
-        y, x = np.mgrid[:height, :width]
+        y, x = np.ogrid[:height, :width]
         wave = np.sign(np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period))
         rgb = rgb + wave[..., None] * rng.normal(0, 30, 3)
         thermal = thermal + wave * rng.normal(0, 8)
@@ -39,7 +39,7 @@ def silhouette(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     mask = np.zeros((height, width), np.uint8)
     if kind == 0:  # superellipse: from a rounded box to an ellipse
         power = rng.uniform(2, 8)
-        y, x = np.mgrid[:height, :width]
+        y, x = np.ogrid[:height, :width]
         u, v = (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
         mask[np.abs(u) ** power + np.abs(v) ** power <= 1] = 255
     elif kind == 1:  # a wobbly blob or a polygon

