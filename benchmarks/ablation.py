@@ -1,0 +1,332 @@
+"""What each part of CKD does: students trained with equal budgets, each without one part, on the same test.
+
+    python benchmarks/ablation.py --data DIR --tracker PRETRAIN.safetensors --out runs/ablation
+
+DIR holds `roadscene/`, `drone_thermal/`, `drone_visible/`; PRETRAIN is a single-modality tracker, from which all start
+(`pretrain.safetensors` of `ckd train config/training/tiny.yaml`). A run that was stopped goes on: what lies in the
+folder is not made again. It leaves there `ablation.md` (tables), `ablation.json` (every figure) and `gap.png` (the
+modality gap over the training).
+
+The variants are a table (`VARIANTS`), the budget a file (`config/training/ablation.yaml`), the loop is `ckd train`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import tyro
+import yaml
+from ablation_report import report
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
+from ckd_ros.evaluation.peers import Ckd, run
+from ckd_ros.evaluation.rendered import load_rendered, render
+from ckd_ros.evaluation.scores import score
+from ckd_ros.files import replacing
+from ckd_ros.geometry import crop_window, index_matrix
+from ckd_ros.network.checkpoint import load_checkpoint, load_weights
+from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.network.export import example_inputs, export_onnx, input_names
+from ckd_ros.network.student import CKDStudent
+from ckd_ros.tracking import OnnxEngine
+from ckd_ros.training.gap import modality_gap
+from ckd_ros.training.starting import start_from
+from ckd_ros.training.train import train
+
+_ROOT = Path(__file__).resolve().parents[1]
+_BUDGET = _ROOT / "config" / "training" / "ablation.yaml"
+SETTINGS = ("both", "rgb", "thermal")  # which modalities the tracker is given
+FIRST_SEED = 3000  # of the test's scenes; every sequence has its own
+
+#: Stage 2 without elimination, the control of the students with it: elimination "on", at no block.
+_CONTROL = replace(preset("tiny"), preset="tiny-control", elimination="multimodal", elimination_blocks=())
+PRESETS[_CONTROL.preset] = _CONTROL
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A student: the stage that trains it, what it starts from (None: the common tracker), and what is changed."""
+
+    title: str
+    stage: str = "distil"
+    preset: str = "tiny"
+    after: str | None = None
+    changes: dict[str, float] = field(default_factory=dict)
+
+
+VARIANTS = {
+    "full": Variant("full CKD"),
+    "no-style": Variant("no style loss", changes={"style_weight": 0.0}),
+    "no-content": Variant("no content loss", changes={"content_weight": 0.0}),
+    "no-masking": Variant("no masking", changes={"hidden": 0.0}),
+    # The teachers still train, but nothing of them reaches the students: they see the tracking loss alone.
+    "none": Variant("no distillation, no masking", changes={"style_weight": 0.0, "content_weight": 0.0, "hidden": 0.0}),
+    "shared": Variant("one student for both", preset="tiny-shared"),
+    "control": Variant("full, head trained on", "eliminate", "tiny-control", "full"),
+    "mce": Variant("full, multi-modal elimination", "eliminate", "tiny-mce", "full"),
+    "ce": Variant("full, unimodal elimination", "eliminate", "tiny-ce", "full"),
+}
+
+
+def main(
+    data: Path,
+    tracker: Path,
+    out: Path = Path("runs/ablation"),
+    budget: Path = _BUDGET,
+    each: int = 8,
+    frames: int = 40,
+    processes: int = 2,
+    variant: str | None = None,
+) -> None:
+    """Train, measure and write.
+
+    Args:
+        data: folder that the data paths of the budget start from; `roadscene` in it is the test's material too.
+        tracker: weights of the single-modality tracker that all variants start from.
+        out: folder for everything that is made.
+        budget: training file with the stages that the variants change.
+        each: test sequences a degradation.
+        frames: their length.
+        processes: that train and track side by side, with one thread each.
+        variant: the benchmark's own child processes train this one.
+    """
+    if variant:
+        cv2.setNumThreads(1)
+        train(out / variant / "config.yaml", data, out / variant)
+        return
+    console = Console()
+    for name in VARIANTS:
+        _train(name, data, tracker, out, budget, processes)
+    sequences = _render(data / "roadscene", out / f"sequences-{each}x{frames}", each, frames, processes)
+    crops = _held_out_crops(sequences, preset("tiny"))
+    results = {}
+    for name in VARIANTS:
+        results[name] = {
+            "gap": _once(out / name / "gap.json", partial(_final_gap, out / name, crops)),
+            "curve": _once(out / name / "curve.json", partial(_gap_curve, out / name, tracker, crops)),
+            "auc": _once(out / name / f"auc-{each}x{frames}.json", partial(_track, out / name, sequences, processes)),
+        }
+        means = {setting: float(np.mean(values)) for setting, values in results[name]["auc"].items()}
+        console.print(f"{name}: AUC {means}, gap {sum(results[name]['gap']['distance']):.3f}")
+    for name, cost in _costs(out).items():
+        results[name]["cost"] = cost
+    report(out, {name: asdict(variant) for name, variant in VARIANTS.items()}, results, budget)
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def _train(name: str, data: Path, tracker: Path, out: Path, budget: Path, processes: int) -> None:
+    """Train one variant in processes of its own; every checkpoint on the way is kept in `snapshots`.
+
+    Raises ValueError where the folder holds a run with other settings, CalledProcessError where the training failed.
+    """
+    variant, folder = VARIANTS[name], out / name
+    before = tracker.resolve() if variant.after is None else out / variant.after / "student.safetensors"
+    settings = yaml.safe_load(budget.read_text())
+    stages = [stage | variant.changes for stage in settings["stages"] if stage["name"] == variant.stage]
+    settings |= {"preset": variant.preset, "start": str(before), "stages": stages}
+    file = folder / "config.yaml"
+    if file.exists() and yaml.safe_load(file.read_text()) != settings:
+        raise ValueError(f"'{folder}' holds a run with other settings (config.yaml): choose another --out or remove it")
+    with replacing(file) as temporary:
+        temporary.write_text(yaml.safe_dump(settings, sort_keys=False))
+    if (folder / "student.safetensors").exists():
+        return
+    (folder / "snapshots").mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += [__file__, "--variant", name, "--data", str(data), "--tracker", str(tracker), "--out", str(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
+    child = subprocess.Popen(command, env=environment)
+    try:
+        while child.poll() is None:
+            time.sleep(0.2)
+            _keep(folder / "last.pt", folder / "snapshots")
+    finally:
+        child.terminate()  # where this process was interrupted
+    if child.wait():
+        raise subprocess.CalledProcessError(child.returncode, command)
+
+
+def _keep(checkpoint: Path, folder: Path) -> None:
+    """A second name for a checkpoint: the loop replaces the file by the next one and leaves this one alone."""
+    try:
+        kept = folder / f"{checkpoint.stat().st_ino}.pt"
+        if not kept.exists():
+            os.link(checkpoint, kept)
+    except FileNotFoundError:
+        pass  # none yet, or replaced just now: the next look finds the new one
+
+
+def _student(folder: Path) -> CKDStudent:
+    state, config, _ = load_checkpoint(folder / "student.safetensors")
+    student = CKDStudent(config)
+    load_weights(student, state)
+    return student.eval()
+
+
+# -- the modality gap --------------------------------------------------------------------------------------------------
+
+
+def _held_out_crops(sequences: list[Path], network: CKDConfig) -> tuple[Tensor, ...]:
+    """Inputs of `CKDStudent`, two a sequence: the template of its first frame, and search crops around the truth."""
+    crops: list[list[np.ndarray]] = []
+    for file in sequences:
+        pairs, boxes = load_rendered(file)
+        template = crop_window(boxes[0], network.template_factor)
+        for index in (len(pairs) // 3, 2 * len(pairs) // 3):
+            if np.isnan(boxes[index]).any():
+                continue
+            search = crop_window(boxes[index], network.search_factor)
+            views = ((0, template, network.template_size), (index, search, network.search_size))
+            images = [
+                _cut(image.data, window.matrix(size), size, network)
+                for frame, window, size in views
+                for image in (pairs[frame].rgb, pairs[frame].thermal)
+            ]
+            crops.append([*images, template.to_fraction(boxes[0]).astype(np.float32)])
+    return tuple(torch.from_numpy(np.stack(column)) for column in zip(*crops, strict=True))
+
+
+def _cut(image: np.ndarray, view: np.ndarray, size: int, network: CKDConfig) -> np.ndarray:
+    """A normalised crop (3, size, size) of an RGB or grey image."""
+    crop = cv2.warpAffine(image, index_matrix(view)[:2], (size, size), flags=cv2.INTER_LINEAR).astype(np.float32)
+    crop = np.broadcast_to(crop.reshape(size, size, -1), (size, size, 3)) / 255
+    return ((crop - np.float32(network.mean)) / np.float32(network.std)).transpose(2, 0, 1)
+
+
+def _gap(student: CKDStudent, crops: tuple[Tensor, ...]) -> dict[str, list[float]]:
+    with torch.no_grad():
+        output = student.eval()(*crops)
+    gap = modality_gap(output.rgb.blocks, output.tir.blocks)
+    return {"distance": gap.distance.tolist(), "relative": gap.relative.tolist()}
+
+
+def _final_gap(folder: Path, crops: tuple[Tensor, ...]) -> dict[str, list[float]]:
+    return _gap(_student(folder), crops)
+
+
+def _gap_curve(folder: Path, tracker: Path, crops: tuple[Tensor, ...]) -> list[dict]:
+    """The gap at every checkpoint on the way, from the start to the end; only of stage 1."""
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    stage = settings["stages"][0]
+    curve = {}
+    if stage["name"] == "distil":
+        student = CKDStudent(preset(settings["preset"]))
+        start_from(student, tracker)
+        curve[0] = _gap(student, crops)
+        for file in (folder / "snapshots").glob("*.pt"):
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+            load_weights(student, {name: saved["average"][name] for name in student.state_dict()})
+            curve[saved["step"]] = _gap(student, crops)
+        curve[stage["steps"]] = _final_gap(folder, crops)
+    for file in (folder / "snapshots").glob("*.pt"):
+        file.unlink()  # they are large
+    return [{"step": step, **curve[step]} for step in sorted(curve)]
+
+
+# -- tracking ----------------------------------------------------------------------------------------------------------
+
+
+def _render(pairs: Path, folder: Path, each: int, frames: int, processes: int) -> list[Path]:
+    """The test's sequences as files, `each` of every degradation, no two of the same scene."""
+    jobs = []
+    for number in range(each * len(DEGRADATIONS)):
+        degradation = list(DEGRADATIONS)[number % len(DEGRADATIONS)]
+        file = folder / f"{number:03d}-{degradation}.npz"
+        jobs.append((file, pairs, degradation, frames, FIRST_SEED + number))
+    with get_context("spawn").Pool(processes, _one_thread) as pool:
+        missing = [job for job in jobs if not job[0].exists()]
+        for _ in track(pool.imap_unordered(_render_one, missing), "render", len(missing)):
+            pass
+    return [job[0] for job in jobs]
+
+
+def _render_one(job: tuple[Path, Path, str, int, int]) -> None:
+    file, *settings = job
+    render(composed_sequence(*settings), file)
+
+
+def _track(folder: Path, sequences: list[Path], processes: int) -> dict[str, list[float]]:
+    """Success AUC of every sequence, with both modalities and with one withheld."""
+    model = folder / "student.onnx"
+    if not model.exists():
+        export_onnx(_student(folder), model)
+    with get_context("spawn").Pool(processes, _one_thread) as pool:
+        results = pool.imap(partial(_track_one, model), sequences)
+        scores = list(track(results, folder.name, len(sequences)))
+    return {setting: [score[setting] for score in scores] for setting in SETTINGS}
+
+
+def _track_one(model: Path, file: Path) -> dict[str, float]:
+    pairs, truth = load_rendered(file)
+    engine = _engine(model)
+    return {
+        setting: score(run(Ckd(engine, setting), pairs, truth[0])[1:], truth[1:]).success_auc for setting in SETTINGS
+    }
+
+
+@lru_cache(maxsize=1)
+def _engine(model: Path) -> OnnxEngine:
+    return OnnxEngine(model, providers=["cpu"], threads=1)
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+
+def _costs(out: Path, rounds: int = 100) -> dict[str, dict[str, float]]:
+    """Multiplications and parameters of every variant, and the time of its network, run in turns with the others."""
+    costs, engines, inputs = {}, {}, {}
+    for name in VARIANTS:
+        student = _student(out / name)
+        example = example_inputs(student.config)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            student(*example)
+        costs[name] = {
+            "gmacs": counter.get_total_flops() / 2e9,
+            "mparameters": sum(p.numel() for p in student.parameters()) / 1e6,
+        }
+        engines[name] = OnnxEngine(out / name / "student.onnx", providers=["cpu"])
+        inputs[name] = {key: x.numpy() for key, x in zip(input_names(student.config), example, strict=True)}
+    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for _ in range(rounds):
+        for name, engine in engines.items():
+            begin = time.perf_counter()
+            engine.run(inputs[name])
+            times[name].append(1e3 * (time.perf_counter() - begin))
+    for name, cost in costs.items():
+        cost["ms"] = float(np.median(times[name]))
+        cost["speedup"] = float(np.median(np.array(times["full"]) / np.array(times[name])))
+    return costs
+
+
+def _once(file: Path, make) -> dict | list:
+    """What a file holds, or what `make` returns, which is then written to it."""
+    if not file.exists():
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(make()))
+    return json.loads(file.read_text())
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
