@@ -210,8 +210,11 @@ def _labelled_video(path: Path, modality: str) -> Sequence:
 
 
 def _open_simulator(data: DataSet, split: str | None, modality: str) -> None:
+    from ckd_ros.datasets.pairs import PairLibrary
     from ckd_ros.datasets.simulator import SimulatorConfig
 
+    if data.root is not None:
+        PairLibrary(data.root, split or "all")  # refuses a folder without pairs now, not at the first frame
     for seed in range(SIMULATED):
         config = SimulatorConfig(pairs=data.root, subset=split or "all", seed=seed)
         make = partial(_simulated, config, modality)
@@ -268,8 +271,12 @@ def _sequence_folders(root: Path, layouts: list[Layout], known: set[str] = froze
     marks = {INIT}.union(*(layout.images + (layout.truth or ()) for layout in layouts))
 
     def walk(folder: Path, levels: int) -> Iterator[Path]:
-        with os.scandir(folder) as listing:
-            entries = {entry.name: entry.is_dir() for entry in listing if not entry.name.startswith(".")}
+        try:
+            with os.scandir(folder) as listing:
+                entries = {entry.name: entry.is_dir() for entry in listing if not entry.name.startswith(".")}
+        except OSError:  # no right to look inside: the reader of the sequence says so
+            yield folder
+            return
         if (folder.name in known or marks & entries.keys() or not entries) and (entries or folder != root):
             yield folder
         elif levels:

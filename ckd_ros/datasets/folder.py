@@ -126,22 +126,21 @@ class FolderSequence(Sequence):
         return index.astype(np.int32), np.stack([stamps, stamps], axis=1)
 
     def _timed_frames(self, path: Path, rate: float | None) -> tuple[np.ndarray, np.ndarray]:
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
         counts, index, stamps = [0, 0], [], []
         try:
-            for row in rows:
+            for row in csv.DictReader(path.read_text(errors="replace").splitlines()):
                 texts = [row["stamp"], row["thermal_stamp"]]
                 shown = [bool(text and files) for text, files in zip(texts, self._files, strict=True)]
                 stamps.append([int(text) if there else -1 for text, there in zip(texts, shown, strict=True)])
-                index.append([count if there else -1 for count, there in zip(counts, shown, strict=True)])
-                counts = [count + there for count, there in zip(counts, shown, strict=True)]
-                if any(count > len(files) for count, files in zip(counts, self._files, strict=True)):
+                numbers = [count if there else -1 for count, there in zip(counts, shown, strict=True)]
+                if any(number >= len(files) for number, files in zip(numbers, self._files, strict=True)):
                     raise ValueError("more rows than images")
-        except (KeyError, ValueError) as error:
+                index.append(numbers)
+                counts = [count + there for count, there in zip(counts, shown, strict=True)]
+        except (KeyError, ValueError, csv.Error) as error:
             names = self.layout.images
             raise ValueError(
-                f"{path}, line {len(index) + 1}: expected 'stamp,thermal_stamp' in nanoseconds, each empty where the "
+                f"{path}, line {len(index) + 2}: expected 'stamp,thermal_stamp' in nanoseconds, each empty where the "
                 f"image is lost, for {len(self._files[0])} {names[0]} and {len(self._files[1])} {names[1]} images"
             ) from error
         index, stamps = np.array(index, np.int32).reshape(-1, 2), np.array(stamps, np.int64).reshape(-1, 2)

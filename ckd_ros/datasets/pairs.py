@@ -7,11 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ckd_ros.datasets.images import IMAGE_SUFFIXES
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.datasets.textures import silhouette
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 
 
 class PairLibrary:
@@ -35,7 +34,7 @@ class PairLibrary:
         for modality in ("rgb", "tir"):
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
-            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in _SUFFIXES}
+            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
         names = sorted(files["rgb"].keys() & files["tir"].keys())
         kept_out = held_out(names)
         wanted = {"all": set(names), "train": set(names) - kept_out, "held_out": kept_out}[subset]

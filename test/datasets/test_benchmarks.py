@@ -262,6 +262,11 @@ def test_the_simulator_is_a_data_set_whose_sequences_are_made_on_use(monkeypatch
     np.testing.assert_array_equal(pair.thermal.data, truth.pair(2).thermal.data)
 
 
+def test_the_simulator_refuses_a_folder_without_pairs_at_once(tmp_path):
+    with pytest.raises(FileNotFoundError, match="registered pairs lie in rgb/ and tir/"):
+        open_dataset("simulator", tmp_path)
+
+
 # What is broken, all of it at once
 
 
@@ -280,6 +285,7 @@ def test_every_damaged_sequence_is_named_with_what_was_expected_where(tmp_path):
     spoil("short", lambda folder: (folder / "visible.txt").write_text("1,2,3,4\n1,2,3\n"))
     spoil("long", lambda folder: (folder / "infrared.txt").write_text(FOUR + "1,2,3,4\n"))
     spoil("blank", lambda folder: (folder / "visible.txt").write_text(""))
+    spoil("untimed", lambda folder: (folder / "frames.csv").write_bytes(b"stamp,thermal_stamp\n1,1\n\xff,2\n"))
     (tmp_path / "empty").mkdir()
     sequence(tmp_path / "sparse", ("rgb", "ir"), 23, rgb="1 2 3 4\n" * 4, ir="1 2 3 4\n" * 3)
     lasher(tmp_path / "whole")
@@ -295,6 +301,7 @@ def test_every_damaged_sequence_is_named_with_what_was_expected_where(tmp_path):
         "short": "short/visible.txt, line 2: expected the four numbers",
         "long": "long/infrared.txt has 5 boxes for 4 frames",
         "blank": "blank/visible.txt .*shows the target in no frame",
+        "untimed": "untimed/frames.csv, line 3: expected 'stamp,thermal_stamp' in nanoseconds",
         "empty": "empty has no folder",
         "sparse": "sparse/rgb.txt has 4 boxes for 23 frames: expected one for every 10th frame .3. or one for each",
     }
