@@ -1,4 +1,4 @@
-"""The command `ckd`: track, simulate, train and export without ROS."""
+"""The command `ckd`: track, simulate, train, import and export without ROS."""
 
 from __future__ import annotations
 
@@ -26,14 +26,21 @@ MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run a command line. Exits with 2, after one line on stderr, for what is wrong with arguments or files."""
+    """Run a command line.
+
+    Exits with 2, after one line on stderr, for what is wrong with arguments or files, with 1 for a training whose
+    loss is no longer a number, with 130 when interrupted.
+    """
     try:
         app.cli(prog="ckd", description=__doc__, args=args, config=(tyro.conf.FlagCreatePairsOff,))
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"ckd: error: {' '.join(_reason(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("ckd: interrupted", file=sys.stderr)
+    except FloatingPointError as error:
+        print(f"ckd: error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt as stop:
+        print(f"ckd: {stop}" if str(stop) else "ckd: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
 
 
@@ -128,12 +135,16 @@ def train(
     data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     out: Path = Path("runs/tiny"),
 ) -> None:
-    """Train a student; a run that was stopped goes on where it stood.
+    """Train a student; a run that was stopped (Ctrl-C saves it) goes on where it stood.
+
+    On several GPUs, or processes of a CPU: torchrun --standalone --nproc-per-node 4 -m ckd_ros.cli train CONFIG ...
+    On several machines, on each: torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500
+    --rdzv-id ckd -m ckd_ros.cli train CONFIG ... with OUT on a disk that all see. They share each batch.
 
     Args:
         config: YAML file that names the preset, the samples and the stages.
         data: folder that the data paths in CONFIG start from.
-        out: folder for checkpoints and logs.
+        out: folder for checkpoints and logs (`tensorboard --logdir OUT/tensorboard`).
     """
     from ckd_ros.training.train import train as run
 

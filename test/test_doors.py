@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "network": {"files", "geometry"},
     "datasets": {"geometry", "frames", "files"},
     "tracking": {"geometry", "frames", "files"},
-    "training": {"network", "datasets", "geometry", "frames", "files"},
+    # validation is by real tracking
+    "training": {"network", "datasets", "tracking", "evaluation", "geometry", "frames", "files"},
     "evaluation": {"tracking", "datasets", "geometry", "frames", "files"},
     "ros": {"tracking", "datasets", "evaluation", "geometry", "frames", "files", "msg", "srv"},
 }

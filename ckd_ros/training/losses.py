@@ -2,6 +2,8 @@
 
 Source: paper sections 3.2 and 3.3; `B` batch, `G` cells a side of the head's maps, `N` tokens, `D` embedding width.
 Boxes are fractions of the search crop; ground truth is `(x, y, w, h)`, predictions are `(cx, cy, w, h)`.
+Where several processes share a batch, a process's loss covers its part of it, with the batch's denominators: the mean
+over processes, and that of their gradients, is the batch's.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ckd_ros.network.head import Prediction
+from ckd_ros.training.processes import mean_over_processes, processes
 
 MIN_OVERLAP = 0.7  # a corner may move by the Gaussian's radius and the box still overlap the truth by this much
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
@@ -62,7 +65,7 @@ def tracking_loss(
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Mean of values under weights of the same shape; zero, with zero gradient, where all weights are zero."""
-    return (values * weight).sum() / weight.sum().clamp(min=1e-6)
+    return (values * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1e-6)
 
 
 def corners(boxes: Tensor) -> Tensor:
@@ -137,7 +140,8 @@ def focal_loss(score: Tensor, heat: Tensor) -> Tensor:
     positive = heat.eq(1)
     on_target = score.log() * (1 - score) ** 2
     elsewhere = (1 - score).log() * score**2 * (1 - heat) ** 4
-    return -torch.where(positive, on_target, elsewhere).sum() / positive.sum().clamp(min=1)
+    count = mean_over_processes(positive.sum()).clamp(min=1 / processes())
+    return -torch.where(positive, on_target, elsewhere).sum() / count
 
 
 def style_loss(rgb_blocks: list[Tensor], tir_blocks: list[Tensor]) -> Tensor:

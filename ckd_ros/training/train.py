@@ -1,310 +1,243 @@
-"""The training loop: the same for every stage, resumable at any step."""
+"""The training loop: the same for every stage, on one process or many, resumable at any step."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
-import os
-import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, default_collate
-from torch.utils.tensorboard import SummaryWriter
 
-from ckd_ros.files import replacing
-from ckd_ros.network.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from ckd_ros.network.config import CKDConfig, preset
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.config import Stage, TrainingConfig, load_config
-from ckd_ros.training.distillation import CKDDistillation, distillation_loss, freeze_all_but_head, random_keep_mask
-from ckd_ros.training.losses import tracking_loss
-from ckd_ros.training.samples import SampleSet
+from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.loading import make_loader
+from ckd_ros.training.objectives import LOSSES, prepare
+from ckd_ros.training.processes import make_fabric, mean_over_processes, share_batch_norm
+from ckd_ros.training.reporting import Report
+from ckd_ros.training.sampleconfig import sample_record
+from ckd_ros.training.saving import RunFiles
+from ckd_ros.training.starting import build_model, start_from
+from ckd_ros.training.stopping import Interrupted, StopRequest
+from ckd_ros.training.validation import tracker_of, validate
 
 
 def train(config: str | Path, data: str | Path | None = None, out: str | Path = "runs/tiny") -> Path:
     """Run all stages of a training file; a run that was stopped in `out` goes on where it stood.
 
-    Returns the path of the student's weights, `out/student.safetensors`. Each stage leaves `out/STAGE.safetensors`,
-    the running one `out/last.pt`; TensorBoard logs lie in `out`.
+    Under `torchrun` all its processes train together. Each stage leaves its averaged weights as of its last step in
+    `out/STAGE.safetensors`, the running one `out/last.pt`; where the file asks for validation, `out/best.safetensors`
+    is what tracked best in the running stage. TensorBoard logs lie in `out/tensorboard`.
+
+    Returns the path of the student's weights, `out/student.safetensors`; where only a single-modality tracker is
+    trained, that stage's.
 
     Raises:
-        FileNotFoundError, ValueError: for what is wrong in the file (see `load_config`).
+        FileNotFoundError, ValueError: for what is wrong in the file (see `load_config`), a batch that the processes
+            cannot share, and an `out` that holds another run.
+        OSError: where a file cannot be written, as on a full disk; the former one is then untouched.
         FloatingPointError: if the loss is not finite; `last.pt` is then from before it.
+        Interrupted: on Ctrl-C and SIGTERM, after saving.
     """
-    settings, out = load_config(config, data), Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    fabric = _fabric()
+    settings = load_config(config, data)
+    files = RunFiles(Path(out), settings)
+    saved = files.read_last()
+    fabric = make_fabric(settings.precision, settings.sync_batch_norm)
+    for stage in settings.stages:
+        if stage.batch % fabric.world_size:
+            raise ValueError(
+                f"stage '{stage.name}': a batch of {stage.batch} cannot be shared by {fabric.world_size} processes: "
+                f"choose a multiple"
+            )
     previous = settings.start
     for number, stage in enumerate(settings.stages):
-        file = out / f"{stage.name}.safetensors"
-        if not file.exists():
-            _Run(settings, number, stage, previous, out, fabric).go(file)
+        result = files.result(stage.name)
+        if result.exists():
+            files.check_result(stage.name)
+        else:
+            state = saved if saved is not None and saved["stage"] == stage.name else None
+            _Run(settings, number, previous, files, fabric, state).go()
+            saved = None
             fabric.barrier()
-        previous = file
-    state, _, record = load_checkpoint(previous)
+        previous = result
+    if settings.stages[-1].name == "pretrain":
+        return previous
     student = CKDStudent(preset(settings.preset))
-    load_weights(student, {k: v for k, v in state.items() if k in student.state_dict()})
-    result = out / "student.safetensors"
+    start_from(student, previous)
+    path = files.result("student")
     if fabric.is_global_zero:
-        save_checkpoint(result, student.state_dict(), student.config, record)
-    return result
-
-
-def _fabric() -> Fabric:
-    """The engine: one process, or as many as `torchrun` started, on one machine or several."""
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    fabric = Fabric(devices=local, num_nodes=int(os.environ.get("WORLD_SIZE", 1)) // local, precision="bf16-mixed")
-    fabric.launch()
-    return fabric
+        files.write_weights(path, student.state_dict(), student.config, _record(settings, len(settings.stages) - 1))
+    fabric.barrier()
+    return path
 
 
 class _Run:
     """One stage: model, optimizer, averaged weights, and the step they stand at."""
 
-    def __init__(self, settings: TrainingConfig, number: int, stage: Stage, previous: Path | None, out: Path, fabric: Fabric):
-        self.settings, self.number, self.stage, self.out, self.fabric = settings, number, stage, out, fabric
+    def __init__(
+        self,
+        settings: TrainingConfig,
+        number: int,
+        previous: Path | None,
+        files: RunFiles,
+        fabric: Fabric,
+        saved: dict | None,
+    ):
+        self.settings, self.number, self.files, self.fabric = settings, number, files, fabric
+        self.stage: Stage = settings.stages[number]
         self.network: CKDConfig = preset(settings.preset)
         torch.manual_seed(settings.seed + number)
-        self.model = _build_model(stage, self.network, previous).to(memory_format=torch.channels_last).train()
-        head, branch = [], []
-        if stage.name == "eliminate":
-            head = freeze_all_but_head(self.model)
-        else:
-            for name, parameter in self.model.named_parameters():
-                (head if "box_head" in name else branch).append(parameter)
-        groups = [{"params": head, "lr": stage.lr_head}, {"params": branch, "lr": stage.lr_branch}]
-        self.optimizer = torch.optim.AdamW(
-            [g for g in groups if g["params"]], weight_decay=stage.weight_decay, betas=(0.9, 0.98)
-        )
-        for group in self.optimizer.param_groups:
-            group["peak"] = group["lr"]
-        self.average = copy.deepcopy(self.model).requires_grad_(False).to(fabric.device)
-        self.wrapped, self.optimizer = fabric.setup(self.model, self.optimizer)
-        self.step = 0
-        self._resume()
+        model = build_model(self.stage, self.network, previous).to(memory_format=torch.channels_last).train()
+        self.average = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
+        if fabric.world_size > 1 and settings.sync_batch_norm:
+            model = share_batch_norm(model)
+        head, branch = _parameters(model, self.stage)
+        groups = [{"params": head, "lr": self.stage.lr_head}, {"params": branch, "lr": self.stage.lr_branch}]
+        groups = [group for group in groups if group["params"]]
+        self.peaks = [group["lr"] for group in groups]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
+        self.model, self.step, self.best = model, 0, -1.0
+        self.wrapped, self.optimizer = fabric.setup(model, optimizer)
+        if saved is not None:
+            self._resume(saved)
 
-    # -- saving and resuming ---------------------------------------------------------------------------------------
-
-    def _resume(self) -> None:
-        file = self.out / "last.pt"
-        if not file.exists():
-            return
-        saved = torch.load(file, map_location=self.fabric.device, weights_only=True)
-        if saved["stage"] != self.stage.name:
-            return
+    def _resume(self, saved: dict) -> None:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.step = saved["step"]
+        self.fabric.strategy.precision.load_state_dict(saved["scaler"])
+        self.step, self.best = saved["step"], saved["best"]
 
     def _save(self) -> None:
         state = {
-            "stage": self.stage.name,
-            "step": self.step,
+            "best": self.best,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
         }
-        if not self.fabric.is_global_zero:
-            return
-        with replacing(self.out / "last.pt") as file:
-            torch.save(state, file)
+        if self.fabric.is_global_zero:
+            self.files.write_last(self.stage.name, self.step, state)
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def go(self, result: Path) -> None:
-        stage, settings = self.stage, self.settings
-        log = SummaryWriter(str(self.out / "tensorboard" / stage.name), purge_step=self.step)
-        seed = settings.seed * 1000 + self.number
-        samples = SampleSet(settings.samples, self.network, seed, stage.steps * stage.batch)
-        loader = DataLoader(
-            samples,
-            batch_size=stage.batch // self.fabric.world_size,
-            sampler=self._share(),
-            num_workers=settings.workers,
-            worker_init_fn=_one_thread,
-            collate_fn=default_collate,
-            prefetch_factor=4 if settings.workers else None,
-            drop_last=True,
-            generator=torch.Generator(),  # else the loader would draw from the model's random numbers
-        )
-        started, first = time.monotonic(), self.step
-        with _progress(self.fabric.is_global_zero) as progress:
-            task = progress.add_task(stage.name, total=stage.steps, completed=self.step, figures="")
+    def go(self) -> None:
+        """Train to the last step, and leave the stage's result."""
+        stage, settings, fabric = self.stage, self.settings, self.fabric
+        log = self.files.folder / "tensorboard" / stage.name
+        loader = make_loader(settings, self.number, self.step, fabric)
+        stopping = False
+        with (
+            StopRequest() as stop,
+            Report(log, stage.name, self.step, stage.steps, stage.batch, fabric.is_global_zero) as report,
+        ):
             for batch in loader:
-                figures = self._train_step(batch)
+                figures, stopping = self._train_step(batch, stop.asked)
                 self.step += 1
-                if self.step % settings.log_every == 0 or self.step == stage.steps:
-                    figures = {name: float(value) for name, value in figures.items()}
-                    for name, value in figures.items():
-                        log.add_scalar(name, value, self.step)
-                    rate = (self.step - first) * stage.batch / (time.monotonic() - started)
-                    log.add_scalar("samples_per_second", rate, self.step)
-                    text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-                    progress.update(task, figures=f"{text}  {rate:.0f} samples/s")
-                    if not progress.console.is_terminal and self.fabric.is_global_zero:
-                        progress.console.print(f"{stage.name} {self.step}/{stage.steps}  {text}  {rate:.0f} samples/s")
-                progress.update(task, completed=self.step)
-                if self.step % settings.checkpoint_every == 0:
+                last = self.step == stage.steps
+                if last or self.step % settings.log_every == 0:
+                    report.figures(self.step, self._of_all(figures))
+                if settings.validation and (last or self.step % settings.validation.every == 0):
+                    report.validation(self.step, self._validate())
+                if not last and (stopping or self.step % settings.checkpoint_every == 0):
                     self._save()
-        log.close()
-        if not self.fabric.is_global_zero:
-            return
-        record = {"stage": stage.name, "samples_seen": stage.steps * stage.batch, **_record(settings, self.number)}
-        save_checkpoint(result, self.average.state_dict(), self.network, record)
+                if stopping and not last:
+                    raise Interrupted(stage.name, self.step, stage.steps, self.files.last)
+                report.step(self.step)
+        result = self.files.result(stage.name)
+        if fabric.is_global_zero:
+            self._write(result, self.average.state_dict(), self.network)
+        if stopping:
+            raise Interrupted(stage.name, self.step, stage.steps, result)
 
-    def _share(self) -> list[int]:
-        """The indices of this process's samples: its part of every batch, so that one process sees what many do."""
-        batch, (world, rank) = self.stage.batch, (self.fabric.world_size, self.fabric.global_rank)
-        part = batch // world
-        return [i * batch + rank * part + j for i in range(self.step, self.stage.steps) for j in range(part)]
-
-    def _train_step(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        stage = self.stage
-        share = min(1.0, (self.step + 1) / max(1, stage.warmup))
-        progress = max(0.0, (self.step - stage.warmup) / max(1, stage.steps - stage.warmup))
-        fall = stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * share * fall
+    def _train_step(self, batch: dict[str, Tensor], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
+        """One optimizer step. Returns the own part's figures, and whether any process was asked to stop."""
+        stage, fabric = self.stage, self.fabric
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * _rate(stage, self.step)
         # Drawn from the step: a resumed run needs no memory of its random numbers.
-        torch.manual_seed((self.settings.seed * 100 + self.number) * 10**6 + self.step)
-        inputs = prepare(batch, self.network, self.fabric.device)
-        loss, figures = _LOSSES[stage.name](self.wrapped, inputs, stage)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss of stage '{stage.name}' is {loss.item()} at step {self.step}: lower the learning rate; "
-                f"'{self.out / 'last.pt'}' holds the last good state"
-            )
+        seed = (self.settings.seed * 100 + self.number) * 10**6 + self.step
+        torch.manual_seed(seed * fabric.world_size + fabric.global_rank)
+        inputs = prepare(batch, self.network, fabric.device)
+        loss, figures = LOSSES[stage.name](self.wrapped, inputs, stage, self._keep_mask(seed))
+        # One for all, so that no process waits for another that has given up.
+        whole = mean_over_processes(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
+        if not torch.isfinite(whole[0]):
+            self._give_up(f"the loss of stage '{stage.name}' is {whole[0].item()}")
         self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        figures["gradient"] = nn.utils.clip_grad_norm_(trained, stage.clip)
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=stage.clip, error_if_nonfinite=False)
+        if not torch.isfinite(norm) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
+            self._give_up(f"the gradient of stage '{stage.name}' is {norm.item()}")
         self.optimizer.step()
+        self._update_average()
+        return figures | {"gradient": norm}, bool(whole[1] > 0)
+
+    def _give_up(self, what: str) -> None:
+        state = f"'{self.files.last}' holds the last good state" if self.files.last.exists() else "nothing is saved yet"
+        raise FloatingPointError(f"{what} at step {self.step}: lower the learning rate; {state}")
+
+    def _keep_mask(self, seed: int) -> Tensor | None:
+        """This process's part of the mask (B, Nx) of the whole batch."""
+        stage, fabric = self.stage, self.fabric
+        if stage.name != "distil" or not stage.hidden:
+            return None
+        generator = torch.Generator().manual_seed(seed)
+        whole = random_keep_mask(stage.batch, self.network.search_grid**2, stage.hidden, generator)
+        return whole.chunk(fabric.world_size)[fabric.global_rank].to(fabric.device)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(value, 1 - decay)
-                else:
-                    mean.copy_(value)
-        return figures
+        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - decay)
+            else:
+                mean.copy_(value)
+
+    def _of_all(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        return dict(zip(figures, mean_over_processes(torch.stack(list(figures.values()))).tolist(), strict=True))
+
+    def _validate(self) -> float:
+        """Success AUC of the averaged weights; those of the best so far are kept."""
+        tracker = tracker_of(self.average)
+        auc = validate(tracker, self.settings.validation, self.fabric)
+        if auc > self.best:
+            self.best = auc
+            if self.fabric.is_global_zero:
+                self._write(self.files.best, tracker.state_dict(), self.network, {"step": self.step, "auc": auc})
+        return auc
+
+    def _write(self, path: Path, state: dict[str, Tensor], config: CKDConfig, validation: dict | None = None) -> None:
+        record = {"stage": self.stage.name, "samples_seen": self.step * self.stage.batch}
+        if validation:
+            record["validation"] = validation
+        self.files.write_weights(path, state, config, record | _record(self.settings, self.number))
 
 
-def prepare(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) -> dict[str, Tensor]:
-    """A collated batch -> normalised crops (B, 3, S, S); an absent modality is all zero, the mean colour."""
-    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-    mean = torch.tensor(network.mean, device=device).view(3, 1, 1) * 255
-    std = torch.tensor(network.std, device=device).view(3, 1, 1) * 255
-    inputs = {name: batch[name] for name in ("template_box", "box", "present", "positive")}
-    for name in ("template_rgb", "search_rgb", "template_tir", "search_tir"):
-        image = batch[name].permute(0, 3, 1, 2) if name.endswith("rgb") else batch[name][:, None].expand(-1, 3, -1, -1)
-        image = image.float().contiguous(memory_format=torch.channels_last)
-        there = batch["present"][:, 0 if name.endswith("rgb") else 1]
-        inputs[name] = (image - mean) / std * there.view(-1, 1, 1, 1)
-    return inputs
+def _parameters(model: nn.Module, stage: Stage) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Those that learn: of the heads, of the branches."""
+    if stage.name == "eliminate":
+        return freeze_all_but_head(model), []
+    named = list(model.named_parameters())
+    return [p for name, p in named if "box_head" in name], [p for name, p in named if "box_head" not in name]
 
 
-def _pretrain_loss(model: SingleModalityTracker, inputs: dict[str, Tensor], stage: Stage):
-    """Every modality that is there is a sample of its own."""
-    rgb, tir = inputs["present"][:, 0], inputs["present"][:, 1]
-
-    def both(a: str, b: str) -> Tensor:
-        return torch.cat([inputs[a][rgb], inputs[b][tir]])
-
-    maps = model(
-        both("template_rgb", "template_tir"), both("search_rgb", "search_tir"), both("template_box", "template_box")
-    )
-    loss = tracking_loss(maps, both("box", "box"), both("positive", "positive"), stage.regression)
-    return loss.total, {"loss": loss.total.detach(), "focal": loss.focal.detach(), "iou": loss.iou.detach()}
-
-
-def _distil_loss(model: CKDDistillation, inputs: dict[str, Tensor], stage: Stage):
-    batch, tokens = len(inputs["box"]), model.config.search_grid**2
-    keep = random_keep_mask(batch, tokens, stage.hidden, inputs["box"].device) if stage.hidden else None
-    out = model(*_crops(inputs), keep_mask=keep)
-    loss = distillation_loss(
-        out,
-        inputs["box"],
-        inputs["positive"],
-        stage.regression,
-        stage.style_weight,
-        stage.content_weight,
-        inputs["present"],
-    )
-    figures = {
-        "loss": loss.total,
-        "focal": loss.student.focal,
-        "iou": loss.student.iou,
-        "teacher_iou": (loss.teacher_rgb.iou + loss.teacher_tir.iou) / 2,
-        "style": loss.style,
-        "content": loss.content,
-    }
-    return loss.total, {name: value.detach() for name, value in figures.items()}
-
-
-def _eliminate_loss(model: CKDStudent, inputs: dict[str, Tensor], stage: Stage):
-    loss = tracking_loss(
-        model(*_crops(inputs)).prediction, inputs["box"], inputs["positive"], stage.regression
-    )
-    return loss.total, {"loss": loss.total.detach(), "focal": loss.focal.detach(), "iou": loss.iou.detach()}
-
-
-_LOSSES = {"pretrain": _pretrain_loss, "distil": _distil_loss, "eliminate": _eliminate_loss}
-
-
-def _crops(inputs: dict[str, Tensor]) -> list[Tensor]:
-    return [inputs[n] for n in ("template_rgb", "template_tir", "search_rgb", "search_tir", "template_box")]
-
-
-def _build_model(stage: Stage, network: CKDConfig, previous: Path | None) -> nn.Module:
-    """The stage's network, started from the stage before it."""
-    state = load_checkpoint(previous)[0] if previous else None
-    if stage.name == "pretrain":
-        tracker = SingleModalityTracker(network)
-        if state is not None:
-            load_weights(tracker, state)
-        return tracker
-    if stage.name == "distil":
-        if state is None:
-            return CKDDistillation(network)
-        tracker = SingleModalityTracker(network)
-        load_weights(tracker, state)
-        return CKDDistillation.from_pretrained(tracker)
-    student = CKDStudent(network)
-    if state is not None:
-        load_weights(student, {name: value for name, value in state.items() if name in student.state_dict()})
-    return student
+def _rate(stage: Stage, step: int) -> float:
+    """The learning rate of a step as a share of its peak."""
+    rise = min(1.0, (step + 1) / max(1, stage.warmup))
+    progress = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
+    return rise * (stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def _record(settings: TrainingConfig, number: int) -> dict:
     """The stages run so far, as the weights' training record (data folders by name only)."""
-    samples = {
-        name: Path(value).name if isinstance(value, Path) else value for name, value in asdict(settings.samples).items()
-    }
-    stages = [asdict(stage) for stage in settings.stages[: number + 1]]
-    return json.loads(json.dumps({"seed": settings.seed, "ema": settings.ema, "samples": samples, "stages": stages}))
-
-
-def _one_thread(_: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-def _progress(shown: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
-        disable=not shown,
-    )
+    stages: Iterable[dict] = [asdict(stage) for stage in settings.stages[: number + 1]]
+    record = {"seed": settings.seed, "ema": settings.ema, "samples": sample_record(settings.samples), "stages": stages}
+    return json.loads(json.dumps(record))

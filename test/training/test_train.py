@@ -1,81 +1,205 @@
+import dataclasses
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-import yaml
 
 torch = pytest.importorskip("torch")
 
+import micro
+from micro import STAGES, write
+
 from ckd_ros.network.checkpoint import load_checkpoint
+from ckd_ros.network.config import PRESETS
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config
+from ckd_ros.training.stopping import Interrupted
 
-STAGES = [{"name": name, "steps": 4, "batch": 2, "lr_head": 1e-3, "lr_branch": 1e-3, "regression": "dense"}
-          for name in ("pretrain", "distil", "eliminate")]  # fmt: skip
-
-
-def write(path, **changes):
-    settings = {
-        "preset": "tiny-mce", "seed": 1, "workers": 0, "checkpoint_every": 2, "log_every": 2,
-        "samples": {"weights": {"procedural": 1.0}}, "stages": STAGES, **changes,
-    }  # fmt: skip
-    path.write_text(yaml.safe_dump(settings))
-    return path
+VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
 
 
-def test_a_run_that_was_stopped_and_resumed_gives_the_same_weights(tmp_path, monkeypatch):
-    config = write(tmp_path / "config.yaml")
-    straight = load_checkpoint(loop.train(config, out=tmp_path / "straight"))[0]
+@pytest.fixture(autouse=True)
+def presets(monkeypatch):
+    for name, config in micro.MICRO.items():
+        monkeypatch.setitem(PRESETS, name, config)
 
-    class Stopped(Exception):
-        pass
 
-    steps = 0
-    train_step = loop._Run._train_step
+def after_step(monkeypatch, step, act):
+    """Do something when that many steps are done, counted over all stages."""
+    train_step, steps = loop._Run._train_step, 0
 
-    def interrupted(self, batch):
+    def counted(run, *args):
         nonlocal steps
         steps += 1
-        if steps in (4, 8):  # in the middle of two stages, one step after a checkpoint
-            raise Stopped
-        return train_step(self, batch)
+        result = train_step(run, *args)
+        if steps == step:
+            act()
+        return result
 
-    monkeypatch.setattr(loop._Run, "_train_step", interrupted)
-    for _ in range(2):
-        with pytest.raises(Stopped):
+    monkeypatch.setattr(loop._Run, "_train_step", counted)
+
+
+# -- stopping and going on ------------------------------
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop():
+    raise Stopped
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16"])
+def test_a_run_that_was_stopped_and_resumed_gives_the_same_weights(tmp_path, precision):
+    config = write(tmp_path / "config.yaml", precision=precision, validation=VALIDATION)
+    straight = load_checkpoint(loop.train(config, out=tmp_path / "straight"))[0]
+    for step in (3, 5):  # in the middle of two stages, one step after a checkpoint
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+            after_step(patch, step, stop)
             loop.train(config, out=tmp_path / "resumed")
     resumed = load_checkpoint(loop.train(config, out=tmp_path / "resumed"))[0]
-    assert steps > 9
     for name, value in straight.items():
         assert torch.equal(value, resumed[name]), name
+    best = [load_checkpoint(tmp_path / run / "best.safetensors") for run in ("straight", "resumed")]
+    assert best[0][2]["validation"] == best[1][2]["validation"]
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, monkeypatch):
+    config = write(tmp_path / "config.yaml")
+    after_step(monkeypatch, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted, match="step 4 of 4|step 3 of 4.*last.pt.*the same command"):
+        loop.train(config, out=tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert (saved["stage"], saved["step"]) in {("pretrain", 3), ("pretrain", 2)}
+    assert loop.train(config, out=tmp_path / "run").exists()
+
+
+# -- what can go wrong, each with the last good checkpoint intact ------------------------------
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
     config = write(tmp_path / "config.yaml", stages=STAGES[:1])
-    pretrain = loop._pretrain_loss
+    pretrain, calls = loop.LOSSES["pretrain"], []
 
-    def explode(model, inputs, stage):
-        loss, figures = pretrain(model, inputs, stage)
-        explode.calls += 1
-        return (loss * float("nan") if explode.calls == 4 else loss), figures
+    def explode(*args):
+        loss, figures = pretrain(*args)
+        calls.append(1)
+        return (loss * float("nan") if len(calls) == 4 else loss), figures
 
-    explode.calls = 0
-    monkeypatch.setitem(loop._LOSSES, "pretrain", explode)
-    with pytest.raises(FloatingPointError, match="learning rate"):
+    monkeypatch.setitem(loop.LOSSES, "pretrain", explode)
+    with pytest.raises(FloatingPointError, match="lower the learning rate; .*last.pt"):
         loop.train(config, out=tmp_path / "run")
     saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
     assert saved["step"] == 2
     assert all(torch.isfinite(v).all() for v in saved["model"].values())
 
 
-def test_training_learns(tmp_path):
+def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
+    """A limit on the size of files stands in for the disk: the system refuses to write on, as when it is full."""
+    config, last = write(tmp_path / "config.yaml", stages=STAGES[:1]), tmp_path / "run" / "last.pt"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    after_step(monkeypatch, 3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1])))
+    try:
+        with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written .*make room on the disk"):
+            loop.train(config, out=tmp_path / "run")
+        kept = last.read_bytes()
+        with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written"):
+            loop.train(config, out=tmp_path / "run")
+        with pytest.raises(OSError, match="'.*last.pt' could not be written .*the former one is untouched"):
+            loop.train(write(tmp_path / "config.yaml", stages=STAGES[:1], checkpoint_every=1), out=tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert last.read_bytes() == kept
+    assert {path.name for path in last.parent.iterdir()} == {"last.pt", "tensorboard"}
+    assert loop.train(config, out=tmp_path / "run").exists()
+
+
+def test_a_folder_of_another_run_is_left_alone(tmp_path):
+    loop.train(write(tmp_path / "a.yaml", stages=STAGES[:1]), out=tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
+    for changes in ({"preset": "micro-exact", "stages": STAGES[:1]}, {"stages": STAGES[:2]}):
+        with pytest.raises(ValueError, match="last.pt' belongs to a run of preset 'micro' with the stages pretrain, "):
+            loop.train(write(tmp_path / "b.yaml", **changes), out=tmp_path / "run")
+    (tmp_path / "run" / "last.pt").unlink()
+    with pytest.raises(ValueError, match="'.*pretrain.safetensors' belongs to.*'micro'.*'micro-exact'.*another --out"):
+        loop.train(write(tmp_path / "b.yaml", preset="micro-exact"), out=tmp_path / "run")
+    assert all(path.read_bytes() == content for path, content in before.items() if path.exists())
+
+
+def test_a_damaged_checkpoint_is_named_and_kept(tmp_path):
+    config, last = write(tmp_path / "config.yaml", stages=STAGES[:1]), tmp_path / "run" / "last.pt"
+    last.parent.mkdir()
+    for content in (b"", b"nonsense", b"PK\x03\x04 cut off"):
+        last.write_bytes(content)
+        with pytest.raises(ValueError, match="'.*last.pt' is damaged .*remove it"):
+            loop.train(config, out=tmp_path / "run")
+        assert last.read_bytes() == content
+
+
+def test_an_out_that_is_no_folder_is_named(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(OSError) as error:
+        loop.train(write(tmp_path / "config.yaml"), out=tmp_path / "run")
+    assert error.value.filename == tmp_path / "run" or error.value.filename == str(tmp_path / "run")
+
+
+def test_a_start_that_is_missing_is_named(tmp_path):
+    config = write(tmp_path / "config.yaml", start=str(tmp_path / "absent.safetensors"))
+    with pytest.raises(FileNotFoundError, match="absent.safetensors"):
+        loop.train(config, out=tmp_path / "run")
+
+
+def test_an_empty_data_set_is_named(tmp_path):
+    for folder in ("rgb", "tir"):
+        (tmp_path / "pairs" / folder).mkdir(parents=True)
+    config = write(tmp_path / "config.yaml", samples={"pairs": "pairs"})
+    with pytest.raises(FileNotFoundError, match="no train pair .*pairs"):
+        loop.train(config, tmp_path, tmp_path / "run")
+
+
+# -- learning ------------------------------------------------------------------------------------------------------------
+
+
+def test_training_learns(tmp_path, monkeypatch):
     """A few dozen steps on one kind of sample must find the target more often than chance does."""
-    stage = {"name": "pretrain", "steps": 40, "batch": 12, "lr_head": 1e-3, "lr_branch": 1e-3, "regression": "dense"}
-    stage |= {"clip": 5.0, "weight_decay": 0.05}
-    seen = []
-    train_step = loop._Run._train_step
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Run, "_train_step", lambda s, b: seen.append(train_step(s, b)) or seen[-1])
-        loop.train(write(tmp_path / "config.yaml", stages=[stage, STAGES[1]]), out=tmp_path / "run")
-    focal = [float(figures["focal"]) for figures in seen[:40]]
-    assert sum(focal[-10:]) < 0.85 * sum(focal[:10])
+    stage = {"name": "pretrain", "steps": 60, "batch": 16, "lr_head": 4e-3, "lr_branch": 4e-3, "regression": "dense"}
+    losses, train_step = [], loop._Run._train_step
+
+    def recording(*args):
+        figures, stopping = train_step(*args)
+        losses.append(float(figures["loss"]))
+        return figures, stopping
+
+    monkeypatch.setattr(loop._Run, "_train_step", recording)
+    config = write(tmp_path / "config.yaml", stages=[{**stage, "clip": 5.0}], log_every=60, checkpoint_every=60)
+    loop.train(config, out=tmp_path / "run")
+    assert sum(losses[-10:]) < 0.85 * sum(losses[:10])
+
+
+def test_validation_keeps_the_student_that_tracks_best(tmp_path, monkeypatch):
+    aucs = iter([0.2, 0.6, 0.5])
+    monkeypatch.setattr(loop, "validate", lambda *_: next(aucs))
+    stages = [{**STAGES[1], "steps": 6}]
+    loop.train(write(tmp_path / "config.yaml", stages=stages, validation=VALIDATION), out=tmp_path / "run")
+    state, config, record = load_checkpoint(tmp_path / "run" / "best.safetensors")
+    assert record["validation"] == {"step": 4, "auc": 0.6}
+    assert config.preset == "micro"
+    assert state.keys() == load_checkpoint(tmp_path / "run" / "student.safetensors")[0].keys()
+
+
+def test_the_average_can_be_switched_off(tmp_path):
+    loop.train(write(tmp_path / "config.yaml", ema=0, checkpoint_every=2), out=tmp_path / "run")
+    saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    assert all(torch.equal(saved["model"][name], value) for name, value in saved["average"].items())
+
+
+# -- settings ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -85,8 +209,13 @@ def test_training_learns(tmp_path):
         ({"stages": []}, "at least one stage"),
         ({"stages": [{"name": "finetune", "steps": 1}]}, "stage 'finetune' is unknown"),
         ({"stages": [{"name": "distil", "steps": 1, "speed": 2}]}, "unknown Stage setting.*speed"),
+        ({"stages": [{"name": "distil", "steps": 1, "lr_head": "1e-3"}]}, "lr_head is '1e-3', expected a number"),
+        ({"stages": [STAGES[0], STAGES[0]]}, "each name may appear once"),
         ({"preset": "tiny"}, "'eliminate' needs a preset with elimination"),
         ({"learning": 1}, "unknown TrainingConfig setting.*learning"),
+        ({"precision": "fp8"}, "precision 'fp8' is unknown"),
+        ({"validation": {"sequences": 0}}, "validation: .*sequences 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every is 0"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, changes, message):
@@ -94,7 +223,34 @@ def test_bad_settings_are_named(tmp_path, changes, message):
         load_config(write(tmp_path / "config.yaml", **changes))
 
 
-def test_missing_data_is_named(tmp_path):
-    config = write(tmp_path / "config.yaml", samples={"pairs": "roadscene"})
-    with pytest.raises(FileNotFoundError, match="pairs: no folder.*--data"):
+def test_a_file_that_is_not_yaml_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(ValueError, match="config.yaml' is not YAML"):
+        load_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("block", ["samples", "validation"])
+def test_missing_data_is_named(tmp_path, block):
+    config = write(tmp_path / "config.yaml", **{block: {"pairs": "roadscene"}})
+    with pytest.raises(FileNotFoundError, match="no folder.*roadscene.*--data"):
         load_config(config, tmp_path)
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "config" / "training").glob("*.yaml")))
+def test_every_training_file_that_comes_with_the_package_can_be_read(file, tmp_path, monkeypatch):
+    if file.stem == "ablation":
+        pytest.skip("a budget whose variants benchmarks/ablation.py makes, each with its preset")
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)  # no data here
+    settings = load_config(file, tmp_path)
+    assert dataclasses.asdict(settings)["stages"]
+
+
+def test_the_command_line_prints_one_line(tmp_path):
+    config = write(tmp_path / "config.yaml", preset="tiny", stages=STAGES[:1])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "last.pt").write_bytes(b"nonsense")
+    command = [sys.executable, "-m", "ckd_ros.cli", "train", str(config), "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ckd: error: '") and "is damaged" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

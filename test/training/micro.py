@@ -1,0 +1,63 @@
+"""Networks and training files small enough for a test; as a program, a training whose losses are recorded.
+
+    torchrun --standalone --nproc-per-node 2 micro.py CONFIG OUT RECORD
+"""
+
+import sys
+from dataclasses import replace
+
+import torch
+import yaml
+
+from ckd_ros.network.config import PRESETS, preset
+from ckd_ros.training import train as loop
+from ckd_ros.training.processes import mean_over_processes
+
+_MICRO = replace(
+    preset("tiny-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
+    elimination_blocks=(1,), head_channels=(12, 8), neck_dim=16,
+)  # fmt: skip
+#: `micro-exact` has no drop path, whose random numbers are each process's own.
+MICRO = {c.preset: c for c in (_MICRO, replace(_MICRO, preset="micro-exact", drop_path=0.0))}
+
+STAGES = [
+    {"name": name, "steps": 4, "batch": 4, "lr_head": 1e-3, "lr_branch": 1e-3, "regression": "dense"}
+    for name in ("pretrain", "distil", "eliminate")
+]
+
+
+def write(path, **changes):
+    """A training file at `path`."""
+    settings = {
+        "preset": "micro", "seed": 1, "workers": 0, "checkpoint_every": 2, "log_every": 2, "precision": "fp32",
+        "samples": {"weights": {"procedural": 1.0}}, "stages": STAGES, **changes,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def recorded(config, out) -> list[dict]:
+    """Train, and give every step's loss and norm of the gradient over the whole batch, and its gradients."""
+    steps, train_step = [], loop._Run._train_step
+
+    def recording(run, *args):
+        figures, stopping = train_step(run, *args)
+        gradients = {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}
+        whole = {name: float(mean_over_processes(figures[name])) for name in ("loss", "focal", "iou", "gradient")}
+        steps.append({"figures": whole, "gradients": gradients})
+        return figures, stopping
+
+    loop._Run._train_step = recording
+    try:
+        loop.train(config, out=out)
+    finally:
+        loop._Run._train_step = train_step
+    return steps
+
+
+if __name__ == "__main__":
+    PRESETS.update(MICRO)
+    config, out, record = sys.argv[1:]
+    steps = recorded(config, out)
+    if torch.distributed.get_rank() == 0:
+        torch.save(steps, record)
