@@ -2,10 +2,9 @@
 
     python benchmarks/ablation.py --data DIR --tracker PRETRAIN.safetensors --out runs/ablation
 
-DIR holds `roadscene/`, `drone_thermal/`, `drone_visible/`; PRETRAIN is a single-modality tracker, from which all start
-(`pretrain.safetensors` of `ckd train config/training/tiny.yaml`). A run that was stopped goes on: what lies in the
-folder is not made again. It leaves there `ablation.md` (tables), `ablation.json` (every figure) and `gap.png` (the
-modality gap over the training).
+DIR holds `roadscene/`; PRETRAIN is a single-modality tracker, from which all start (`pretrain.safetensors` of
+`ckd train config/training/tiny.yaml`). A run that was stopped goes on: what lies in the folder is not made again. It
+leaves there `ablation.md` (tables), `ablation.json` (every figure) and `gap.png` (the modality gap over the training).
 
 The variants are a table (`VARIANTS`), the budget a file (`config/training/ablation.yaml`), the loop is `ckd train`'s.
 """
@@ -301,7 +300,7 @@ def _costs(out: Path, rounds: int = 100) -> dict[str, dict[str, float]]:
         student = _student(out / name)
         example = example_inputs(student.config)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            student(*example)
+            student.predict(*example)
         costs[name] = {
             "gmacs": counter.get_total_flops() / 2e9,
             "mparameters": sum(p.numel() for p in student.parameters()) / 1e6,
