@@ -176,6 +176,8 @@ class DataSetConfig:
 
     def __post_init__(self) -> None:
         check_not_negative(self, "weight")
+        if self.kind == "videos":
+            raise ValueError(f"'{self.root}': videos of one modality belong to thermal_videos or visible_videos")
         if self.max_gap < 1:
             raise ValueError(f"data set '{self.root}': max_gap is {self.max_gap}, expected at least 1 frame")
         if self.thermal_crop not in THERMAL_CROPS:
@@ -268,6 +270,8 @@ def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None
         values["augmentation"] = AUGMENTATIONS[augmentation]
     else:
         values["augmentation"] = build(AugmentationConfig, augmentation)
+    if not isinstance(values.get("datasets", []), list):
+        raise ValueError(f"datasets is {values['datasets']!r}, expected a list of 'kind: ..., root: ...'")
     sets = [build(DataSetConfig, entry) for entry in values.get("datasets", ())]
     values["datasets"] = [build(DataSetConfig, {**vars(s), "root": folder(s.kind, s.root)}) for s in sets]
     return build(SampleConfig, values)

@@ -11,11 +11,13 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.geometry import crop_window, index_matrix
 
@@ -39,6 +41,7 @@ class VideoBank:
 
     Raises:
         FileNotFoundError: if the folder holds no labelled video.
+        ValueError: if no video can be read and shows its target; one that cannot is named in a warning and left out.
     """
 
     def __init__(self, folder: str | Path, thermal: bool, cache: str | Path):
@@ -64,24 +67,19 @@ class VideoBank:
 def _build(videos: list[Path], thermal: bool, store: Path) -> None:
     images, boxes, clips = [], [], []
     for clip, file in enumerate(videos):
-        truth = np.genfromtxt(file.with_suffix(".csv"), delimiter=",", skip_header=1).reshape(-1, 4)
-        capture = cv2.VideoCapture(str(file))
-        for number, box in enumerate(truth):
-            if not capture.grab():
-                break
-            if number % STRIDE or not (np.isfinite(box).all() and min(box[2:]) >= 3):
-                continue
-            ok, frame = capture.retrieve()
-            if not ok:
-                break
-            window = crop_window(box, max(WINDOW_FACTOR, SIZE / 2 / np.sqrt(box[2] * box[3])))
-            matrix = index_matrix(window.matrix(SIZE))[:2]
-            flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
-            image = cv2.warpAffine(frame, matrix, (SIZE, SIZE), flags=flags)
-            images.append(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if thermal else cv2.COLOR_BGR2RGB))
-            boxes.append(window.to_fraction(box) * SIZE)
-            clips.append(clip)
-        capture.release()
+        try:
+            windows = list(_windows(file, thermal))
+        except ValueError as error:
+            log.warning("left out: %s", error)
+            continue
+        images += [image for image, _ in windows]
+        boxes += [box for _, box in windows]
+        clips += [clip] * len(windows)
+    if not images:
+        raise ValueError(
+            f"none of the {len(videos)} videos in '{videos[0].parent}' can be read and shows its target: expected "
+            f"NAME.mp4 with NAME.csv, a header x,y,w,h and one box a frame"
+        )
     store.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=store.parent))
     try:
@@ -92,3 +90,30 @@ def _build(videos: list[Path], thermal: bool, store: Path) -> None:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _windows(file: Path, thermal: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Windows and boxes of one video. Raises ValueError naming a file that cannot be read."""
+    truth = read_boxes(file.with_suffix(".csv"))
+    capture = cv2.VideoCapture(str(file))
+    for number, box in enumerate(truth):
+        if not capture.grab():
+            if number == 0:
+                raise ValueError(f"'{file}' is not a video that OpenCV reads: it may be empty or cut short")
+            log.warning("'%s' ends after %d of %d frames with truth", file, number, len(truth))
+            break
+        if number % STRIDE or not (np.isfinite(box).all() and min(box[2:]) >= 3):
+            continue
+        ok, frame = capture.retrieve()
+        if not ok:
+            log.warning("'%s', frame %d cannot be decoded: what follows is left out", file, number)
+            break
+        window = crop_window(box, max(WINDOW_FACTOR, SIZE / 2 / np.sqrt(box[2] * box[3])))
+        matrix = index_matrix(window.matrix(SIZE))[:2]
+        flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
+        image = cv2.warpAffine(frame, matrix, (SIZE, SIZE), flags=flags)
+        yield (
+            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if thermal else cv2.COLOR_BGR2RGB),
+            window.to_fraction(box) * SIZE,
+        )
+    capture.release()
