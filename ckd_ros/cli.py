@@ -173,6 +173,25 @@ def export(
     console().print(f"{out} agrees with PyTorch to {check_export(student, out):.1e}")
 
 
+@app.command
+def quantise(
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]],
+    out: tyro.conf.Positional[New],
+) -> None:
+    """Write an exported student with int8 weights, for CPUs, and check that it finds the same boxes.
+
+    Args:
+        model: the fp32 .onnx file that `export` wrote.
+        out: the int8 .onnx file.
+    """
+    from ckd_ros.evaluation.agreement import checked_agreement
+    from ckd_ros.network.quantise import quantise_onnx
+
+    quantise_onnx(model, out)
+    overlap = checked_agreement(model, out)
+    console().print(f"{out}: {out.stat().st_size / 1e6:.0f} MB, its boxes overlap those of {model} by {overlap:.3f}")
+
+
 @app.command(name="import")
 def import_(
     file: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]],

@@ -142,13 +142,25 @@ def vision_transformer():
     return state | {"pos_embed": torch.randn(1, 197, 12)}
 
 
-@pytest.mark.parametrize("beside", [{}, {"head.weight": torch.zeros(10, 12), "decoder_pos_embed": torch.zeros(3)}])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"head.weight": torch.zeros(10, 12), "head.bias": torch.zeros(10)},
+        {
+            "temporal_pos_embed_x": torch.ones(1, 1, 12),
+            "temporal_pos_embed_z": torch.ones(1, 1, 12),
+            "mask_token": torch.ones(1),
+        },
+    ],
+    ids=["masked autoencoder", "classifier", "DropMAE"],
+)
 def test_a_plain_vision_transformer_becomes_a_tracker_with_a_new_head(tmp_path, beside):
     state = vision_transformer()
     found = read_foreign(written(tmp_path / "mae.pth", {"model": state | beside}), CONFIG)
     assert found.record == {"kind": "single", "source": "mae.pth", "head": "random"}
     load_weights(SingleModalityTracker(CONFIG), found.state)
-    expected = resize_positions(state["pos_embed"][:, 1:], 4)
+    expected = resize_positions(state["pos_embed"][:, 1:], 4) + beside.get("temporal_pos_embed_x", 0)
     torch.testing.assert_close(found.state["backbone.pos_embed_x"], expected)
     again = read_foreign(tmp_path / "mae.pth", CONFIG)
     assert all(torch.equal(value, again.state[name]) for name, value in found.state.items())

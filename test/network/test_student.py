@@ -7,6 +7,7 @@ import torch
 
 from ckd_ros.network.checkpoint import CheckpointError
 from ckd_ros.network.config import preset
+from ckd_ros.network.inference import InferenceStudent
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 CROPS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
@@ -78,6 +79,8 @@ def test_a_shared_student_is_one_branch_that_sees_both_modalities():
     with torch.no_grad():
         for a, b in zip(*(model.eval()(*tiny_inputs()).prediction for model in (shared, two)), strict=True):
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+        for a, b in zip(InferenceStudent(shared)(*tiny_inputs()), two(*tiny_inputs()).prediction, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 def test_a_shared_stem_normalises_both_modalities_by_their_mixture():
