@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import cv2
@@ -27,7 +28,6 @@ import torch
 import tyro
 import yaml
 from ablation_report import report
-from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -108,20 +108,17 @@ def main(
         cv2.setNumThreads(1)
         train(out / variant / "config.yaml", data, out / variant)
         return
-    console = Console()
     for name in VARIANTS:
         _train(name, data, tracker, out, budget, processes)
-    sequences = _render(data / "roadscene", out / f"sequences-{each}x{frames}", each, frames, processes)
-    crops = _held_out_crops(sequences, preset("tiny"))
-    results = {}
-    for name in VARIANTS:
-        results[name] = {
-            "gap": _once(out / name / "gap.json", partial(_final_gap, out / name, crops)),
-            "curve": _once(out / name / "curve.json", partial(_gap_curve, out / name, tracker, crops)),
-            "auc": _once(out / name / f"auc-{each}x{frames}.json", partial(_track, out / name, sequences, processes)),
-        }
-        means = {setting: float(np.mean(values)) for setting, values in results[name]["auc"].items()}
-        console.print(f"{name}: AUC {means}, gap {sum(results[name]['gap']['distance']):.3f}")
+    results: dict[str, dict] = {name: {} for name in VARIANTS}
+    with get_context("spawn").Pool(processes, _one_thread) as pool:
+        sequences = _render(data / "roadscene", out / f"sequences-{each}x{frames}", each, frames, pool)
+        crops = _held_out_crops(sequences, preset("tiny"))
+        for name, result in results.items():
+            folder = out / name
+            result["gap"] = _once(folder / "gap.json", partial(_final_gap, folder, crops))
+            result["curve"] = _once(folder / "curve.json", partial(_gap_curve, folder, tracker, crops))
+            result["auc"] = _once(folder / f"auc-{each}x{frames}.json", partial(_track, folder, sequences, pool))
     for name, cost in _costs(out).items():
         results[name]["cost"] = cost
     report(out, {name: asdict(variant) for name, variant in VARIANTS.items()}, results, budget)
@@ -242,17 +239,16 @@ def _gap_curve(folder: Path, tracker: Path, crops: tuple[Tensor, ...]) -> list[d
 # -- tracking ----------------------------------------------------------------------------------------------------------
 
 
-def _render(pairs: Path, folder: Path, each: int, frames: int, processes: int) -> list[Path]:
+def _render(pairs: Path, folder: Path, each: int, frames: int, pool: Pool) -> list[Path]:
     """The test's sequences as files, `each` of every degradation, no two of the same scene."""
     jobs = []
     for number in range(each * len(DEGRADATIONS)):
         degradation = list(DEGRADATIONS)[number % len(DEGRADATIONS)]
         file = folder / f"{number:03d}-{degradation}.npz"
         jobs.append((file, pairs, degradation, frames, FIRST_SEED + number))
-    with get_context("spawn").Pool(processes, _one_thread) as pool:
-        missing = [job for job in jobs if not job[0].exists()]
-        for _ in track(pool.imap_unordered(_render_one, missing), "render", len(missing)):
-            pass
+    missing = [job for job in jobs if not job[0].exists()]
+    for _ in track(pool.imap_unordered(_render_one, missing), "render", len(missing)):
+        pass
     return [job[0] for job in jobs]
 
 
@@ -261,14 +257,12 @@ def _render_one(job: tuple[Path, Path, str, int, int]) -> None:
     render(composed_sequence(*settings), file)
 
 
-def _track(folder: Path, sequences: list[Path], processes: int) -> dict[str, list[float]]:
+def _track(folder: Path, sequences: list[Path], pool: Pool) -> dict[str, list[float]]:
     """Success AUC of every sequence, with both modalities and with one withheld."""
     model = folder / "student.onnx"
     if not model.exists():
         export_onnx(_student(folder), model)
-    with get_context("spawn").Pool(processes, _one_thread) as pool:
-        results = pool.imap(partial(_track_one, model), sequences)
-        scores = list(track(results, folder.name, len(sequences)))
+    scores = list(track(pool.imap(partial(_track_one, model), sequences), folder.name, len(sequences)))
     return {setting: [score[setting] for score in scores] for setting in SETTINGS}
 
 
