@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -148,7 +149,9 @@ def train(
     """
     from ckd_ros.training.train import train as run
 
-    console().print(f"student: {run(config, data, out)}")
+    result = run(config, data, out)
+    if os.environ.get("RANK", "0") == "0":  # the first of torchrun's processes
+        console().print(f"student: {result}")
 
 
 @app.command
@@ -222,6 +225,8 @@ def _reason(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the package '{error.name}' is missing: training and export need the extra 'train', see README.md"
+    if "Original Traceback" in str(error):  # of a process that makes samples
+        return str(error).strip().splitlines()[-1].split(": ", 1)[-1]
     return str(error)
 
 

@@ -126,13 +126,14 @@ def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, c
         (["track", "simulator:frames=many", "--out", "b.txt"], "frames=many.*int"),
         (["simulate", "OCCUPIED", *SMALL], "not empty"),
         (["export", "absent.safetensors", "a.onnx"], "absent.safetensors"),
+        (["quantise", "absent.onnx", "a.onnx"], "absent.onnx.*ckd export"),
         (["train", "absent.yaml"], "absent.yaml"),
         (["import", "absent.pth", "--preset", "vitb256", "--out", "out"], "absent.pth"),
         (["import", "absent.pth", "--preset", "huge", "--out", "out"], "'huge'.*vitb256-ce"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, monkeypatch, capsys, args, message):
-    if args[0] in ("export", "train", "import"):
+    if args[0] in ("export", "quantise", "train", "import"):
         pytest.importorskip("torch")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "OCCUPIED").mkdir()

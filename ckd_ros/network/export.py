@@ -45,6 +45,7 @@ def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
     return {
         "preset": config.preset,
         "opset": str(OPSET),
+        "precision": "fp32",
         "template_size": str(config.template_size),
         "search_size": str(config.search_size),
         "template_factor": str(config.template_factor),

@@ -39,6 +39,7 @@ class ModelSpec:
         normalisation: mean and std of its inputs.
         uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
         training: the record of how it was trained, empty when there is none.
+        precision: `fp32`, or `int8` for a quantised file.
     """
 
     preset: str
@@ -50,6 +51,7 @@ class ModelSpec:
     normalisation: Normalisation
     uses_box: bool
     training: dict = field(default_factory=dict, hash=False)
+    precision: str = "fp32"
 
     @staticmethod
     def from_session(session: ort.InferenceSession, path: Path) -> ModelSpec:
@@ -79,6 +81,7 @@ class ModelSpec:
                 normalisation=Normalisation(_triple(metadata["mean"]), _triple(metadata["std"])),
                 uses_box="template_box" in inputs,
                 training=training if isinstance(training, dict) else {},
+                precision=metadata.get("precision", "fp32"),
             )
         except ValueError as error:
             raise ValueError(f"model {path} has unreadable metadata: {error}") from error
@@ -142,8 +145,8 @@ class OnnxEngine:
         """One line for logs and diagnostics: provider, model, and what was asked for but is not in use."""
         threads = f", {self.threads} thread{'s' * (self.threads > 1)}" if self.provider == PROVIDERS["cpu"] else ""
         text = (
-            f"{self.path.name} (preset {self.spec.preset}, template {self.spec.template_size} px, "
-            f"search {self.spec.search_size} px, opset {self.spec.opset}) on {self.provider}{threads}, "
+            f"{self.path.name} (preset {self.spec.preset}, template {self.spec.template_size} px, search "
+            f"{self.spec.search_size} px, {self.spec.precision}, opset {self.spec.opset}) on {self.provider}{threads}, "
             f"ONNX Runtime {ort.__version__}"
         )
         return "; ".join([text, *self._notes])

@@ -61,6 +61,7 @@ def test_metadata_says_how_to_feed_the_model(tiny):
     assert found == {
         "preset": "tiny-mce",
         "opset": "18",
+        "precision": "fp32",
         "template_size": "64",
         "search_size": "128",
         "template_factor": "2.0",

@@ -1,0 +1,74 @@
+"""int8: the same interface in a fraction of the size, made from the shipped student."""
+
+from pathlib import Path
+
+import pytest
+
+import ckd_ros
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("torch")
+
+from ckd_ros.network.config import preset
+from ckd_ros.network.quantise import quantise_onnx
+from ckd_ros.tracking import OnnxEngine, default_model
+
+
+@pytest.fixture(scope="module")
+def int8(tmp_path_factory):
+    path = tmp_path_factory.mktemp("quantised") / "tiny-int8.onnx"
+    quantise_onnx(default_model(), path)
+    return path
+
+
+def test_inputs_outputs_and_metadata_are_those_of_the_fp32_file(int8):
+    sessions = [onnxruntime.InferenceSession(path) for path in (default_model(), int8)]
+    inputs, outputs = ([[(i.name, i.shape, i.type) for i in getattr(s, get)()] for s in sessions]
+                       for get in ("get_inputs", "get_outputs"))  # fmt: skip
+    assert inputs[0] == inputs[1]
+    assert outputs[0] == outputs[1]
+    before, after = (session.get_modelmeta().custom_metadata_map for session in sessions)
+    assert after == {**before, "precision": "int8"}
+
+
+def test_the_engine_says_that_it_is_int8(int8):
+    engine = OnnxEngine(int8, ["cpu"], threads=1)
+    assert engine.spec.precision == "int8" and "int8" in engine.describe()
+    assert OnnxEngine(default_model(), ["cpu"], threads=1).spec.precision == "fp32"
+
+
+def test_all_matrices_of_the_transformer_are_int8_and_nothing_else_is(int8):
+    graph = onnx.load(int8).graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    matrices = [weights[n.input[1]] for n in graph.node if n.op_type == "MatMulInteger"]
+    depth = preset(OnnxEngine(int8, ["cpu"], threads=1).spec.preset).depth
+    assert len(matrices) == 2 * depth * 4  # two branches: queries/keys/values, projection, both layers of the MLP
+    assert {m.data_type for m in matrices} == {onnx.TensorProto.INT8}
+    assert sum(n.op_type == "Conv" for n in graph.node) > 10
+    assert int8.stat().st_size < 0.45 * default_model().stat().st_size
+
+
+def test_the_file_names_no_path_of_the_machine_that_wrote_it(int8):
+    content = int8.read_bytes()
+    for path in (Path(ckd_ros.__file__).parents[1], int8.parent, default_model().parent):
+        assert str(path).encode() not in content
+    assert b".py" not in content
+
+
+def test_an_int8_file_is_not_quantised_again_and_stays_as_it_is(int8):
+    before = int8.read_bytes()
+    with pytest.raises(ValueError, match="is int8 already: quantise the fp32 file"):
+        quantise_onnx(int8, int8)
+    assert int8.read_bytes() == before
+
+
+def test_what_is_no_exported_network_is_refused(tmp_path, model_path):
+    with pytest.raises(FileNotFoundError, match="ckd export"):
+        quantise_onnx(tmp_path / "absent.onnx", tmp_path / "out.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    with pytest.raises(ValueError, match="text.onnx is no ONNX file"):
+        quantise_onnx(tmp_path / "text.onnx", tmp_path / "out.onnx")
+    with pytest.raises(ValueError, match="no matrix product with constant weights"):
+        quantise_onnx(model_path, tmp_path / "out.onnx")
+    assert not (tmp_path / "out.onnx").exists()
