@@ -121,7 +121,8 @@ def main(
             result["auc"] = _once(folder / f"auc-{each}x{frames}.json", partial(_track, folder, sequences, pool))
     for name, cost in _costs(out).items():
         results[name]["cost"] = cost
-    report(out, {name: asdict(variant) for name, variant in VARIANTS.items()}, results, budget)
+    variants = {name: asdict(variant) for name, variant in VARIANTS.items()}
+    report(out, variants, results, budget, [file.stem for file in sequences])
 
 
 # -- training ----------------------------------------------------------------------------------------------------------

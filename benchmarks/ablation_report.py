@@ -19,11 +19,16 @@ _HEADER = (
 )
 
 
-def report(out: Path, variants: dict[str, dict], results: dict[str, dict], budget: Path) -> None:
-    """Write `ablation.md`, `ablation.json` and `gap.png` into `out`, and print the tables."""
+def report(out: Path, variants: dict[str, dict], results: dict[str, dict], budget: Path, sequences: list[str]) -> None:
+    """Write `ablation.md`, `ablation.json` and `gap.png` into `out`, and print the tables.
+
+    `results` holds for each variant `auc` (lists of one figure a sequence, in the order of the names `sequences`),
+    `gap`, `curve` and `cost`.
+    """
     figures = {name: _figures(result, results["full"], results["control"]) for name, result in results.items()}
     document = {
         "budget": yaml.safe_load(budget.read_text()),
+        "sequences": sequences,
         "variants": {name: {**variants[name], **figures[name], **results[name]} for name in results},
     }
     stages = {
