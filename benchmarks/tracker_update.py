@@ -1,10 +1,10 @@
-"""Time of `Tracker.update` on 640 x 512 images, as a ratio to NanoTrack run on both modalities in the same run.
+"""Time of `Tracker.update` on 640 x 512 images, in fp32 and int8, beside NanoTrack on both modalities in the same run.
 
-    python benchmarks/tracker_update.py [--peers DIR] [--model FILE] [--threads 2] [--frames 200]
+    python benchmarks/tracker_update.py [--peers DIR] [--models FILE ...] [--threads 2] [--frames 200]
 
-DIR is the folder with NanoTrack's `backbone.onnx` and `head.onnx` (default: `peers/nanotrack` in CKD_ROS_SHARED); where
-there is none, no ratio is printed. The trackers take turns frame by frame, so that what else the machine does meets all
-of them alike.
+The default models are the shipped `tiny.onnx` and `tiny-int8.onnx`. DIR is the folder with NanoTrack's `backbone.onnx`
+and `head.onnx` (default: `peers/nanotrack` in CKD_ROS_SHARED); where there is none, it is left out. The trackers take
+turns frame by frame, so that what else the machine does meets all of them alike: on a busy machine read the ratios.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ from ckd_ros.tracking.tensors import Tensors
 #: Never in doubt, so that every update is one inference: while LOST it is `1 + lost_windows` of them.
 _SURE = ConfidenceConfig(uncertain_below=0.0, tracking_above=0.0, lost_below=0.0)
 _WARM_UP = 10
+_NANO = "NanoTrack, both modalities"
 _PEERS = Path(os.environ.get("CKD_ROS_SHARED", Path(__file__).parents[2] / "shared")) / "peers" / "nanotrack"
+_console = Console(width=140)
 
 
 def main(
     peers: Path = _PEERS,
-    model: Path | None = None,
+    models: tuple[Path, ...] = (),
     threads: int = 2,
     frames: int = 200,
 ) -> None:
@@ -43,32 +45,41 @@ def main(
     pairs = list(sequence.frames())
     pictures = {modality: [bgr_image(pair, modality) for pair in pairs] for modality in MODALITIES}
 
-    engine = OnnxEngine(model or default_model(), threads=threads)
-    tracker = Tracker(engine, config=TrackerConfig(confidence=_SURE))
-    tracker.init(pairs[0], sequence.init_box)
+    trackers = {}
+    for path in models or _shipped():
+        engine = OnnxEngine(path, threads=threads)
+        trackers[f"{path.stem} ({engine.spec.precision})"] = Tracker(engine, config=TrackerConfig(confidence=_SURE))
+        _console.print(engine.describe())
     nano = {modality: OpenCv("Nano", modality, peers) for modality in MODALITIES} if peers.is_dir() else {}
-    for peer in nano.values():
-        peer.init(pairs[0], sequence.init_box)
+    for tracker in (*trackers.values(), *nano.values()):
+        tracker.init(pairs[0], sequence.init_box)
 
-    times: dict[str, list[float]] = defaultdict(list)
+    seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     crop_seconds = _stopwatch(Tensors, "inputs")
     for turn in range(_WARM_UP + frames):
         index = _there_and_back(turn, len(pairs))
-        crop_seconds.clear()
-        result = tracker.update(pairs[index])
-        times["Tracker.update"].append(result.total_s)
-        times["  inference"].append(result.inference_s)
-        times["  crops"].append(sum(crop_seconds))
-        times["  range, decoding, state"].append(result.total_s - result.inference_s - sum(crop_seconds))
-        both = 0.0
+        for name, tracker in trackers.items():
+            crop_seconds.clear()
+            result = tracker.update(pairs[index])
+            crops = sum(crop_seconds)
+            for part, value in (
+                ("update", result.total_s),
+                ("inference", result.inference_s),
+                ("crops", crops),
+                ("range, decoding, state", result.total_s - result.inference_s - crops),
+            ):
+                seconds[name][part].append(value)
+        start = time.perf_counter()
         for modality, peer in nano.items():
-            start = time.perf_counter()
             peer.tracker.update(pictures[modality][index])
-            both += time.perf_counter() - start
         if nano:
-            times["NanoTrack, both modalities"].append(both)
+            seconds[_NANO]["update"].append(time.perf_counter() - start)
+    _report({n: {p: 1e3 * np.array(v[_WARM_UP:]) for p, v in parts.items()} for n, parts in seconds.items()})
 
-    _report(engine, {name: np.array(values[_WARM_UP:]) * 1e3 for name, values in times.items()})
+
+def _shipped() -> list[Path]:
+    fp32 = default_model()
+    return [path for path in (fp32, fp32.with_name(f"{fp32.stem}-int8.onnx")) if path.is_file()]
 
 
 def _there_and_back(turn: int, count: int) -> int:
@@ -92,15 +103,15 @@ def _stopwatch(owner: type, name: str) -> list[float]:
     return seconds
 
 
-def _report(engine: OnnxEngine, milliseconds: dict[str, np.ndarray]) -> None:
-    table = Table("ms", "median", "p95", title=engine.describe())
-    for name, values in milliseconds.items():
-        table.add_row(name, f"{np.median(values):.2f}", f"{np.percentile(values, 95):.2f}")
-    console = Console()
-    console.print(table)
-    if "NanoTrack, both modalities" in milliseconds:
-        ratio = np.median(milliseconds["Tracker.update"] / milliseconds["NanoTrack, both modalities"])
-        console.print(f"Tracker.update takes {ratio:.2f} x the time of NanoTrack on both modalities (median of ratios)")
+def _report(milliseconds: dict[str, dict[str, np.ndarray]]) -> None:
+    table = Table("ms", "median", "p95", *(f"x {name}" for name in milliseconds))
+    for name, parts in milliseconds.items():
+        for part, values in parts.items():
+            cells = [f"{np.median(values):.2f}", f"{np.percentile(values, 95):.2f}"]
+            if part == "update":
+                cells += [f"{np.median(values / other['update']):.2f}" for other in milliseconds.values()]
+            table.add_row(name if part == "update" else f"  {part}", *cells)
+    _console.print(table)
 
 
 if __name__ == "__main__":
