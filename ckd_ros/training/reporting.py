@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from ckd_ros.training.saving import explained
+
 
 class Report:
     """One stage's figures, to be entered. Only the first of several processes shows anything.
@@ -20,7 +22,9 @@ class Report:
     def __init__(self, folder: Path, stage: str, step: int, steps: int, batch: int, shown: bool):
         self.stage, self.steps, self.batch = stage, steps, batch
         self._first, self._started, self._shown = step, time.monotonic(), shown
-        self._log = SummaryWriter(str(folder), purge_step=step) if shown else None
+        self._folder = folder
+        with explained(folder):
+            self._log = SummaryWriter(str(folder), purge_step=step) if shown else None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,7 +43,8 @@ class Report:
     def __exit__(self, *_) -> None:
         self._bar.stop()
         if self._log is not None:
-            self._log.close()
+            with explained(self._folder):
+                self._log.close()
 
     def step(self, step: int) -> None:
         self._bar.update(self._task, completed=step)
@@ -49,8 +54,9 @@ class Report:
         if self._log is None:
             return
         rate = (step - self._first) * self.batch / (time.monotonic() - self._started)
-        for name, value in {**figures, "samples_per_second": rate}.items():
-            self._log.add_scalar(name, value, step)
+        with explained(self._folder):  # it writes in a thread, whose error comes with the next figure
+            for name, value in {**figures, "samples_per_second": rate}.items():
+                self._log.add_scalar(name, value, step)
         text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items()) + f"  {rate:.0f} samples/s"
         self._bar.update(self._task, figures=text)
         if not self._bar.console.is_terminal:
@@ -59,5 +65,6 @@ class Report:
     def validation(self, step: int, auc: float) -> None:
         if self._log is None:
             return
-        self._log.add_scalar("validation_auc", auc, step)
+        with explained(self._folder):
+            self._log.add_scalar("validation_auc", auc, step)
         self._bar.console.print(f"{self.stage} {step}/{self.steps}  validation AUC {auc:.3f}", soft_wrap=True)

@@ -74,22 +74,22 @@ class RunFiles:
     def write_last(self, stage: str, step: int, state: dict) -> None:
         """Raises OSError, and leaves the former file, where it cannot be written."""
         state = {"preset": self._preset, "stages": self._stages, "stage": stage, "step": step, **state}
-        with _explained(self.last), replacing(self.last) as temporary:
+        with explained(self.last), replacing(self.last) as temporary:
             torch.save(state, temporary)
 
     def write_weights(self, path: Path, state: dict[str, Tensor], config: CKDConfig, record: dict) -> None:
         """Raises OSError, and leaves the former file, where it cannot be written."""
-        with _explained(path):
+        with explained(path):
             save_checkpoint(path, state, config, record)
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """One kind of error for all that PyTorch, safetensors and the operating system raise when a disk is full."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        before = "; the former one is untouched" if path.exists() else ""
+        before = f"; the former '{path.name}' is untouched" if path.is_file() else ""
         raise OSError(
             f"'{path}' could not be written ({_first_line(error)}): make room on the disk, then give the same command "
             f"again{before}"

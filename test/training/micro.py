@@ -6,6 +6,8 @@
 import sys
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import torch
 import yaml
 
@@ -26,14 +28,26 @@ STAGES = [
 ]
 
 
-def write(path, **changes):
-    """A training file at `path`."""
+def write(path, samples=None, **changes):
+    """A training file at `path`, and the registered pairs beside it that it learns from."""
     settings = {
         "preset": "micro", "seed": 1, "workers": 0, "checkpoint_every": 2, "log_every": 2, "precision": "fp32",
-        "samples": {"weights": {"procedural": 1.0}}, "stages": STAGES, **changes,
+        "samples": {"pairs": str(pairs(path.parent / "pairs")), "composing": {"real_objects": 1.0}, **(samples or {}),
+                    "weights": {"pasted": 0.5, "in_place": 0.5}}, "stages": STAGES, **changes,
     }  # fmt: skip
     path.write_text(yaml.safe_dump(settings))
     return path
+
+
+def pairs(folder):
+    """A folder of 8 smooth random pairs, of which 6 are to learn from."""
+    rng = np.random.default_rng(0)
+    for modality, channels in (("rgb", 3), ("tir", 1)):
+        (folder / modality).mkdir(parents=True, exist_ok=True)
+        for number in range(8):
+            image = cv2.resize(rng.integers(0, 255, (24, 32, channels), dtype=np.uint8), (160, 120))
+            cv2.imwrite(str(folder / modality / f"a{number}.png"), image)
+    return folder
 
 
 def recorded(config, out) -> list[dict]:

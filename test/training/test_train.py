@@ -43,7 +43,7 @@ def after_step(monkeypatch, step, act):
     monkeypatch.setattr(loop._Run, "_train_step", counted)
 
 
-# -- stopping and going on ------------------------------
+# -- stopping and going on --------------------
 
 
 class Stopped(Exception):
@@ -80,7 +80,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, monkeypatch):
     assert loop.train(config, out=tmp_path / "run").exists()
 
 
-# -- what can go wrong, each with the last good checkpoint intact ------------------------------
+# -- what can go wrong, each with the last good checkpoint intact --------------------
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
@@ -111,7 +111,7 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
         kept = last.read_bytes()
         with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written"):
             loop.train(config, out=tmp_path / "run")
-        with pytest.raises(OSError, match="'.*last.pt' could not be written .*the former one is untouched"):
+        with pytest.raises(OSError, match="'.*last.pt' could not be written .*the former 'last.pt' is untouched"):
             loop.train(write(tmp_path / "config.yaml", stages=STAGES[:1], checkpoint_every=1), out=tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -157,13 +157,13 @@ def test_a_start_that_is_missing_is_named(tmp_path):
 
 def test_an_empty_data_set_is_named(tmp_path):
     for folder in ("rgb", "tir"):
-        (tmp_path / "pairs" / folder).mkdir(parents=True)
-    config = write(tmp_path / "config.yaml", samples={"pairs": "pairs"})
-    with pytest.raises(FileNotFoundError, match="no train pair .*pairs"):
+        (tmp_path / "empty" / folder).mkdir(parents=True)
+    config = write(tmp_path / "config.yaml", {"pairs": "empty"})
+    with pytest.raises(FileNotFoundError, match="no train pair .*empty"):
         loop.train(config, tmp_path, tmp_path / "run")
 
 
-# -- learning ------------------------------------------------------------------------------------------------------------
+# -- learning --------------------
 
 
 def test_training_learns(tmp_path, monkeypatch):
@@ -199,7 +199,7 @@ def test_the_average_can_be_switched_off(tmp_path):
     assert all(torch.equal(saved["model"][name], value) for name, value in saved["average"].items())
 
 
-# -- settings ------------------------------------------------------------------------------------------------------------
+# -- settings --------------------
 
 
 @pytest.mark.parametrize(
