@@ -67,23 +67,23 @@ class Attention(nn.Module):
         self.proj = nn.Linear(config.embed_dim, config.embed_dim)
 
     def forward(self, x: Tensor, query: int | None = None, first: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Attention of the tokens from `first` on to all, (B, N, D) -> (B, N - first, D).
+        """Attention of the tokens from `first` on to all, (..., N, D) -> (..., N - first, D).
 
-        With `query`, also the attention probabilities (B, h, N) of that one token: candidate elimination needs
+        With `query`, also the attention probabilities (..., h, N) of that one token: candidate elimination needs
         this row only, so the N x N matrix need not exist.
         """
-        # heads of queries, keys and values side by side: one transposition for all three, then each (B, h, N, d)
-        q, k, v = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1)).transpose(1, 2).chunk(3, dim=1)
+        # heads of queries, keys and values side by side: one transposition for all three, then each (..., h, N, d)
+        q, k, v = self.qkv(x).unflatten(-1, (3 * self.num_heads, -1)).transpose(-3, -2).chunk(3, dim=-3)
         row = None
         if query is not None:
-            row = (self.scale * q[:, :, query : query + 1] @ k.transpose(-2, -1)).softmax(-1).squeeze(2)
+            row = (self.scale * q[..., query : query + 1, :] @ k.transpose(-2, -1)).softmax(-1).squeeze(-2)
         if first:
-            q = q[:, :, first:]
+            q = q[..., first:, :]
         if x.is_cuda:
             x = F.scaled_dot_product_attention(q, k, v)
         else:  # on CPUs the fused backward is slower than two matrix products and a softmax
             x = (self.scale * q @ k.transpose(-2, -1)).softmax(-1) @ v
-        return self.proj(x.transpose(1, 2).flatten(2)), row
+        return self.proj(x.transpose(-3, -2).flatten(-2)), row
 
 
 class MLP(nn.Module):
@@ -129,7 +129,7 @@ class Block(nn.Module):
         The tokens before `first` lend their keys and values only, and are left out of what is returned.
         """
         attended, row = self.attn(self.norm1(x), query, first)
-        return x[:, first:] + self.drop_path(attended), row
+        return x[..., first:, :] + self.drop_path(attended), row
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second half: MLP."""

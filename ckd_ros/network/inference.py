@@ -17,7 +17,7 @@ from ckd_ros.network.student import CKDStudent
 
 
 class InferenceStudent(nn.Module):
-    """A student's maps alone, for a graph. The student that it is made from stays as it is."""
+    """A student's maps alone, of one sample, for a graph. The student that it is made from stays as it is."""
 
     def __init__(self, student: CKDStudent):
         super().__init__()
@@ -27,9 +27,23 @@ class InferenceStudent(nn.Module):
             if isinstance(module, MLP):
                 module.act = FusableGelu()
 
-    def forward(self, *inputs: Tensor) -> Prediction:
-        """Arguments as `CKDStudent.predict`."""
-        return self.student.predict(*inputs)
+    def forward(
+        self,
+        template_rgb: Tensor,
+        template_tir: Tensor,
+        search_rgb: Tensor,
+        search_tir: Tensor,
+        template_box: Tensor | None = None,
+    ) -> Prediction:
+        """As `CKDStudent.predict`, for one sample.
+
+        Without the batch's axis in the transformer its matrix products are plain ones: ONNX Runtime would wrap each in
+        two reshapes, and keep the transpositions of queries, keys and values.
+        """
+        crops = (template_rgb, template_tir), (search_rgb, search_tir)
+        embedded = self.student.embed(*crops, template_box)
+        encoded = self.student.encode(*((tokens.squeeze(0), skip) for tokens, skip in embedded), search_only=True)
+        return self.student.box_head(*(branch._replace(tokens=branch.tokens.unsqueeze(0)) for branch in encoded))
 
 
 def fold_batch_norm(model: nn.Module) -> nn.Module:

@@ -72,8 +72,8 @@ class CKDStudent(nn.Module):
 
         template_box (B, 4) and keep_mask (B, Nx), the same for both modalities, as in `Branch.embed`.
         """
-        rgb, tir = self._encode(
-            *self._embed((template_rgb, template_tir), (search_rgb, search_tir), template_box, keep_mask)
+        rgb, tir = self.encode(
+            *self.embed((template_rgb, template_tir), (search_rgb, search_tir), template_box, keep_mask)
         )
         return StudentOutput(self.box_head(rgb, tir), rgb, tir)
 
@@ -90,11 +90,15 @@ class CKDStudent(nn.Module):
         After they lent the last block their keys and values the template tokens feed nothing: the rest of that block
         and the final LayerNorm leave them out.
         """
-        embedded = self._embed((template_rgb, template_tir), (search_rgb, search_tir), template_box, None)
-        return self.box_head(*self._encode(*embedded, search_only=True))
+        embedded = self.embed((template_rgb, template_tir), (search_rgb, search_tir), template_box)
+        return self.box_head(*self.encode(*embedded, search_only=True))
 
-    def _embed(
-        self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor], box: Tensor | None, mask: Tensor | None
+    def embed(
+        self,
+        templates: tuple[Tensor, Tensor],
+        searches: tuple[Tensor, Tensor],
+        box: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> list[tuple[Tensor, Tensor | None]]:
         """Both modalities' crops to tokens and skips."""
         if not self.config.shared:
@@ -106,16 +110,17 @@ class CKDStudent(nn.Module):
         skips = (None, None) if skip is None else skip.chunk(2)
         return list(zip(tokens.chunk(2), skips, strict=True))
 
-    def _encode(self, *embedded: tuple[Tensor, Tensor | None], search_only: bool = False) -> list[BranchOutput]:
+    def encode(self, *embedded: tuple[Tensor, Tensor | None], search_only: bool = False) -> list[BranchOutput]:
         """Embedded tokens and skips of both branches through their blocks, in lockstep for the elimination.
 
-        With `search_only` the template tokens leave with the last block's attention.
+        Tokens (B, Nz + Nx, D), or (Nz + Nx, D) of one sample. With `search_only` the template tokens leave with the
+        last block's attention.
         """
         config, branches = self.config, self.branches
         eliminate = dict(zip(config.elimination_blocks, config.kept_tokens, strict=True)) if config.elimination else {}
         Nz, Nx = config.template_grid**2, config.search_grid**2
-        tokens = [x for x, _ in embedded]  # per branch (B, Nz + n, D), n = Nx until the first elimination
-        kept: list[Tensor | None] = [None, None]  # per branch (B, n): places of the search tokens that are left
+        tokens = [x for x, _ in embedded]  # per branch (..., Nz + n, D), n = Nx until the first elimination
+        kept: list[Tensor | None] = [None, None]  # per branch (..., n): places of the search tokens that are left
         blocks: tuple[list[Tensor], list[Tensor]] = ([], [])
 
         for i in range(config.depth):
@@ -125,11 +130,11 @@ class CKDStudent(nn.Module):
             attended = [branch.blocks[i].attend(x, query, first) for branch, x in zip(branches, tokens, strict=True)]
             tokens = [x for x, _ in attended]
             if i in eliminate:
-                scores = candidate_scores([row[:, :, Nz:] for _, row in attended], config.elimination)
+                scores = candidate_scores([row[..., Nz:] for _, row in attended], config.elimination)
                 for b, score in enumerate(scores):
                     best = keep_best(score, eliminate[i])
-                    tokens[b] = _with_search(tokens[b], templates, take(tokens[b][:, templates:], best))
-                    kept[b] = best if kept[b] is None else kept[b].gather(1, best)
+                    tokens[b] = _with_search(tokens[b], templates, take(tokens[b][..., templates:, :], best))
+                    kept[b] = best if kept[b] is None else kept[b].gather(-1, best)
             tokens = [branch.blocks[i].feed_forward(x) for branch, x in zip(branches, tokens, strict=True)]
             for b, x in enumerate(tokens):
                 blocks[b].append(x)
@@ -138,14 +143,14 @@ class CKDStudent(nn.Module):
         for b, branch in enumerate(branches):
             x = branch.norm(tokens[b])
             if kept[b] is not None:
-                x = _with_search(x, templates, restore(x[:, templates:], kept[b], Nx))
+                x = _with_search(x, templates, restore(x[..., templates:, :], kept[b], Nx))
             outputs.append(BranchOutput(blocks[b], x, embedded[b][1]))
         return outputs
 
 
 def _with_search(tokens: Tensor, templates: int, search: Tensor) -> Tensor:
     """The first `templates` of `tokens`, followed by `search`."""
-    return torch.cat([tokens[:, :templates], search], dim=1) if templates else search
+    return torch.cat([tokens[..., :templates, :], search], dim=-2) if templates else search
 
 
 class SingleModalityTracker(nn.Module):
