@@ -9,6 +9,9 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.geometry import Window
 
+#: Below any score of a network, whose sigmoid is clamped at 1e-4.
+_NO_SCORE = 1e-9
+
 
 @dataclass(frozen=True)
 class Find:
@@ -27,7 +30,9 @@ def hann(cells: int) -> np.ndarray:
 def decode(
     score: np.ndarray, size: np.ndarray, offset: np.ndarray, window: Window, prior: np.ndarray | None = None
 ) -> Find | None:
-    """The best cell's box.
+    """The box at the best cell: the mean of what it and its eight neighbours say, weighted by their scores.
+
+    Each of these cells gives a box of its own, and their errors differ; the method takes the best cell's alone.
 
     Args:
         score: `(G, G)`.
@@ -36,15 +41,20 @@ def decode(
         window: the search window in image pixels.
         prior: `(G, G)` weights under which cells compete; the confidence is the score without them.
     Returns:
-        None where the maps hold no usable number (a broken fp16 engine gives NaN).
+        None where the maps hold no usable box (a broken fp16 engine gives NaN).
     """
     cells = score.shape[0]
     response = score if prior is None else score * prior
     y, x = divmod(int(np.argmax(response)), cells)
-    (w, h), (dx, dy) = size[:, y, x].astype(float), offset[:, y, x].astype(float)
-    box = np.array([(x + dx) / cells - w / 2, (y + dy) / cells - h / 2, w, h])
+    rows, columns = (slice(max(0, i - 1), i + 2) for i in (y, x))
+    weight = score[rows, columns].astype(float)
+    weight /= max(weight.sum(), _NO_SCORE)
+    indices = np.stack(np.meshgrid(np.arange(cells)[columns], np.arange(cells)[rows]))
+    cx, cy = ((indices + offset[:, rows, columns]) * weight).sum(axis=(1, 2)) / cells
+    w, h = (size[:, rows, columns] * weight).sum(axis=(1, 2))
+    box = np.array([cx - w / 2, cy - h / 2, w, h])
     confidence = float(score[y, x])
-    if not (np.isfinite(confidence) and np.isfinite(box).all()):
+    if not (np.isfinite(confidence) and np.isfinite(box).all() and min(w, h) > 0):
         return None
     return Find(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
 

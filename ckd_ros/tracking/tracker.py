@@ -10,6 +10,7 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import crop_window
+from ckd_ros.tracking.calibration import PLACES, Calibration
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Find, decode, hann, keep_inside, visible_part
 from ckd_ros.tracking.engine import OnnxEngine
@@ -31,7 +32,10 @@ class TrackerConfig:
     window_weight: float = setting(
         0.4, 0.0, 1.0, "pull of the Hann window towards the last position: 0 none, 1 the method's full window"
     )
-    size_momentum: float = setting(0.8, 0.0, 0.99, "weight of the box's size so far against the newly found size")
+    calibration: float = setting(
+        0.7, 0.0, 1.0, "part of the network's error on the first image that is taken off later boxes; set at init"
+    )
+    size_momentum: float = setting(0.9, 0.0, 0.99, "weight of the box's size so far against the newly found size")
     inside_margin: float = setting(10.0, 1.0, 1000.0, "pixels of the box that always stay inside the image")
     lost_windows: int = setting(
         2, 0, 64, "search windows per frame while LOST, besides the last position; each costs one inference"
@@ -129,6 +133,7 @@ class Tracker:
         self._tensors = Tensors(self.engine.spec, self._views, self._thermal)
         self._observe_range(pair)
         self._tensors.cut_templates(pair, self._box)
+        self._calibration = self._calibrate(pair)
         return self._result(1.0, pair.rgb is not None, pair.thermal is not None, start)
 
     def update(self, pair: FramePair) -> TrackResult:
@@ -160,6 +165,18 @@ class Tracker:
             raise ValueError("the box was drawn in the thermal image, but there is none")
         box = _checked_box(box, (pair.thermal.width, pair.thermal.height))
         return _checked_box(geometry.transform_box(np.linalg.inv(self._views.rgb_to_thermal), box), self._views.size)
+
+    def _calibrate(self, pair: FramePair) -> Calibration:
+        """What the network gets wrong about the box in the very images it was drawn in."""
+        self._calibration = Calibration.none()
+        if self.config.calibration == 0.0:
+            return self._calibration
+        side = np.sqrt(self._box[2] * self._box[3])
+        places = [self._box + [dx * side, dy * side, 0.0, 0.0] for dx, dy in PLACES]
+        finds = [self._look(pair.rgb, pair.thermal, place, self._prior) for place in places]
+        enough = self.config.confidence.uncertain_below
+        boxes = [find.box for find in finds if find is not None and find.confidence >= enough]
+        return Calibration.measure(boxes, self._box, self.config.calibration)
 
     def _follow(self, rgb: Image | None, thermal: Image | None) -> float:
         """Look around the last position and move the box as far as the evidence carries. Returns the confidence."""
@@ -203,7 +220,8 @@ class Tracker:
         start = time.perf_counter()
         maps = self.engine.run(inputs)
         self._inference_s += time.perf_counter() - start
-        return decode(*maps, window, prior)
+        find = decode(*maps, window, prior)
+        return None if find is None else Find(self._calibration.correct(find.box), find.confidence)
 
     def _move(self, found: np.ndarray, momentum: float) -> None:
         self._box = self._moved(found, momentum)

@@ -26,6 +26,23 @@ def test_the_best_cell_gives_the_box():
     assert find.confidence == pytest.approx(0.8)
 
 
+def test_the_neighbours_of_the_best_cell_have_their_say():
+    score, size, offset = maps({(3, 12): 0.8, (3, 13): 0.4})
+    score[score < 0.1] = 0.0
+    size[0, 3, 13] = 0.4
+    find = decode(score, size, offset, WINDOW)
+    x = 100 + 160 * ((2 * 12.5 + 13.5) / 3) / 16
+    assert find.box[0] + find.box[2] / 2 == pytest.approx(x) and find.box[2] == pytest.approx(
+        160 * (0.25 * 2 + 0.4) / 3
+    )
+    assert find.confidence == pytest.approx(0.8)
+
+
+def test_a_target_at_the_edge_of_the_window_is_found():
+    find = decode(*maps({(0, 15): 0.8}), WINDOW)
+    assert np.allclose(find.box[:2] + find.box[2:] / 2, [100 + 160 * 15.5 / 16, 40 + 160 * 0.25 / 16], atol=1.0)
+
+
 def test_hann_is_the_methods():
     k = np.arange(1, 17)
     assert np.allclose(hann(16)[:, 7], 0.5 * (1 - np.cos(2 * np.pi * k / 17)) * 0.5 * (1 - np.cos(2 * np.pi * 8 / 17)))
