@@ -16,7 +16,6 @@ from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
 from ckd_ros.training.train import train
 
-
 #: Absent modalities and search regions without the target: the processes' parts differ in what is counted.
 CHANGES = {
     "samples": {"dropped": 0.3, "negatives": 0.4},
@@ -63,7 +62,7 @@ def test_losses_and_gradients_are_those_of_one_process(together, tmp_path, numbe
     assert one.keys() == two.keys()
     largest = max(float(value.norm()) for value in one.values())
     for name, value in one.items():
-        assert float((two[name] - value).norm()) < 1e-4 * max(float(value.norm()), largest * 1e-2), name
+        assert float((two[name] - value).norm()) < 1e-3 * max(float(value.norm()), largest * 1e-2), name
 
 
 def test_one_process_takes_up_what_two_have_left(together, tmp_path):
