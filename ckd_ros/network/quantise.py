@@ -40,14 +40,15 @@ def quantise_onnx(source: str | os.PathLike, out: str | os.PathLike) -> None:
             f"{source} is {metadata['precision']} already: quantise the fp32 file that `ckd export` writes"
         )
     sizes = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
-    chosen = [n.name for n in model.graph.node if n.op_type == "MatMul" and sizes.get(n.input[1], 0) >= SMALLEST]
-    if not chosen:
+    products = {n.name: sizes.get(n.input[1], 0) for n in model.graph.node if n.op_type in ("MatMul", "Gemm")}
+    if max(products.values(), default=0) < SMALLEST:
         raise ValueError(f"{source} has no matrix product with constant weights: is it a file that `ckd export` wrote?")
     with replacing(out) as temporary, _quiet_quantiser():
         quantize_dynamic(
             model,
             temporary,
-            nodes_to_quantize=chosen,
+            op_types_to_quantize=["MatMul"],  # the quantiser makes a MatMul of every Gemm
+            nodes_to_exclude=[name for name, size in products.items() if size < SMALLEST],
             per_channel=True,
             weight_type=QuantType.QInt8,
             reduce_range=True,  # 7 bits: CPUs without VNNI add pairs of products in 16 bits, which 8 bits overflow
