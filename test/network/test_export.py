@@ -8,6 +8,7 @@ from students import lively
 
 from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.export import check_export, export_onnx
+from ckd_ros.network.quantise import quantise_onnx
 from ckd_ros.network.student import CKDStudent
 
 onnx = pytest.importorskip("onnx")
@@ -70,6 +71,12 @@ def test_metadata_says_how_to_feed_the_model(tiny):
         "std": "0.229,0.224,0.225",
     }
     assert onnx.load(tiny[1]).opset_import[0].version == 18
+
+
+def test_every_matrix_of_an_exported_transformer_becomes_int8(tiny, tmp_path):
+    quantise_onnx(tiny[1], tmp_path / "int8.onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node]
+    assert kinds.count("MatMulInteger") == 2 * preset("tiny-mce").depth * 4 and "Gemm" not in kinds
 
 
 def test_a_model_that_differs_is_refused(tiny):
