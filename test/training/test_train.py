@@ -104,6 +104,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(tmp_pat
 def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
     """A limit on the size of files stands in for the disk: the system refuses to write on, as when it is full."""
     config, last = write(tmp_path / "config.yaml", stages=STAGES[:1]), tmp_path / "run" / "last.pt"
+    often = write(tmp_path / "often.yaml", stages=STAGES[:1], checkpoint_every=1)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     after_step(monkeypatch, 3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1])))
     try:
@@ -113,7 +114,7 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written"):
             loop.train(config, out=tmp_path / "run")
         with pytest.raises(OSError, match="'.*last.pt' could not be written .*the former 'last.pt' is untouched"):
-            loop.train(write(tmp_path / "config.yaml", stages=STAGES[:1], checkpoint_every=1), out=tmp_path / "run")
+            loop.train(often, out=tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert last.read_bytes() == kept
