@@ -13,8 +13,8 @@ import numpy as np
 
 from ckd_ros import geometry
 
-#: Displacements of the windows that are looked at, in geometric mean sides of the target. Their mean is not zero by
-#: chance alone: the cells of the score map meet the target at different places in each.
+#: Displacements of the windows that are looked at, in geometric mean sides of the target: as far as targets move from
+#: frame to frame, so that the cells of the score map meet the target at different places.
 PLACES = ((0.0, 0.0), (0.3, 0.2), (-0.25, 0.3), (0.2, -0.3), (-0.3, -0.2))
 #: A larger error than these is no habit of the network but another object: a factor of the size, and a part of it.
 _MOST_GROWTH, _MOST_SHIFT = 1.6, 0.3
@@ -37,7 +37,8 @@ class Calibration:
     def measure(found: Sequence[np.ndarray], truth: np.ndarray, weight: float) -> Calibration:
         """The mean error of boxes found in the image that `truth` was drawn in, all `(x, y, w, h)`.
 
-        `weight`, from 0 to 1, is how much of it is believed to hold for later frames too. `none()` without any box.
+        `weight`, from 0 to 1, is how much of it is believed to hold for later frames too: less than 1, since what a
+        person drew has errors of its own. `none()` without any box.
         """
         if not len(found):
             return Calibration.none()

@@ -33,7 +33,7 @@ class TrackerConfig:
         0.4, 0.0, 1.0, "pull of the Hann window towards the last position: 0 none, 1 the method's full window"
     )
     calibration: float = setting(
-        0.7, 0.0, 1.0, "part of the network's error on the first image that is taken off later boxes; set at init"
+        0.6, 0.0, 1.0, "part of the network's error on the first image that is taken off later boxes; set at init"
     )
     size_momentum: float = setting(0.9, 0.0, 0.99, "weight of the box's size so far against the newly found size")
     inside_margin: float = setting(10.0, 1.0, 1000.0, "pixels of the box that always stay inside the image")
