@@ -88,7 +88,7 @@ def main(
     out: Path = Path("runs/ablation"),
     budget: Path = _BUDGET,
     each: int = 8,
-    frames: int = 40,
+    frames: int = 30,
     processes: int = 2,
     variant: str | None = None,
 ) -> None:
