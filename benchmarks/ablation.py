@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -101,15 +102,17 @@ def main(
         budget: training file with the stages that the variants change.
         each: test sequences a degradation.
         frames: their length.
-        processes: that train and track side by side, with one thread each.
+        processes: that train (a variant each) and track side by side, with one thread each.
         variant: the benchmark's own child processes train this one.
     """
     if variant:
-        cv2.setNumThreads(1)
+        _one_thread()
         train(out / variant / "config.yaml", data, out / variant)
         return
-    for name in VARIANTS:
-        _train(name, data, tracker, out, budget, processes)
+    with ThreadPoolExecutor(processes) as side_by_side:
+        for stage in ("distil", "eliminate"):  # the second starts from the first
+            names = [name for name, variant in VARIANTS.items() if variant.stage == stage]
+            list(side_by_side.map(partial(_train, data=data, tracker=tracker, out=out, budget=budget), names))
     results: dict[str, dict] = {name: {} for name in VARIANTS}
     with get_context("spawn").Pool(processes, _one_thread) as pool:
         sequences = _render(data / "roadscene", out / f"sequences-{each}x{frames}", each, frames, pool)
@@ -128,8 +131,8 @@ def main(
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def _train(name: str, data: Path, tracker: Path, out: Path, budget: Path, processes: int) -> None:
-    """Train one variant in processes of its own; every checkpoint on the way is kept in `snapshots`.
+def _train(name: str, data: Path, tracker: Path, out: Path, budget: Path) -> None:
+    """Train one variant in a process of its own; every checkpoint on the way is kept in `snapshots`.
 
     Raises ValueError where the folder holds a run with other settings, CalledProcessError where the training failed.
     """
@@ -146,8 +149,8 @@ def _train(name: str, data: Path, tracker: Path, out: Path, budget: Path, proces
     if (folder / "student.safetensors").exists():
         return
     (folder / "snapshots").mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += [__file__, "--variant", name, "--data", str(data), "--tracker", str(tracker), "--out", str(out)]
+    command = [sys.executable, __file__, "--variant", name]
+    command += ["--data", str(data), "--tracker", str(tracker), "--out", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(_ROOT)}
     child = subprocess.Popen(command, env=environment)
     try:
