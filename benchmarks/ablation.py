@@ -28,9 +28,9 @@ import numpy as np
 import torch
 import tyro
 import yaml
+from ablation_gap import gaps, load_student
 from ablation_report import report
 from rich.progress import track
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
@@ -38,14 +38,9 @@ from ckd_ros.evaluation.peers import Ckd, run
 from ckd_ros.evaluation.rendered import load_rendered, render
 from ckd_ros.evaluation.scores import score
 from ckd_ros.files import replacing
-from ckd_ros.geometry import crop_window, index_matrix
-from ckd_ros.network.checkpoint import load_checkpoint, load_weights
-from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.network.export import example_inputs, export_onnx, input_names
-from ckd_ros.network.student import CKDStudent
 from ckd_ros.tracking import OnnxEngine
-from ckd_ros.training.gap import modality_gap
-from ckd_ros.training.starting import start_from
 from ckd_ros.training.train import train
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -90,6 +85,7 @@ def main(
     budget: Path = _BUDGET,
     each: int = 8,
     frames: int = 30,
+    stride: int = 2,
     processes: int = 2,
     variant: str | None = None,
 ) -> None:
@@ -101,7 +97,8 @@ def main(
         out: folder for everything that is made.
         budget: training file with the stages that the variants change.
         each: test sequences a degradation.
-        frames: their length.
+        frames: their length, at 20 frames a second.
+        stride: every so many frames one is tracked.
         processes: that train (a variant each) and track side by side, with one thread each.
         variant: the benchmark's own child processes train this one.
     """
@@ -116,12 +113,12 @@ def main(
     results: dict[str, dict] = {name: {} for name in VARIANTS}
     with get_context("spawn").Pool(processes, _one_thread) as pool:
         sequences = _render(data / "roadscene", out / f"sequences-{each}x{frames}", each, frames, pool)
-        crops = _held_out_crops(sequences, preset("tiny"))
+        gaps = pool.imap(partial(_export_and_gap, tracker, sequences), [out / name for name in VARIANTS])
+        for result, gap in zip(results.values(), track(gaps, "export, gap", len(results)), strict=True):
+            result |= gap
         for name, result in results.items():
-            folder = out / name
-            result["gap"] = _once(folder / "gap.json", partial(_final_gap, folder, crops))
-            result["curve"] = _once(folder / "curve.json", partial(_gap_curve, folder, tracker, crops))
-            result["auc"] = _once(folder / f"auc-{each}x{frames}.json", partial(_track, folder, sequences, pool))
+            file = out / name / f"auc-{each}x{frames}-{stride}.json"
+            result["auc"] = _once(file, partial(_track, out / name / "student.onnx", sequences, stride, pool))
     for name, cost in _costs(out).items():
         results[name]["cost"] = cost
     variants = {name: asdict(variant) for name, variant in VARIANTS.items()}
@@ -173,73 +170,6 @@ def _keep(checkpoint: Path, folder: Path) -> None:
         pass  # none yet, or replaced just now: the next look finds the new one
 
 
-def _student(folder: Path) -> CKDStudent:
-    state, config, _ = load_checkpoint(folder / "student.safetensors")
-    student = CKDStudent(config)
-    load_weights(student, state)
-    return student.eval()
-
-
-# -- the modality gap --------------------------------------------------------------------------------------------------
-
-
-def _held_out_crops(sequences: list[Path], network: CKDConfig) -> tuple[Tensor, ...]:
-    """Inputs of `CKDStudent`, two a sequence: the template of its first frame, and search crops around the truth."""
-    crops: list[list[np.ndarray]] = []
-    for file in sequences:
-        pairs, boxes = load_rendered(file)
-        template = crop_window(boxes[0], network.template_factor)
-        for index in (len(pairs) // 3, 2 * len(pairs) // 3):
-            if np.isnan(boxes[index]).any():
-                continue
-            search = crop_window(boxes[index], network.search_factor)
-            views = ((0, template, network.template_size), (index, search, network.search_size))
-            images = [
-                _cut(image.data, window.matrix(size), size, network)
-                for frame, window, size in views
-                for image in (pairs[frame].rgb, pairs[frame].thermal)
-            ]
-            crops.append([*images, template.to_fraction(boxes[0]).astype(np.float32)])
-    return tuple(torch.from_numpy(np.stack(column)) for column in zip(*crops, strict=True))
-
-
-def _cut(image: np.ndarray, view: np.ndarray, size: int, network: CKDConfig) -> np.ndarray:
-    """A normalised crop (3, size, size) of an RGB or grey image."""
-    crop = cv2.warpAffine(image, index_matrix(view)[:2], (size, size), flags=cv2.INTER_LINEAR).astype(np.float32)
-    crop = np.broadcast_to(crop.reshape(size, size, -1), (size, size, 3)) / 255
-    return ((crop - np.float32(network.mean)) / np.float32(network.std)).transpose(2, 0, 1)
-
-
-def _gap(student: CKDStudent, crops: tuple[Tensor, ...]) -> dict[str, list[float]]:
-    with torch.no_grad():
-        output = student.eval()(*crops)
-    gap = modality_gap(output.rgb.blocks, output.tir.blocks)
-    return {"distance": gap.distance.tolist(), "relative": gap.relative.tolist()}
-
-
-def _final_gap(folder: Path, crops: tuple[Tensor, ...]) -> dict[str, list[float]]:
-    return _gap(_student(folder), crops)
-
-
-def _gap_curve(folder: Path, tracker: Path, crops: tuple[Tensor, ...]) -> list[dict]:
-    """The gap at every checkpoint on the way, from the start to the end; only of stage 1."""
-    settings = yaml.safe_load((folder / "config.yaml").read_text())
-    stage = settings["stages"][0]
-    curve = {}
-    if stage["name"] == "distil":
-        student = CKDStudent(preset(settings["preset"]))
-        start_from(student, tracker)
-        curve[0] = _gap(student, crops)
-        for file in (folder / "snapshots").glob("*.pt"):
-            saved = torch.load(file, map_location="cpu", weights_only=True)
-            load_weights(student, {name: saved["average"][name] for name in student.state_dict()})
-            curve[saved["step"]] = _gap(student, crops)
-        curve[stage["steps"]] = _final_gap(folder, crops)
-    for file in (folder / "snapshots").glob("*.pt"):
-        file.unlink()  # they are large
-    return [{"step": step, **curve[step]} for step in sorted(curve)]
-
-
 # -- tracking ----------------------------------------------------------------------------------------------------------
 
 
@@ -261,17 +191,26 @@ def _render_one(job: tuple[Path, Path, str, int, int]) -> None:
     render(composed_sequence(*settings), file)
 
 
-def _track(folder: Path, sequences: list[Path], pool: Pool) -> dict[str, list[float]]:
-    """Success AUC of every sequence, with both modalities and with one withheld."""
+def _export_and_gap(tracker: Path, sequences: list[Path], folder: Path) -> dict:
+    """Write a variant's `student.onnx`; its gap at the end of the training (`gap`) and on the way (`curve`)."""
     model = folder / "student.onnx"
     if not model.exists():
-        export_onnx(_student(folder), model)
-    scores = list(track(pool.imap(partial(_track_one, model), sequences), folder.name, len(sequences)))
+        export_onnx(load_student(folder), model)
+    gap = _once(folder / "gap.json", partial(gaps, folder, tracker, sequences))
+    for snapshot in (folder / "snapshots").glob("*.pt"):
+        snapshot.unlink()  # they are large
+    return gap
+
+
+def _track(model: Path, sequences: list[Path], stride: int, pool: Pool) -> dict[str, list[float]]:
+    """Success AUC of every sequence, with both modalities and with one withheld."""
+    found = pool.imap(partial(_track_one, model, stride), sequences)
+    scores = list(track(found, model.parent.name, len(sequences)))
     return {setting: [score[setting] for score in scores] for setting in SETTINGS}
 
 
-def _track_one(model: Path, file: Path) -> dict[str, float]:
-    pairs, truth = load_rendered(file)
+def _track_one(model: Path, stride: int, file: Path) -> dict[str, float]:
+    pairs, truth = (values[::stride] for values in load_rendered(file))
     engine = _engine(model)
     return {
         setting: score(run(Ckd(engine, setting), pairs, truth[0])[1:], truth[1:]).success_auc for setting in SETTINGS
@@ -295,7 +234,7 @@ def _costs(out: Path, rounds: int = 100) -> dict[str, dict[str, float]]:
     """Multiplications and parameters of every variant, and the time of its network, run in turns with the others."""
     costs, engines, inputs = {}, {}, {}
     for name in VARIANTS:
-        student = _student(out / name)
+        student = load_student(out / name)
         example = example_inputs(student.config)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             student.predict(*example)
