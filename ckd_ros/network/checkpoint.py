@@ -50,6 +50,14 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], CKDConf
     return state, _config_from_json(metadata["config"], path), json.loads(metadata.get("training", "{}"))
 
 
+def read_record(path: str | os.PathLike) -> dict:
+    """The training record alone of what `save_checkpoint` wrote; empty where there is no such file any more."""
+    if not Path(path).is_file():
+        return {}
+    with safe_open(path, framework="pt") as file:
+        return json.loads((file.metadata() or {}).get("training", "{}"))
+
+
 def _config_from_json(text: str, path: str | os.PathLike) -> CKDConfig:
     values = json.loads(text)
     unknown = sorted(set(values) - {field.name for field in fields(CKDConfig)})

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from ckd_ros.network.checkpoint import read_record
 from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.config import Stage, TrainingConfig, load_config
@@ -103,6 +104,7 @@ class _Run:
         self.peaks = [group["lr"] for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
         self.model, self.step, self.best = model, 0, -1.0
+        self.replaced = torch.zeros((), dtype=torch.long)
         self.wrapped, self.optimizer = fabric.setup(model, optimizer)
         if saved is not None:
             self._resume(saved)
@@ -177,7 +179,11 @@ class _Run:
             self._give_up(f"the gradient of stage '{stage.name}' is {norm.item()}")
         self.optimizer.step()
         self._update_average()
-        return figures | {"gradient": norm}, bool(whole[1] > 0)
+        figures["gradient"] = norm
+        if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
+            self.replaced += batch["replaced"].sum() * fabric.world_size
+            figures["replaced"] = self.replaced.to(norm)
+        return figures, bool(whole[1] > 0)
 
     def _give_up(self, what: str) -> None:
         state = f"'{self.files.last}' holds the last good state" if self.files.last.exists() else "nothing is saved yet"
@@ -240,4 +246,6 @@ def _record(settings: TrainingConfig, number: int) -> dict:
     """The stages run so far, as the weights' training record (data folders by name only)."""
     stages: Iterable[dict] = [asdict(stage) for stage in settings.stages[: number + 1]]
     record = {"seed": settings.seed, "ema": settings.ema, "samples": sample_record(settings.samples), "stages": stages}
+    if settings.start:
+        record["start"] = {"file": settings.start.name, **read_record(settings.start)}
     return json.loads(json.dumps(record))
