@@ -36,8 +36,10 @@ def failure(capsys, *args):
 
 
 @pytest.fixture
-def track(tmp_path, model_path):
+def track(tmp_path, model_path, monkeypatch):
     """Calls `ckd track`, writing boxes.txt, with the correlation network."""
+    # Without calibration: this network's error is its grid's, another one in every frame.
+    monkeypatch.setattr("ckd_ros.tracking.tracker.PLACES", ())
     return lambda *args: run("track", *args, "--out", tmp_path / "boxes.txt", "--model", model_path)
 
 
@@ -62,7 +64,7 @@ def test_track_reports_its_scores_against_the_truth(tmp_path, track, capsys):
 
     assert track(f"{CLEAR},frames=30") == 0
     expected = score(read_boxes(tmp_path / "boxes.txt"), open_source(f"{CLEAR},frames=30").boxes)
-    assert expected.success_auc > 0.4, "the correlation network follows a target that nothing disturbs"
+    assert expected.success_auc > 0.5, "the correlation network follows a target that nothing disturbs"
     printed = " ".join(capsys.readouterr().err.split())
     said = re.search(r"success AUC ([\d.]+), precision at 20 px ([\d.]+), mean overlap ([\d.]+)", printed).groups()
     # The file holds hundredths of a pixel, so that a frame may lie on the other side of a threshold.

@@ -58,6 +58,7 @@ def checked_agreement(reference: Path, other: Path) -> float:
     mean = float(np.concatenate([agreement(*engines, sequence) for sequence in sequences]).mean())
     if mean < LEAST:
         raise ValueError(
-            f"the boxes of {other} overlap those of {reference} by {mean:.2f} only, {LEAST} is needed: use {reference}"
+            f"the boxes of {other.name} overlap those of {reference} by {mean:.2f} only, {LEAST} is needed: "
+            f"use {reference}"
         )
     return mean

@@ -112,5 +112,8 @@ def check_export(student: CKDStudent, path: str | os.PathLike, tolerance: float 
     found = session.run(list(Prediction._fields), named)
     worst = max((torch.from_numpy(a) - b).abs().max().item() for a, b in zip(found, expected, strict=True))
     if not worst <= tolerance:
-        raise ValueError(f"{path} differs from the network by {worst:.2e}, more than {tolerance:.0e}: export it again")
+        raise ValueError(
+            f"{os.path.basename(path)} differs from the network by {worst:.2e}, more than {tolerance:.0e}: "
+            f"export it again"
+        )
     return worst

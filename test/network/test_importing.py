@@ -7,24 +7,13 @@ import types
 import pytest
 import torch
 import torch.nn.functional as F
+from small_network import CONFIG
 
 from ckd_ros.network import importing
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
-from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.config import preset
 from ckd_ros.network.importing import import_checkpoint, read_foreign, resize_positions
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
-
-CONFIG = CKDConfig(
-    "t",
-    template_size=32,
-    search_size=64,
-    embed_dim=12,
-    depth=2,
-    num_heads=3,
-    head_channels=(8, 4),
-    elimination="multimodal",
-    elimination_blocks=(1,),
-)
 
 
 def written(path, content):

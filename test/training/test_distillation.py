@@ -1,23 +1,16 @@
 """Teachers and students: common start, masking, what stage 2 may still change."""
 
+import dataclasses
+
 import pytest
+import small_network
 import torch
 
-from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.config import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss, freeze_all_but_head, random_keep_mask
 
-CONFIG = CKDConfig(
-    "t",
-    template_size=32,
-    search_size=64,
-    embed_dim=24,
-    depth=2,
-    num_heads=3,
-    head_channels=(8, 4),
-    elimination="multimodal",
-    elimination_blocks=(1,),
-)
+CONFIG = dataclasses.replace(small_network.CONFIG, embed_dim=24)
 
 
 def crops(config, batch=2):

@@ -4,25 +4,14 @@ import dataclasses
 
 import pytest
 import torch
+from small_network import CONFIG
 
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import CKDDistillation
 from ckd_ros.training.starting import build_model
 
-CONFIG = CKDConfig(
-    "t",
-    template_size=32,
-    search_size=64,
-    embed_dim=12,
-    depth=2,
-    num_heads=3,
-    head_channels=(8, 4),
-    elimination="multimodal",
-    elimination_blocks=(1,),
-)
 SHARED = dataclasses.replace(CONFIG, preset="t-shared", shared=True)
 PRETRAIN, DISTIL, ELIMINATE = (Stage(name, steps=1) for name in ("pretrain", "distil", "eliminate"))
 
