@@ -1,0 +1,92 @@
+"""One-pass evaluation: a tracker is shown the target once and then every frame in order, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ckd_ros.frames import FramePair
+
+
+class Answer(Protocol):
+    """What a tracker says about one frame; `ckd_ros.tracking.TrackResult` is one.
+
+    Attributes:
+        box: `(4,)` in RGB pixels (thermal pixels where there are thermal images only), NaN when it has none.
+        confidence: in [0, 1], NaN when the tracker gives none.
+    """
+
+    box: np.ndarray
+    confidence: float
+
+
+class Followable(Protocol):
+    """What every compared tracker can do; `ckd_ros.tracking.Tracker` is one."""
+
+    def init(self, pair: FramePair, box: np.ndarray) -> Answer: ...
+
+    def update(self, pair: FramePair) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one tracker made of one sequence of N frames.
+
+    Attributes:
+        boxes: `(N, 4)`, NaN rows where it gave no box.
+        seconds: `(N,)` it took for each frame (the first: its start), NaN where it was not asked.
+        confidences: `(N,)`, NaN where it gave none.
+        faults: what went wrong, each naming its frame; empty for a clean pass.
+        failed: whether the tracker itself gave up, so that later frames were not asked for.
+    """
+
+    boxes: np.ndarray
+    seconds: np.ndarray
+    confidences: np.ndarray
+    faults: tuple[str, ...] = ()
+    failed: bool = False
+
+
+def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: np.ndarray, start: int = 0) -> Pass:
+    """Run `tracker` over the `count` frames of a sequence, from frame `start` on, where its target is in `box`.
+
+    A frame that cannot be read is a fault: the tracker is not asked and its last box stands. When it is the first one,
+    or when the tracker raises, the pass has failed and the frames from there on have no box. Nothing is raised.
+    """
+    boxes, seconds, confidences = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
+    faults: list[str] = []
+    pairs, number = iter(frames), -1
+    while number + 1 < count:
+        number += 1
+        try:
+            pair = next(pairs)
+        except StopIteration:
+            if not faults:
+                faults.append(f"frame {number}: the source ends here, {count} frames were announced")
+            break
+        except (ValueError, OSError) as error:
+            faults.append(f"frame {number}: {_line(error)}")
+            if number == start:
+                return Pass(boxes, seconds, confidences, tuple(faults), failed=True)
+            if number > start:
+                boxes[number] = boxes[number - 1]
+            continue
+        if number < start:
+            continue
+        begin = time.perf_counter()
+        try:
+            answer = tracker.init(pair, box) if number == start else tracker.update(pair)
+        except Exception as error:  # whatever another's tracker raises must not end the evaluation
+            faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {_line(error)}")
+            return Pass(boxes, seconds, confidences, tuple(faults), failed=True)
+        seconds[number] = time.perf_counter() - begin
+        boxes[number], confidences[number] = answer.box, answer.confidence
+    return Pass(boxes, seconds, confidences, tuple(faults))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
