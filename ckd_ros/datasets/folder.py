@@ -100,7 +100,7 @@ class FolderSequence(Sequence):
         return len(self._index)
 
     def frames(self) -> Iterator[FramePair]:
-        return (self.pair(i) for i in range(len(self)))
+        return map(self.pair, range(len(self)))  # unlike a generator, it goes on behind an image that cannot be read
 
     def pair(self, index: int) -> FramePair:
         self._check_index(index)

@@ -36,7 +36,11 @@ class Sequence(ABC):
 
     @abstractmethod
     def frames(self) -> Iterator[FramePair]:
-        """Iterate over the pairs from the first on; every call starts anew."""
+        """Iterate over the pairs from the first on; every call starts anew.
+
+        A frame that cannot be read raises ValueError or OSError. Where frames can be read one by one (image files),
+        the iterator then goes on with the next one; elsewhere it has ended.
+        """
 
     def pair(self, index: int) -> FramePair:
         """The pair of frame `index`. Sources that cannot jump produce all frames before it.

@@ -41,7 +41,7 @@ class Pass:
         seconds: `(N,)` it took for each frame (the first: its start), NaN where it was not asked.
         confidences: `(N,)`, NaN where it gave none.
         faults: what went wrong, each naming its frame; empty for a clean pass.
-        failed: whether the tracker itself gave up, so that later frames were not asked for.
+        failed: whether the tracker gave up or had no first image, so that later frames were not asked for.
     """
 
     boxes: np.ndarray
@@ -55,23 +55,23 @@ def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: 
     """Run `tracker` over the `count` frames of a sequence, from frame `start` on, where its target is in `box`.
 
     A frame that cannot be read is a fault: the tracker is not asked and its last box stands. When it is the first one,
-    or when the tracker raises, the pass has failed and the frames from there on have no box. Nothing is raised.
+    when the source ends early or when the tracker raises, the frames from there on have no box. Nothing is raised.
     """
     boxes, seconds, confidences = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
     faults: list[str] = []
-    pairs, number = iter(frames), -1
-    while number + 1 < count:
-        number += 1
+    failed = False
+    pairs = iter(frames)
+    for number in range(count):
         try:
             pair = next(pairs)
         except StopIteration:
-            if not faults:
-                faults.append(f"frame {number}: the source ends here, {count} frames were announced")
+            faults.append(f"frame {number}: the source ends here, {count} frames were announced")
             break
-        except (ValueError, OSError) as error:
+        except Exception as error:  # whatever a reader raises, the frames behind this one may be good
             faults.append(f"frame {number}: {_line(error)}")
-            if number == start:
-                return Pass(boxes, seconds, confidences, tuple(faults), failed=True)
+            failed = number == start
+            if failed:
+                break
             if number > start:
                 boxes[number] = boxes[number - 1]
             continue
@@ -80,13 +80,14 @@ def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: 
         begin = time.perf_counter()
         try:
             answer = tracker.init(pair, box) if number == start else tracker.update(pair)
+            seconds[number] = time.perf_counter() - begin
+            boxes[number], confidences[number] = answer.box, answer.confidence
         except Exception as error:  # whatever another's tracker raises must not end the evaluation
             faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {_line(error)}")
-            return Pass(boxes, seconds, confidences, tuple(faults), failed=True)
-        seconds[number] = time.perf_counter() - begin
-        boxes[number], confidences[number] = answer.box, answer.confidence
-    return Pass(boxes, seconds, confidences, tuple(faults))
+            failed = True
+            break
+    return Pass(boxes, seconds, confidences, tuple(faults), failed)
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or type(error).__name__
