@@ -19,17 +19,29 @@ def read_boxes(path: Path, corners: bool = False) -> np.ndarray:
     Rows with a `nan` or without area become NaN rows: not visible.
     Raises ValueError that names the file and the line for anything else.
     """
+    rows = read_rows(path, "x1,y1,x2,y2" if corners else "x,y,w,h")
+    return visible_or_nan(upright(rows) if corners or rows.shape[1] == 8 else rows)
+
+
+def read_rows(path: Path, form: str = "x,y,w,h") -> np.ndarray:
+    """`N x 4` or `N x 8` numbers as they stand in a box file (see `read_boxes`); `form` names what four of them mean.
+
+    Raises ValueError that names the file and the line at fault.
+    """
     text = Path(path).read_text(errors="replace").translate(_BLANKS)
     try:
         rows = np.loadtxt(text.splitlines(), comments=None, ndmin=2) if text.strip() else np.zeros((0, 4))
     except ValueError:
         rows = None
     if rows is None or rows.shape[1] not in (4, 8):
-        rows = _careful_rows(path, text, "x1,y1,x2,y2" if corners else "x,y,w,h")
-    if corners or rows.shape[1] == 8:
-        x, y = rows[:, ::2], rows[:, 1::2]
-        rows = np.stack([x.min(axis=1), y.min(axis=1), np.ptp(x, axis=1), np.ptp(y, axis=1)], axis=1)
-    return visible_or_nan(rows)
+        rows = _careful_rows(path, text, form)
+    return rows
+
+
+def upright(corners: np.ndarray) -> np.ndarray:
+    """`N x 4` boxes around the corners `x1,y1,x2,y2,...` of each row."""
+    x, y = corners[:, ::2], corners[:, 1::2]
+    return np.stack([x.min(axis=1), y.min(axis=1), np.ptp(x, axis=1), np.ptp(y, axis=1)], axis=1)
 
 
 def _careful_rows(path: Path, text: str, form: str) -> np.ndarray:
