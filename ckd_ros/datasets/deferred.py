@@ -39,3 +39,7 @@ class Deferred(Sequence):
     @property
     def init_box(self) -> np.ndarray | None:
         return self._sequence.init_box
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        return self._sequence.attributes

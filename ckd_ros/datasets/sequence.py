@@ -22,6 +22,7 @@ class Sequence(ABC):
             rows where the target is not visible or not annotated; None when there is no truth beyond `init_box`.
         thermal_boxes: the same in thermal pixels; None where there is no separate thermal truth.
         init_box: `(4,)` box in the first frame, or None when the source does not say.
+        attributes: what makes it hard, by the names that its data set uses; empty where that is not known.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Sequence(ABC):
     boxes: np.ndarray | None = None
     thermal_boxes: np.ndarray | None = None
     init_box: np.ndarray | None = None
+    attributes: frozenset[str] = frozenset()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -49,6 +51,11 @@ class Sequence(ABC):
         """
         self._check_index(index)
         return next(islice(self.frames(), index, None))
+
+    def truth(self, index: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """The true box of frame `index` in colour and in thermal pixels; None where it is not known."""
+        boxes = (None, self.boxes) if self.modality == "thermal" else (self.boxes, self.thermal_boxes)
+        return tuple(None if known is None else known[index] for known in boxes)
 
     def _check_index(self, index: int) -> None:
         if not 0 <= index < len(self):

@@ -4,7 +4,7 @@ A tracker's folder holds one box file a sequence, and what is known beside it:
 
 | file | what it holds |
 |---|---|
-| `NAME.txt`, `LABEL_NAME.txt` | one box a frame, in the form that the benchmark's toolkit reads (`FORMS`); zeros: no box |
+| `NAME.txt`, `LABEL_NAME.txt` | one box a frame, in the form of the benchmark's toolkit (`FORMS`); zeros: no box |
 | `NAME_time.txt` | seconds the tracker took, one line a frame; `nan` where it was not asked |
 | `NAME_confidence.txt` | one line a frame; `nan` where it gave none |
 | `NAME_faults.txt` | what went wrong, one line a fault; only where something did |
@@ -118,7 +118,7 @@ def write_pass(folder: Path, label: str, name: str, done: Pass, form: Form) -> N
 
 
 def finished(folder: Path, names: Iterable[str]) -> set[str]:
-    """Those of the sequences `names` that need not be run again: their boxes are there, and the tracker did not give up.
+    """Those of the sequences `names` that need not be run again: boxes are there, and the tracker did not give up.
 
     Damaged images are a fault of the data: a sequence that has some is finished.
     """

