@@ -105,9 +105,9 @@ def _videos(spec: str, rate: float | None, modality: str) -> Sequence:
 def _bag(path: Path, query: str, rate: float | None, modality: str) -> Sequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
-    settings = _settings(query, "&", ("rgb", "thermal", "slop"), "bag")
+    settings = key_values(query, "&", ("rgb", "thermal", "slop"), "bag")
     if "slop" in settings:
-        settings["slop"] = _converted("slop", settings["slop"], float)
+        settings["slop"] = converted("slop", settings["slop"], float)
     from ckd_ros.datasets.bag import BagSequence
 
     return BagSequence(path, rate=rate, modality=modality, **settings)
@@ -129,14 +129,14 @@ def simulator_config(text: str = "", rate: float | None = None):
 
     hints = typing.get_type_hints(SimulatorConfig)
     names = [field.name for field in dataclasses.fields(SimulatorConfig)]
-    given = _settings(text, ",", names, "simulator")
-    settings = {name: _converted(name, value, hints[name]) for name, value in given.items()}
+    given = key_values(text, ",", names, "simulator")
+    settings = {name: converted(name, value, hints[name]) for name, value in given.items()}
     if rate is not None:
         settings["rate"] = rate
     return SimulatorConfig(**settings)
 
 
-def _settings(text: str, separator: str, known: typing.Iterable[str], what: str) -> dict[str, str]:
+def key_values(text: str, separator: str, known: typing.Iterable[str], what: str) -> dict[str, str]:
     settings = {}
     for part in filter(None, (part.strip() for part in text.split(separator))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
@@ -146,7 +146,7 @@ def _settings(text: str, separator: str, known: typing.Iterable[str], what: str)
     return settings
 
 
-def _converted(name: str, text: str, kind: typing.Any) -> typing.Any:
+def converted(name: str, text: str, kind: typing.Any) -> typing.Any:
     """`text` as a value of the annotated type `kind`; the first of a union's types that it fits."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         options = typing.get_args(kind)
@@ -154,7 +154,7 @@ def _converted(name: str, text: str, kind: typing.Any) -> typing.Any:
             return None
         for option in (option for option in options if option is not type(None)):
             try:
-                return _converted(name, text, option)
+                return converted(name, text, option)
             except ValueError as error:
                 failure = error
         raise failure
@@ -178,6 +178,7 @@ class SingleModality(Sequence):
     def __init__(self, sequence, modality: str) -> None:
         self._sequence, self._rgb, self.modality = sequence, modality == "rgb", modality
         self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
+        self.attributes = sequence.attributes - ({"crossover"} if self._rgb else {"night", "glare"})
         # Which images are lost shows only in the frames themselves: look at them where any can be.
         if sequence.config.loss > 0:
             self._kept = np.array([self._has_image(pair) for pair in sequence.frames()])

@@ -1,7 +1,11 @@
-"""The runtime: `Tracker` and what it is made of. Needs NumPy, OpenCV and ONNX Runtime only."""
+"""The runtime: `Tracker` and what it is made of. Needs NumPy, OpenCV and ONNX Runtime only.
+
+(A checkpoint that was not exported needs PyTorch too: `open_engine` imports it then, and not before.)
+"""
 
 from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
 from ckd_ros.tracking.engine import ModelSpec, OnnxEngine, default_model
+from ckd_ros.tracking.opening import open_engine
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
@@ -18,4 +22,5 @@ __all__ = [
     "Tracker",
     "TrackerConfig",
     "default_model",
+    "open_engine",
 ]

@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import islice
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
 from ckd_ros.evaluation.following import follow
 from ckd_ros.evaluation.scores import score
-from ckd_ros.network.config import CKDConfig
-from ckd_ros.network.export import input_names
-from ckd_ros.network.head import Prediction
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.tracking import Tracker
-from ckd_ros.tracking.crops import Normalisation
-from ckd_ros.tracking.engine import ModelSpec
+from ckd_ros.tracking.torch_engine import TorchEngine
 from ckd_ros.training.config import ValidationConfig
 
 FIRST_SEED = 5000  # of the sequences: not those that a finished student is measured on
-
-
-class TorchEngine:
-    """A network in PyTorch with the interface of `tracking.OnnxEngine`, so that no export is needed.
-
-    A single-modality tracker sees each modality that is there by itself; its maps are averaged.
-    """
-
-    def __init__(self, model: CKDStudent | SingleModalityTracker, device: torch.device):
-        config: CKDConfig = model.config
-        self._model, self._device, self.grid = model.to(device).eval(), device, config.head_grid
-        self.spec = ModelSpec(
-            preset=config.preset,
-            opset="none",
-            template_size=config.template_size,
-            search_size=config.search_size,
-            template_factor=config.template_factor,
-            search_factor=config.search_factor,
-            normalisation=Normalisation(config.mean, config.std),
-            uses_box=config.template_box,
-        )
-
-    @torch.inference_mode()
-    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One forward pass; inputs and outputs as in `OnnxEngine.run`."""
-        tensors = {name: torch.from_numpy(inputs[name]).to(self._device) for name in input_names(self._model.config)}
-        score_map, size_map, offset_map = self._maps(tensors)
-        return score_map[0, 0].cpu().numpy(), size_map[0].cpu().numpy(), offset_map[0].cpu().numpy()
-
-    def _maps(self, tensors: dict[str, Tensor]) -> Prediction:
-        if isinstance(self._model, CKDStudent):
-            return self._model(*tensors.values()).prediction
-        there = [m for m in ("rgb", "tir") if tensors[f"template_{m}"].any()] or ["rgb"]
-        alone = [
-            self._model(tensors[f"template_{m}"], tensors[f"search_{m}"], tensors.get("template_box")) for m in there
-        ]
-        return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*alone, strict=True)))
 
 
 def tracker_of(trained: CKDStudent | SingleModalityTracker) -> CKDStudent | SingleModalityTracker:
