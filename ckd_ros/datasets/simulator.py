@@ -22,6 +22,7 @@ from ckd_ros.datasets.trajectories import bump, recorded, wander
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import scaling, translation
 
+SHOWN = 0.05  # share of the frames from which on an effect is an attribute of the sequence
 MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
 START = 1_000_000_000  # stamp of the first frame, ns: a stamp of zero means "none" in ROS
 
@@ -150,7 +151,9 @@ class SimulatedSequence(Sequence):
         self.thermal_boxes = np.stack(
             [self._sprite("target", t).box(self._thermal_view(t), thermal=True) for t in self._thermal_times]
         )
-        hidden = np.array([self._hidden(t) for t in self._times])
+        covered = np.array([self._covered(t) for t in self._times])
+        self.attributes = self._shown(covered)
+        hidden = covered > 0.9
         self.boxes[hidden] = np.nan
         self.thermal_boxes[hidden] = np.nan
         self.init_box = self.boxes[0]
@@ -288,17 +291,31 @@ class SimulatedSequence(Sequence):
         order = [name for name in self._tracks if name.startswith("distractor")] + ["target"] + self._occluders
         return Scene(self._background, tuple(self._sprite(name, time) for name in order))
 
-    def _hidden(self, time: float) -> bool:
-        """Whether one occluder covers the target almost wholly."""
-        identity = self._view(time)
+    def _covered(self, time: float) -> float:
+        """How much of the target the occluder that covers most of it covers, in [0, 1]."""
+        identity, covered = self._view(time), 0.0
         target = self._sprite("target", time).box(identity)
         for name in self._occluders:
             cover = self._sprite(name, time).box(identity)
             low = np.maximum(target[:2], cover[:2])
             high = np.minimum(target[:2] + target[2:], cover[:2] + cover[2:])
-            if np.prod(np.clip(high - low, 0, None)) > 0.9 * np.prod(target[2:]):
-                return True
-        return False
+            covered = max(covered, float(np.prod(np.clip(high - low, 0, None)) / np.prod(target[2:])))
+        return covered
+
+    def _shown(self, covered: np.ndarray) -> frozenset[str]:
+        """Which settings really make the sequence hard; `covered` is how much of the target is hidden in each frame."""
+        side = np.sqrt(self.boxes[:, 2] * self.boxes[:, 3])
+        centre = self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        step = np.linalg.norm(np.diff(centre, axis=0), axis=1) / side[1:]
+        effects = {name: [self._at(values, t) > 0.2 for t in self._times] for name, values in self._envelope.items()}
+        twins = [name for name, texture in self._textures.items() if texture is self._textures["target"]][1:]
+        shown = {name for name, frames in effects.items() if np.mean(frames) >= SHOWN}
+        shown |= {"occlusion"} if covered.max() > 0.5 else set()
+        shown |= {"distractors"} if twins else set()  # look-alikes
+        shown |= {"motion"} if len(step) and np.mean(step > 0.2) >= SHOWN else set()
+        shown |= {"scale"} if side.max() > 1.5 * side.min() else set()
+        shown |= {"loss"} if self.config.loss >= SHOWN else set()
+        return frozenset(shown)
 
     # -- the cameras -----------------------------------------------------------------------------------------------
 
