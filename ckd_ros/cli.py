@@ -6,7 +6,7 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,53 +51,64 @@ def track(
     *,
     out: Path,
     init: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H")] = None,
+    show: bool = False,
     video: MaybeFile = None,
     modality: Literal["both", "rgb", "thermal"] = "both",
+    registration: Annotated[str, tyro.conf.arg(metavar="KIND:NUMBERS")] = "none",
     model: MaybeFile = None,
 ) -> None:
     """Follow a target through recorded or simulated frames.
+
+    In the window: space pauses, r lets you draw a new box on the frame shown (Enter takes it), q or Esc ends the run
+    and keeps what was found so far.
 
     Args:
         source: 'simulator[:key=value,...]', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/,
             infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
             ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
         out: text file for one x,y,w,h line per frame; a .csv of the same name gets confidence, state and latency too.
-        init: the target's box in the first frame, pixels of the colour image; default: what the source says.
+        init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
+            source says, else it is drawn.
+        show: watch it in a window.
         video: annotated video to write (.mp4, .avi or .mkv).
         modality: use only one of the cameras.
-        model: the network, an .onnx file; default: the shipped one.
+        registration: from colour to thermal pixels: none (same field of view), offset:DX,DY (thermal pixels), affine: 6
+            or homography: 9 numbers, row by row.
+        model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one.
     """
     from ckd_ros.datasets.sources import open_source
-    from ckd_ros.evaluation.following import follow
+    from ckd_ros.evaluation.live import follow_live, start_box
     from ckd_ros.evaluation.scores import score
-    from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
+    from ckd_ros.evaluation.window import Window
+    from ckd_ros.tracking import Registration, Tracker, default_model, open_engine
     from ckd_ros.tracking.video import AnnotatedVideo
 
     if out.suffix == ".csv":
         raise ValueError(f"'{out}' is the name of the table written beside the boxes: end --out with .txt")
-    box = None if init is None else parse_box(init)
+    between = Registration.from_text(registration)
     sequence = open_source(source, modality=modality)
-    box = sequence.init_box if box is None else box
-    if box is None:
-        raise ValueError(f"'{source}' does not say where the target is in its first frame: give --init x,y,w,h")
-    registration = Registration()
-    tracker = Tracker(OnnxEngine(model or default_model()), registration)
+    tracker = Tracker(open_engine(model or default_model()), between)
     boxes, table = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
-    with nullcontext() if video is None else AnnotatedVideo(video, sequence.rate, registration) as film:
-        for pair, result in watched(follow(tracker, sequence, box), len(sequence), f"track {sequence.name}"):
+    with ExitStack() as stack:
+        window = stack.enter_context(Window(sequence.name, sequence.rate, between)) if show else None
+        start = start_box(sequence, init, between, window)
+        film = None if video is None else stack.enter_context(AnnotatedVideo(video, sequence.rate, between))
+        run = follow_live(tracker, sequence, start, window)
+        for number, (pair, result) in enumerate(watched(run, len(sequence), f"track {sequence.name}")):
             place = [f"{value:.2f}" for value in result.box]
-            row = (len(boxes), *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}")
+            row = (number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}")
             table.append(row)
-            if film is not None:
-                truth = None if sequence.boxes is None else sequence.boxes[len(boxes)]
-                film.add(pair, result, truth, f"frame {len(boxes)}")
             boxes.append(result.box)
+            if film is not None:
+                truth, thermal_truth = sequence.truth(number)
+                film.add(pair, result, truth, f"frame {number}", thermal_truth)
         with replacing(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
             csv.writer(file).writerows(table)
         write_boxes(out, np.array(boxes))
-    console().print(f"{len(boxes)} frames on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
-    if sequence.boxes is not None and np.isfinite(sequence.boxes).all(axis=1).any():
-        scores = score(np.array(boxes), sequence.boxes)
+    ended = f"ended by you after {len(boxes)} of {len(sequence)} frames" if len(boxes) < len(sequence) else ""
+    console().print(ended or f"{len(boxes)} frames", f"on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
+    if sequence.boxes is not None and np.isfinite(sequence.boxes[: len(boxes)]).all(axis=1).any():
+        scores = score(np.array(boxes), sequence.boxes[: len(boxes)])
         console().print(
             f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at 20 px "
             f"{scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
@@ -231,17 +242,6 @@ def _reason(error: Exception) -> str:
     if "Original Traceback" in str(error):  # of a process that makes samples
         return str(error).strip().splitlines()[-1].split(": ", 1)[-1]
     return str(error)
-
-
-def parse_box(text: str) -> np.ndarray:
-    """`x,y,w,h` as `(4,)` floats. Raises ValueError for anything else, or a box without area."""
-    try:
-        box = np.array([float(value) for value in text.split(",")])
-    except ValueError:
-        box = np.zeros(0)
-    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
-        raise ValueError(f"box '{text}' is not possible: expected x,y,w,h in pixels, w and h positive")
-    return box
 
 
 def watched(items: Iterable, total: int, what: str) -> Iterable:

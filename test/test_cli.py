@@ -1,9 +1,12 @@
 """The command `ckd`, called as a user calls it, on small simulated sequences."""
 
 import csv
+import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -77,6 +80,120 @@ def test_track_starts_where_it_is_told(tmp_path, track):
     np.testing.assert_array_equal(read_boxes(tmp_path / "boxes.txt")[0], [30.5, 40, 20, 16])
 
 
+def test_track_knows_how_the_cameras_lie_to_each_other(tmp_path, track, monkeypatch):
+    """The thermal half of the video shows the registered image, and the tracker maps boxes the same way."""
+    from ckd_ros.tracking import Tracker
+
+    seen = []
+    original = Tracker.init
+    monkeypatch.setattr(Tracker, "init", lambda self, *args: seen.append(original(self, *args)) or seen[-1])
+    for offset in (0, 7):
+        assert track(f"{CLEAR},frames=2", "--registration", f"offset:{offset},-5", "--video", tmp_path / "o.avi") == 0
+    (x, y, _, _), (shifted_x, shifted_y, _, _) = (result.thermal_box for result in seen)
+    assert (shifted_x - x, shifted_y - y) == pytest.approx((7, 0))
+    assert y == pytest.approx(seen[0].box[1] - 5)
+
+
+@pytest.fixture
+def no_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_track_shows_the_run_in_a_window_and_keeps_what_was_found_when_it_is_closed(
+    tmp_path, track, monkeypatch, capsys
+):
+    pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
+    from ckd_ros.evaluation.window import Window
+
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    shown, original = [], Window.show
+
+    def show(self, *args):
+        shown.append(args)
+        if len(shown) == 5:
+            pygame.event.post(pygame.event.Event(pygame.QUIT))
+        return original(self, *args)
+
+    monkeypatch.setattr(Window, "show", show)
+    assert track(f"{CLEAR},frames=30", "--show", "--video", tmp_path / "out.avi") == 0
+    assert len(read_boxes(tmp_path / "boxes.txt")) == 5
+    assert cv2.VideoCapture(str(tmp_path / "out.avi")).get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    said = " ".join(capsys.readouterr().err.split())
+    assert "ended by you after 5 of 30 frames" in said and "against the truth in 5 frames" in said
+
+
+def test_track_without_a_display_says_so_in_one_line(tmp_path, track, no_display, capsys):
+    pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
+    for asked in (["--show"], ["--init", "mouse"]):
+        assert track(f"{CLEAR},frames=2", *asked) == 2
+        said = capsys.readouterr().err
+        assert "no display" in said and len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "boxes.txt").exists()
+
+
+def test_track_without_pygame_says_how_to_get_it(track, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert track(f"{CLEAR},frames=2", "--show") == 2
+    assert "pip install '.[window]'" in capsys.readouterr().err
+
+
+def test_a_person_draws_the_target_on_a_real_display(tmp_path, model_path):
+    """The whole command on an X server, driven by its mouse and keys."""
+    for tool, package in (("Xvfb", "xvfb"), ("xdotool", "xdotool")):
+        if shutil.which(tool) is None:
+            pytest.skip(f"no {tool}: apt-get install {package}")
+    pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
+    reader, writer = os.pipe()
+    screen = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(screen, pass_fds=[writer], stderr=subprocess.DEVNULL)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        display = {**os.environ, "DISPLAY": f":{said.readline().strip()}"}
+    display = {name: value for name, value in display.items() if name not in ("SDL_VIDEODRIVER", "WAYLAND_DISPLAY")}
+
+    def xdo(*args):
+        done = subprocess.run(["xdotool", *map(str, args)], env=display, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def under_the_mouse(title):
+        """The window in the middle of the screen, once it has a title."""
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit and process.poll() is None:
+            place = xdo("mousemove", 800, 500, "getmouselocation", "--shell")
+            window = dict(line.split("=") for line in place.splitlines())["WINDOW"]
+            done = subprocess.run(["xdotool", "getwindowname", window], env=display, capture_output=True, text=True)
+            if title in done.stdout:
+                return window
+            time.sleep(0.1)
+        raise AssertionError(f"no window '{title}'")
+
+    command = [sys.executable, "-m", "ckd_ros.cli", "track", f"{CLEAR},frames=2000", "--init", "mouse", "--show"]
+    command += ["--model", model_path, "--out", tmp_path / "boxes.txt"]
+    process = subprocess.Popen(list(map(str, command)), env=display, stderr=subprocess.PIPE, text=True)
+    try:
+        window = under_the_mouse("drag a box")
+        at = dict(line.split("=") for line in xdo("getwindowgeometry", "--shell", window).splitlines())
+        scale = int(at["WIDTH"]) / (2 * 160)
+        places = [(int(at["X"]) + x * scale, int(at["Y"]) + y * scale) for x, y in ((60, 40), (80, 50), (100, 70))]
+        xdo("mousemove", *map(round, places[0]), "mousedown", 1, "sleep", 0.1)
+        xdo("mousemove", *map(round, places[1]), "sleep", 0.1, "mousemove", *map(round, places[2]), "sleep", 0.1)
+        xdo("mouseup", 1, "sleep", 0.1, "key", "Return")
+        under_the_mouse("q: end")
+        time.sleep(0.5)  # of real time at 20 frames a second
+        xdo("key", "q")
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        server.terminate()
+        server.wait()
+    assert process.returncode == 0, said
+    boxes = read_boxes(tmp_path / "boxes.txt")
+    np.testing.assert_allclose(boxes[0], [60, 40, 40, 30], atol=1)
+    assert 1 < len(boxes) < 1000 and f"ended by you after {len(boxes)} of 2000 frames" in " ".join(said.split())
+
+
 @pytest.mark.parametrize("modality", ["rgb", "thermal"])
 def test_track_with_one_camera(tmp_path, track, modality):
     assert track(f"{CLEAR},frames=3", "--modality", modality) == 0
@@ -124,6 +241,7 @@ def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, c
         (["track", CLEAR, "--out", "b.txt", "--init", "1,2,0,4"], "w and h positive"),
         (["track", CLEAR, "--out", "b.txt", "--init", "nan,2,4,4"], "'nan,2,4,4'"),
         (["track", CLEAR, "--out", "b.txt", "--model", "absent.onnx"], "absent.onnx"),
+        (["track", CLEAR, "--out", "b.txt", "--registration", "shift:3"], "registration 'shift:3'.*offset:NUMBERS"),
         (["track", "simulator:colour=red", "--out", "b.txt"], "'colour=red' is no simulator setting.*seed"),
         (["track", "simulator:frames=many", "--out", "b.txt"], "frames=many.*int"),
         (["simulate", "OCCUPIED", *SMALL], "not empty"),
@@ -143,7 +261,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, monkeypatch, capsys, args, 
     assert re.search(message, failure(capsys, *args))
 
 
-def test_a_box_is_needed_where_the_source_has_none(tmp_path, track, capsys):
+def test_a_box_is_needed_where_the_source_has_none_and_nobody_can_draw_one(tmp_path, track, no_display, capsys):
     writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 20, (64, 48))
     writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()

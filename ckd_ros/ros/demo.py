@@ -174,9 +174,9 @@ def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer,
         frames = progress.track(islice(sequence.frames(), total), total=total, description="writing the video")
         for index, pair in enumerate(frames):
             answer = observer.answer(pair)
-            box = None if truth is None else truth[index]
             note = f"frame {index}" if answer else f"frame {index}: no answer"
-            video.add(pair, answer.result if answer else None, box, note)
+            box, thermal_box = sequence.truth(index)
+            video.add(pair, answer.result if answer else None, box, note, thermal_box)
             answers.append(answer)
             if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
                 incomplete.append(index)

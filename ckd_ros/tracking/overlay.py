@@ -48,6 +48,7 @@ def draw_overlay(
     size: Size,
     truth: np.ndarray | None = None,
     note: str = "",
+    thermal_truth: np.ndarray | None = None,
 ) -> np.ndarray:
     """Both images side by side, `(h + caption) x 2w` bgr8.
 
@@ -58,19 +59,20 @@ def draw_overlay(
         size: (w, h) of each image, see `panel_size`.
         truth: `(4,)` the true box in RGB pixels, NaN where the target is not visible.
         note: text at the right end of the caption.
+        thermal_truth: `(4,)` the true box in thermal pixels, shown where there is no colour image.
     """
     w, h = size
     canvas = np.full((h + _CAPTION, 2 * w, 3), _BACKGROUND, np.uint8)
     views = (canvas[:h, :w], canvas[:h, w:])
     if pair.rgb is not None:
-        _paint_colour(pair.rgb, views[0])
+        paint_colour(pair.rgb, views[0])
         rgb_to_panel = geometry.scaling(w / pair.rgb.width, h / pair.rgb.height)
     if pair.thermal is not None:
         thermal_to_panel = geometry.scaling(w / pair.thermal.width, h / pair.thermal.height)
         if pair.rgb is not None:
             sizes = ((image.width, image.height) for image in (pair.rgb, pair.thermal))
             thermal_to_panel = rgb_to_panel @ np.linalg.inv(registration.matrix(*sizes))
-        _paint_thermal(pair.thermal, thermal_to_panel, views[1])
+        paint_thermal(pair.thermal, thermal_to_panel, views[1])
 
     colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
     for image, view, name in ((pair.rgb, views[0], "colour"), (pair.thermal, views[1], "thermal")):
@@ -80,16 +82,18 @@ def draw_overlay(
         _write(view, name, (8, 20), _TEXT)
         # Beside a colour image the thermal one is shown registered, so that both have the same box.
         to_panel = rgb_to_panel if pair.rgb is not None else thermal_to_panel
-        if truth is not None and pair.rgb is not None:
-            _box(view, truth, to_panel, TRUTH_COLOUR, 1)
+        known = truth if pair.rgb is not None else thermal_truth
+        if known is not None:
+            draw_box(view, known, to_panel, TRUTH_COLOUR, 1)
         if result is not None:
             box = result.box if pair.rgb is not None else result.thermal_box
-            _box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
+            draw_box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
     _caption(canvas[h:], result, colour, note)
     return canvas
 
 
-def _paint_colour(image: Image, out: np.ndarray) -> None:
+def paint_colour(image: Image, out: np.ndarray) -> None:
+    """Fill `out`, `h x w x 3` bgr8, with a colour image of any encoding, resized."""
     data = cv2.resize(image.data, (out.shape[1], out.shape[0]), interpolation=cv2.INTER_AREA)
     if image.encoding == "mono16":
         out[:] = cv2.cvtColor(_stretch(data), cv2.COLOR_GRAY2BGR)
@@ -97,7 +101,11 @@ def _paint_colour(image: Image, out: np.ndarray) -> None:
         out[:] = cv2.cvtColor(data, _TO_BGR[image.encoding]) if image.encoding in _TO_BGR else data
 
 
-def _paint_thermal(image: Image, to_panel: np.ndarray, out: np.ndarray) -> None:
+def paint_thermal(image: Image, to_panel: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out`, `h x w x 3` bgr8, with a thermal image of any encoding, stretched to 8 bits.
+
+    `to_panel` is the 3 x 3 transform of thermal pixels to those of `out`.
+    """
     grey = _stretch(to_grey(image.data, image.encoding))
     matrix = geometry.index_matrix(to_panel)
     warped = cv2.warpPerspective(grey, matrix, (out.shape[1], out.shape[0]), flags=cv2.INTER_LINEAR)
@@ -111,7 +119,8 @@ def _stretch(grey: np.ndarray) -> np.ndarray:
     return np.clip(grey.astype(np.float32) * scale - low * scale, 0, 255).astype(np.uint8)
 
 
-def _box(view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int) -> None:
+def draw_box(view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int) -> None:
+    """Draw a box `(x, y, w, h)` that `to_panel` (3 x 3) brings into `view`; one with NaN is not drawn."""
     if not np.isfinite(box).all():
         return
     limit = 4 * max(view.shape)  # OpenCV wraps coordinates around

@@ -90,6 +90,23 @@ class Registration:
             raise ValueError(f"registration kind '{kind}' needs '{missing[0]}', which is not given")
         return make(**{key: given[key] for key in (*needed, "rgb_size", "thermal_size") if key in given})
 
+    @staticmethod
+    def from_text(text: str) -> Registration:
+        """The registration of a command line: `none`, `offset:DX,DY`, `affine:` 6 or `homography:` 9 numbers.
+
+        The numbers are those of `from_config`. A calibrated pair is, at one distance, a homography.
+        Raises ValueError naming the value at fault and what would be right.
+        """
+        kind, _, numbers = text.strip().partition(":")
+        if kind not in _IN_TEXT:
+            expected = ", ".join(name + (":NUMBERS" if key else "") for name, key in _IN_TEXT.items())
+            raise ValueError(f"registration '{text}' is not possible: expected one of {expected}")
+        try:
+            values = [float(value) for value in numbers.split(",")] if numbers.strip() else []
+        except ValueError:
+            raise ValueError(f"registration '{text}' is not possible: expected numbers after '{kind}:'") from None
+        return Registration.from_config({"kind": kind, **({_IN_TEXT[kind]: values} if _IN_TEXT[kind] else {})})
+
 
 @dataclass(frozen=True)
 class OffsetRegistration(Registration):
@@ -195,6 +212,10 @@ _KINDS = {
         ("rgb_intrinsics", "thermal_intrinsics", "rotation", "translation", "distance"),
     ),
 }
+
+
+#: Kinds that one line can hold -> the setting that its numbers are.
+_IN_TEXT = {"none": None, "offset": "offset", "affine": "matrix", "homography": "matrix"}
 
 
 def _camera(name: str, values: Sequence[float]) -> np.ndarray:

@@ -47,11 +47,18 @@ class AnnotatedVideo:
             self._writer.release()
         self._stack.__exit__(*error)
 
-    def add(self, pair: FramePair, result: TrackResult | None, truth: np.ndarray | None = None, note: str = "") -> None:
+    def add(
+        self,
+        pair: FramePair,
+        result: TrackResult | None,
+        truth: np.ndarray | None = None,
+        note: str = "",
+        thermal_truth: np.ndarray | None = None,
+    ) -> None:
         """Append the overlay of one frame; see `draw_overlay`."""
         if self._writer is None:
             self._panel = panel_size(pair, self._width)
-        frame = draw_overlay(pair, result, self._registration, self._panel, truth, note)
+        frame = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
         frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs want even sides
         if self._writer is None:
             self._open(frame.shape[1], frame.shape[0])

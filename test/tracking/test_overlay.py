@@ -111,6 +111,16 @@ def test_the_truth_is_drawn_and_left_out_while_it_is_not_visible():
     assert np.array_equal(hidden, draw_overlay(pair, None, Registration(), SIZE))
 
 
+def test_without_a_colour_image_the_truth_is_the_thermal_one():
+    pair = FramePair(None, thermal_image())
+    truth, thermal_truth = np.array([20.0, 80.0, 30.0, 25.0]), np.array([30.0, 20.0, 15.0, 12.0])
+    _, right = views(draw_overlay(pair, None, Registration(), SIZE, truth, thermal_truth=thermal_truth))
+    assert has_rectangle(right, 2 * thermal_truth, TRUTH_COLOUR) and not has_rectangle(right, truth, TRUTH_COLOUR)
+    both = FramePair(colour_image(), thermal_image())
+    _, right = views(draw_overlay(both, None, Registration(), SIZE, truth, thermal_truth=thermal_truth))
+    assert has_rectangle(right, truth, TRUTH_COLOUR), "registered, it is seen in the view of the colour image"
+
+
 def test_a_note_is_written_into_the_caption():
     pair = FramePair(colour_image(), thermal_image())
     plain, noted = (draw_overlay(pair, None, Registration(), SIZE, note=note) for note in ("", "frame 7"))

@@ -109,3 +109,33 @@ def test_what_a_parameter_file_leaves_empty_counts_as_absent():
 def test_bad_settings_are_refused_with_the_value_and_the_remedy(config, message):
     with pytest.raises(ValueError, match=message):
         Registration.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "config"),
+    [
+        ("none", {}),
+        ("offset:12,-3.5", {"kind": "offset", "offset": [12.0, -3.5]}),
+        ("affine:0.5,0,4,0,0.5,-6", {"kind": "affine", "matrix": [0.5, 0, 4, 0, 0.5, -6]}),
+        ("homography:0.5,0,4,0,0.5,-6,0,0,1", {"kind": "homography", "matrix": [0.5, 0, 4, 0, 0.5, -6, 0, 0, 1]}),
+    ],
+)
+def test_a_command_line_says_the_same_in_one_word(text, config):
+    matrix = Registration.from_text(text).matrix(RGB, THERMAL)
+    np.testing.assert_array_equal(matrix, Registration.from_config(config).matrix(RGB, THERMAL))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shift:1,2", "'shift:1,2'.*none, offset:NUMBERS, affine"),
+        ("calibrated", "'calibrated'.*homography"),
+        ("offset:1", r"offset has 1 number\(s\)"),
+        ("offset", "needs 'offset'"),
+        ("offset:1,b", "expected numbers after 'offset:'"),
+        ("offset:1,nan", "must be finite"),
+    ],
+)
+def test_what_a_command_line_cannot_mean_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Registration.from_text(text)
