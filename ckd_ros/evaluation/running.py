@@ -6,6 +6,7 @@ comparable and processes do not get in each other's way. Results come back to th
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
@@ -20,7 +21,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.datasets.sequence import Sequence
-from ckd_ros.evaluation.one_pass import Followable, Pass, one_pass
+from ckd_ros.evaluation.one_pass import Pass, one_pass
 
 if TYPE_CHECKING:
     from ckd_ros.evaluation.trackers import TrackerSpec
@@ -112,31 +113,19 @@ def first_sight(sequence: Sequence) -> tuple[int, np.ndarray]:
     return int(seen[0]), boxes[seen[0]]
 
 
-_kept: list[tuple[TrackerSpec, Followable]] = []  # of this process: the tracker of its last job
-
-
 def work(job: Job) -> Outcome:
-    """Do a job in this process, on one thread. Nothing is raised.
-
-    The tracker stays for the next job, as what it loads may take long, unless it failed: nobody knows in which state
-    that left it.
-    """
+    """Do a job in this process, on one thread. Nothing is raised."""
     label, name = job.tracker.label, job.sequence.name
     cv2.setNumThreads(1)
-    if not _kept or _kept[0][0] != job.tracker:
-        _kept.clear()  # frees its memory before the next one takes its own
-        try:
-            _kept.append((job.tracker, job.tracker.make()))
-        except Exception as error:  # whatever another's tracker raises must not end the evaluation
-            return Outcome(label, name, None, _reason(error), broken=True)
+    try:
+        tracker = job.tracker.make()
+    except Exception as error:  # whatever another's tracker raises must not end the evaluation
+        return Outcome(label, name, None, _reason(error), broken=True)
     try:
         start, box = first_sight(job.sequence)
-        done = one_pass(_kept[0][1], job.sequence.frames(), len(job.sequence), box, start)
+        return Outcome(label, name, one_pass(tracker, job.sequence.frames(), len(job.sequence), box, start))
     except Exception as error:  # a source that cannot even be opened
         return Outcome(label, name, None, _reason(error))
-    if done.failed:
-        _kept.clear()
-    return Outcome(label, name, done)
 
 
 class LocalProcesses:
@@ -212,6 +201,7 @@ def _serve(jobs: connection.Connection) -> None:
     with suppress(EOFError, ConnectionError):
         while True:
             jobs.send(work(jobs.recv()))
+    atexit._run_exitfuncs()  # multiprocessing leaves them out, and trackers' programs are ended by them
 
 
 def _end_with_parent() -> None:
