@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -35,9 +35,10 @@ from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
 from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
-from ckd_ros.evaluation.peers import Ckd, run
+from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.rendered import load_rendered, render
 from ckd_ros.evaluation.scores import score
+from ckd_ros.evaluation.trackers import parse_tracker
 from ckd_ros.files import replacing
 from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.network.export import example_inputs, export_onnx, input_names
@@ -212,13 +213,10 @@ def _track(job: Callable[[Path], float], sequences: list[Path], pool: Pool) -> l
 def _track_one(model: Path, stride: int, setting: str, file: Path) -> float:
     """Success AUC on one sequence; the first frame, whose box is given, does not count."""
     pairs, truth = (values[::stride] for values in load_rendered(file))
-    boxes = run(Ckd(_engine(model), setting), pairs, truth[0])
-    return score(boxes[1:], truth[1:]).success_auc
-
-
-@lru_cache(maxsize=1)
-def _engine(model: Path) -> OnnxEngine:
-    return OnnxEngine(model, providers=["cpu"], threads=1)
+    done = one_pass(parse_tracker(f"ckd:model={model},modality={setting}").make(), pairs, len(pairs), truth[0])
+    if done.faults:
+        raise RuntimeError(f"{model} on {file}: {done.faults[0]}")
+    return score(done.boxes[1:], truth[1:]).success_auc
 
 
 def _one_thread() -> None:

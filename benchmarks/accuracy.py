@@ -14,19 +14,19 @@ from collections import defaultdict
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ckd_ros.datasets.sequence import Sequence
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequences
-from ckd_ros.evaluation.peers import BoxTracker, Ckd, OpenCv, TemplateMatcher, run
+from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.scores import score
-from ckd_ros.tracking import OnnxEngine, default_model
+from ckd_ros.evaluation.trackers import TrackerSpec, parse_trackers
 
 
 def main(
@@ -40,22 +40,23 @@ def main(
     out: Path | None = None,
 ) -> None:
     """Measure and print. `each`: sequences a degradation; `videos`: held-out videos a modality; 0 leaves them out."""
-    cv2.setNumThreads(2)
-    engine = OnnxEngine(model or default_model())
+    trackers = _trackers(model, peers, classical)
     results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
-    def compare(group: str, sequence, trackers: dict[str, BoxTracker]) -> None:
+    def compare(group: str, sequence: Sequence, trackers: list[TrackerSpec]) -> None:
         # A video may begin before its target comes into view: it is taken from there on.
         start = int(np.isfinite(sequence.boxes).all(axis=1).argmax())
         pairs, truth = list(islice(sequence.frames(), start, None)), sequence.boxes[start:]
-        for name, tracker in trackers.items():
-            boxes = run(tracker, pairs, truth[0])
-            results[name][group].append(score(boxes[1:], truth[1 : len(boxes)]).success_auc)
+        for tracker in trackers:
+            done = one_pass(tracker.make(), pairs, len(pairs), truth[0])
+            if done.faults:
+                raise RuntimeError(f"{tracker.label} on {sequence.name}: {done.faults[0]}")
+            results[tracker.label][group].append(score(done.boxes[1:], truth[1 : len(pairs)]).success_auc)
 
     if each:
         total = each * len(DEGRADATIONS)
         for group, sequence in track(composed_sequences(data / "roadscene", each, frames), "composed", total):
-            compare(group, sequence, _trackers(engine, peers, classical))
+            compare(group, sequence, trackers)
     for modality, folder in (("thermal", "drone_thermal"), ("rgb", "drone_visible")) if videos else ():
         files = sorted((data / folder).glob("*.mp4"))
         kept = held_out(f.stem for f in files)
@@ -63,29 +64,21 @@ def main(
         chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(videos, len(files))).astype(int)]
         for file in track(chosen, f"{modality} videos"):
             sequence = open_source(str(file), modality=modality)
-            trackers = {"ckd": Ckd(engine)}
-            if peers:
-                trackers[f"nano {modality}"] = OpenCv("Nano", modality, peers)
-            compare(f"{modality} video", sequence, trackers)
+            compare(f"{modality} video", sequence, [t for t in trackers if t.label in ("ckd", f"nano-{modality}")])
     _report(results)
     if out:
         out.write_text(json.dumps({name: {g: float(np.mean(v)) for g, v in r.items()} for name, r in results.items()}))
 
 
-def _trackers(engine: OnnxEngine, peers: Path | None, classical: bool) -> dict[str, BoxTracker]:
-    trackers: dict[str, BoxTracker] = {
-        "ckd": Ckd(engine),
-        "ckd rgb alone": Ckd(engine, "rgb"),
-        "ckd thermal alone": Ckd(engine, "thermal"),
-    }
+def _trackers(model: Path | None, peers: Path | None, classical: bool) -> list[TrackerSpec]:
+    ours = "threads=2" if model is None else f"threads=2,model={model}"
+    names = [f"ckd=ckd:{ours}", *(f"ckd-{modality}=ckd:{ours},modality={modality}" for modality in ("rgb", "thermal"))]
     for modality in ("rgb", "thermal"):
         if classical:
-            trackers[f"template {modality}"] = TemplateMatcher(modality)
-            trackers[f"KCF {modality}"] = OpenCv("KCF", modality)
-            trackers[f"CSRT {modality}"] = OpenCv("CSRT", modality)
+            names += [f"{kind}:modality={modality},threads=2" for kind in ("template", "kcf", "csrt")]
         if peers:
-            trackers[f"nano {modality}"] = OpenCv("Nano", modality, peers)
-    return trackers
+            names.append(f"nano:models={peers},modality={modality},threads=2")
+    return parse_trackers(names)
 
 
 def _report(results: dict[str, dict[str, list[float]]]) -> None:

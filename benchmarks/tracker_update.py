@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.peers import MODALITIES, OpenCv, bgr_image
+from ckd_ros.evaluation.opencv import to_bgr
+from ckd_ros.evaluation.trackers import parse_tracker
 from ckd_ros.tracking import ConfidenceConfig, OnnxEngine, Tracker, TrackerConfig, default_model
 from ckd_ros.tracking.tensors import Tensors
 
@@ -43,16 +44,21 @@ def main(
     cv2.setNumThreads(threads)
     sequence = SimulatedSequence(SimulatorConfig(frames=60, width=640, height=512))
     pairs = list(sequence.frames())
-    pictures = {modality: [bgr_image(pair, modality) for pair in pairs] for modality in MODALITIES}
+    # The peer's time is that of OpenCV alone: its images are converted beforehand.
+    pictures = {"rgb": [to_bgr(pair.rgb) for pair in pairs], "thermal": [to_bgr(pair.thermal) for pair in pairs]}
 
     trackers = {}
     for path in models or _shipped():
         engine = OnnxEngine(path, threads=threads)
         trackers[f"{path.stem} ({engine.spec.precision})"] = Tracker(engine, config=TrackerConfig(confidence=_SURE))
         _console.print(engine.describe())
-    nano = {modality: OpenCv("Nano", modality, peers) for modality in MODALITIES} if peers.is_dir() else {}
-    for tracker in (*trackers.values(), *nano.values()):
+    for tracker in trackers.values():
         tracker.init(pairs[0], sequence.init_box)
+    nano = {}
+    for modality in pictures if peers.is_dir() else ():
+        peer = parse_tracker(f"nano:models={peers},modality={modality},threads={threads}").make()
+        peer.init(pairs[0], sequence.init_box)
+        nano[modality] = peer.tracker.tracker  # OpenCV's own
 
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     crop_seconds = _stopwatch(Tensors, "inputs")
@@ -71,7 +77,7 @@ def main(
                 seconds[name][part].append(value)
         start = time.perf_counter()
         for modality, peer in nano.items():
-            peer.tracker.update(pictures[modality][index])
+            peer.update(pictures[modality][index])
         if nano:
             seconds[_NANO]["update"].append(time.perf_counter() - start)
     _report({n: {p: 1e3 * np.array(v[_WARM_UP:]) for p, v in parts.items()} for n, parts in seconds.items()})

@@ -1,4 +1,4 @@
-"""A complete tracker for `ckd evaluate --tracker 'program:python docs/example_tracker.py'`: template matching on RGB."""
+"""Template matching on RGB, for `ckd evaluate --tracker 'program:python docs/example_tracker.py'`."""
 
 import sys
 

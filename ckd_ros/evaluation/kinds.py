@@ -1,4 +1,4 @@
-"""The kinds of trackers that can be compared: what is known about each before it is made. `trackers` has their names."""
+"""The kinds of trackers that can be compared, and what is known of each before it is made; `trackers` names them."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ class Command:
             raise FileNotFoundError(f"there is no '{script}' to run '{self.line}'")
 
     def make(self) -> Followable:
-        return Program(self.words())
+        return _program(tuple(self.words()))
 
     def settings(self) -> dict:
         """The files are those that the command line names: script, settings, weights."""
@@ -235,3 +235,9 @@ class Command:
             "files": [fingerprint(path) for path in named if path.is_file()],
             "versions": versions(),
         }
+
+
+@lru_cache(maxsize=1)
+def _program(words: tuple[str, ...]) -> Program:
+    """One for all sequences that a process runs: what it loads at its start may take longer than a sequence."""
+    return Program(words)

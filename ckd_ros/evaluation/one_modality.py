@@ -1,4 +1,4 @@
-"""Trackers of one image among pairs: they are shown one camera's images, and boxes go in and come back in RGB pixels."""
+"""Trackers of one camera's images among pairs: boxes go in and come back in RGB pixels."""
 
 from __future__ import annotations
 

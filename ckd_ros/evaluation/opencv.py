@@ -1,4 +1,4 @@
-"""OpenCV's trackers, and template matching as the plainest of all, on pairs that hold one image (see `one_modality`)."""
+"""OpenCV's trackers, and template matching, the plainest of all, on pairs of one image (see `one_modality`)."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ FRAME_SECONDS, START_SECONDS = 60.0, 300.0
 _GRACE = 1.0  # seconds to end by itself when nothing more is to come
 _PREFIX = "ckd-program-"  # of the folders for images
 _QUOTED = 5  # lines of its log in an error
-#: Linux ends the child with its parent, however that ends. Set by the child itself, between fork and exec of the program,
-#: for Python must not run code in a fork of a process with threads. 1 is PR_SET_PDEATHSIG.
+#: Linux ends the child with its parent (the thread that started it), however that ends. A Python of its own asks for it
+#: and then becomes the program, for a process with threads must not run Python after a fork. 1 is PR_SET_PDEATHSIG.
 _LAUNCH = (
     "import ctypes, os, signal, sys\n"
     "ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"

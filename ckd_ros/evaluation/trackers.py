@@ -89,7 +89,7 @@ def parse_trackers(texts: Iterable[str]) -> list[TrackerSpec]:
 def parse_tracker(text: str) -> TrackerSpec:
     """The tracker that `[LABEL=]KIND[:key=value,...]` or `[LABEL=]program:COMMAND LINE` names.
 
-    Raises ValueError naming what is not known and what is, and FileNotFoundError for a model or program that is missing.
+    Raises ValueError naming what is not known and what is, FileNotFoundError for a model or program that is missing.
     """
     head, _, rest = text.strip().partition(":")
     label, equals, name = head.rpartition("=")

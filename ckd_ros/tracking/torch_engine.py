@@ -47,7 +47,7 @@ class TorchEngine:
 
     @staticmethod
     def load(path: str | Path, device: torch.device) -> TorchEngine:
-        """The network that a `.safetensors` file of `ckd train` or `ckd import` holds; of one with teachers the student.
+        """The network in a `.safetensors` file of `ckd train` or `ckd import`; of one with teachers the student.
 
         Raises FileNotFoundError, or CheckpointError (a ValueError) where the file is not one of ours.
         """
