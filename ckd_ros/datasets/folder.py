@@ -103,13 +103,18 @@ class FolderSequence(Sequence):
         return map(self.pair, range(len(self)))  # unlike a generator, it goes on behind an image that cannot be read
 
     def pair(self, index: int) -> FramePair:
-        self._check_index(index)
         images, stamps = [None, None], [None, None]
-        for side, number in enumerate(self._index[index]):
-            if number >= 0:
-                path = self.folder / self.layout.images[side] / self._files[side][number]
+        for side, path in enumerate(self.files(index)):
+            if path is not None:
                 images[side], stamps[side] = read_image(path, thermal=side == 1), int(self._stamps[index, side])
         return FramePair(*images, *stamps)
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """The colour and the thermal image file of frame `index`; None where it has none."""
+        self._check_index(index)
+        folders, numbers = self.layout.images, self._index[index]
+        sides = zip(folders, self._files, numbers, strict=True)
+        return tuple(self.folder / name / files[number] if number >= 0 else None for name, files, number in sides)
 
     def _timeline(self, rate: float | None) -> tuple[np.ndarray, np.ndarray]:
         times = self.folder / "frames.csv"

@@ -1,0 +1,66 @@
+"""Everything that went wrong in an evaluation, counted and named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ckd_ros.evaluation.scored import Evaluation
+
+_NAMED = 5  # faults of one sequence that are written out
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that went wrong, perhaps for many sequences in the same way.
+
+    Attributes:
+        what: the reason, with `…` for the name where it stands for several sequences.
+        names: of the sequences; none for what concerns a tracker as a whole.
+        count: how often it happened.
+    """
+
+    what: str
+    names: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True)
+class FaultGroup:
+    """Faults of the data set, or of one tracker (`tracker` is its place)."""
+
+    title: str
+    faults: list[Fault]
+    tracker: int | None = None
+
+    @property
+    def count(self) -> int:
+        return sum(fault.count for fault in self.faults)
+
+
+def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
+    """The sequences that cannot be used, then what is wrong with each tracker's results; empty groups are left out."""
+    total = len(evaluation.lengths) + len(evaluation.faults)
+    groups = [FaultGroup(f"{len(evaluation.faults)} of {total} sequences cannot be used", _alike(evaluation.faults))]
+    for place, tracker in enumerate(evaluation.trackers):
+        faults = [Fault(tracker.faults[""], (), 1)] if "" in tracker.faults else []
+        faults += _alike({name: reason for name, reason in tracker.faults.items() if name})
+        for name, scores in tracker.sequences.items():
+            if scores.faults:
+                more = len(scores.faults) - _NAMED
+                rest = [f"and {more} more"] if more > 0 else []
+                faults.append(Fault("; ".join([*scores.faults[:_NAMED], *rest]), (name,), len(scores.faults)))
+        without = len(evaluation.lengths.keys() - tracker.sequences.keys())
+        missing = f", no result for {without} of {len(evaluation.lengths)} sequences" if without else ""
+        groups.append(FaultGroup(f"{tracker.label}{missing}", faults, place))
+    return [group for group in groups if group.faults]
+
+
+def _alike(reasons: Mapping[str, str]) -> list[Fault]:
+    """Reasons that differ in nothing but the sequence's name become one, so that hundreds of missing ones fill a line."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason.replace(name, "…"), []).append(name)
+    return [
+        Fault(what if len(names) > 1 else reasons[names[0]], tuple(names), len(names)) for what, names in groups.items()
+    ]

@@ -1,0 +1,163 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.evaluation.report import charts, tables
+from ckd_ros.evaluation.report.faults import fault_groups
+from ckd_ros.evaluation.report.figures import Plot
+from ckd_ros.evaluation.report.looks import COLOURS, look
+from ckd_ros.evaluation.report.strips import Tile, draw_strip, strip_frames
+from ckd_ros.evaluation.scored import Evaluation, SequenceScores
+
+#: Sequences that are shown first, with frames, those in which the tracker that is looked at does worst.
+WORST = 12
+#: Up to this many sequences all of them have frames.
+ALL_STRIPS = 40
+
+
+def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Sequence], out: Path) -> str:
+    """The HTML text; links to images of `sequences` are relative to the folder `out`."""
+    report = _Report(evaluation, sequences, Path(out))
+    order = report.worst_first
+    titled = {plot.name: (plot.title, Markup(plot.svg())) for plot in plots}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(percent=tables.percent, number=tables.number)
+    template = environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
+    return template.render(
+        evaluation=evaluation,
+        measure=evaluation.measures[-1],
+        looks=[look(place) for place in range(len(evaluation.trackers))],
+        focus=report.focus,
+        frames=sum(evaluation.lengths.values()),
+        plots=titled,
+        scores=tables.score_table(evaluation),
+        robot=tables.robot_table(evaluation),
+        speed=tables.speed_table(evaluation),
+        attributes=tables.attribute_table(evaluation),
+        sequences=tables.sequence_table(evaluation, order, report.ids) if order else None,
+        worst=[report.chapter(name) for name in order[:WORST]],
+        others=[report.chapter(name) for name in order[WORST:]],
+        boxed=len(COLOURS),
+        faults=fault_groups(evaluation),
+        settings=[(place, _pretty(t.settings)) for place, t in enumerate(evaluation.trackers) if t.settings],
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+    )
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One tracker on one sequence, as its chapter shows it."""
+
+    place: int
+    scores: SequenceScores
+    score: float | None
+    path: str
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One tile of a strip, embedded, with links to the images it was made of."""
+
+    tile: Tile
+    source: str
+    overlap: float | None
+    links: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class _Chapter:
+    """What the page says about one sequence."""
+
+    name: str
+    id: str
+    frames: int
+    attributes: list[str]
+    results: list[_Result]
+    missing: list[int]
+    hidden: list[tuple[int, int]]
+    marks: list[int] = field(default_factory=list)
+    pictures: list[_Picture] = field(default_factory=list)
+
+
+class _Report:
+    def __init__(self, evaluation: Evaluation, sequences: Mapping[str, Sequence], out: Path) -> None:
+        self.evaluation, self.sequences, self.out = evaluation, sequences, out
+        self.measure = evaluation.measures[-1].name
+        self.ids = {name: f"sequence-{number}" for number, name in enumerate(evaluation.lengths, start=1)}
+
+    @cached_property
+    def focus(self) -> int | None:
+        """Place of the tracker whose failures are shown: the best of those that were run here, else the best."""
+        trackers = self.evaluation.trackers
+        run_here = [place for place, tracker in enumerate(trackers) if tracker.settings and tracker.sequences]
+        with_results = [place for place, tracker in enumerate(trackers) if tracker.sequences]
+        return (run_here or with_results or [None])[0]
+
+    @cached_property
+    def worst_first(self) -> list[str]:
+        """Names of all sequences, those that the tracker in focus has no result for at the end."""
+
+        def score(name: str) -> float:
+            results = {} if self.focus is None else self.evaluation.trackers[self.focus].sequences
+            value = results[name].scores.get(self.measure) if name in results else None
+            return value if tables.known(value) else np.inf
+
+        return sorted(self.evaluation.lengths, key=score)
+
+    @cached_property
+    def with_strips(self) -> set[str]:
+        names = self.worst_first
+        return set(names if len(names) <= ALL_STRIPS else names[:WORST])
+
+    def chapter(self, name: str) -> _Chapter:
+        results, missing = [], []
+        for place, tracker in enumerate(self.evaluation.trackers):
+            scores = tracker.sequences.get(name)
+            if scores is None:
+                missing.append(place)
+            else:
+                path = charts.overlap_path(scores.overlap)
+                results.append(_Result(place, scores, scores.scores.get(self.measure), path))
+        shown = next((r for r in results if r.place == self.focus), results[0] if results else None)
+        attributes = [a for a, names in self.evaluation.attributes.items() if name in names]
+        count = self.evaluation.lengths[name]
+        hidden = [] if shown is None else charts.hidden_spans(shown.scores.overlap)
+        chapter = _Chapter(name, self.ids[name], count, attributes, results, missing, hidden)
+        if shown is not None and name in self.sequences and name in self.with_strips:
+            chapter.pictures.extend(self._pictures(self.sequences[name], shown, results))
+            chapter.marks.extend(charts.frame_marks([picture.tile.frame for picture in chapter.pictures], count))
+        return chapter
+
+    def _pictures(self, sequence: Sequence, shown: _Result, results: Iterable[_Result]) -> Iterable[_Picture]:
+        # On top the tracker that is looked at; as many as have a colour of their own.
+        drawn = [shown, *(r for r in results if r is not shown and r.place < len(COLOURS))]
+        boxes = [(look(r.place).bgr, r.scores.boxes) for r in drawn]
+        overlap = shown.scores.overlap
+        for tile in draw_strip(sequence, strip_frames(overlap), boxes):
+            links = zip(("colour", "thermal"), tile.files, strict=True)
+            yield _Picture(
+                tile,
+                f"data:image/jpeg;base64,{b64encode(tile.jpeg).decode()}",
+                float(overlap[tile.frame]) if np.isfinite(overlap[tile.frame]) else None,
+                [(name, quote(os.path.relpath(path, self.out))) for name, path in links if path is not None],
+            )
+
+
+def _pretty(settings: dict[str, object]) -> str:
+    return json.dumps(settings, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,160 @@
+"""Pictures of the moments in which a tracker fails: colour above thermal, with the truth and the trackers' boxes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.datasets.folder import FolderSequence
+from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.frames import FramePair
+from ckd_ros.tracking.overlay import TRUTH_COLOUR, draw_box, paint_colour, paint_thermal, panel_size
+
+FRAMES = 6
+_HEIGHT = 180  # of each image, pixels
+_WIDEST = 400
+_GREY = 96
+_QUALITY = 72
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One frame of a strip.
+
+    Attributes:
+        frame: its number.
+        jpeg: the picture.
+        size: (width, height) of it in pixels.
+        files: the colour and the thermal image file; None where the sequence is no folder of images.
+        fault: why the images cannot be shown; empty if they are.
+    """
+
+    frame: int
+    jpeg: bytes
+    size: tuple[int, int]
+    files: tuple[Path | None, Path | None] = (None, None)
+    fault: str = ""
+
+
+def strip_frames(overlap: np.ndarray, count: int = FRAMES) -> list[int]:
+    """At most `count` frames that tell what happened: the first, then of each equal part of the rest the first frame in
+    which the overlap `(N,)` is lowest (where it is not known: the middle one)."""
+    frames = [0]
+    for part in np.array_split(np.arange(1, len(overlap)), count - 1):
+        if len(part):
+            known = overlap[part]
+            frames.append(int(part[np.nanargmin(known)] if np.isfinite(known).any() else part[len(part) // 2]))
+    return frames
+
+
+def draw_strip(
+    sequence: Sequence, frames: list[int], boxes: list[tuple[tuple[int, int, int], np.ndarray]]
+) -> list[Tile]:
+    """A tile for each of `frames` (ascending) that the sequence has.
+
+    Args:
+        boxes: colour (blue, green, red) and `(N, 4)` boxes of each tracker, in the pixels in which trackers answer; the
+            first is drawn on top.
+
+    A frame that cannot be read gives a grey tile that says why. Nothing is raised for bad images.
+    """
+    frames = [frame for frame in frames if frame < len(sequence)]
+    pairs = list(_pairs(sequence, frames))
+    good = next((pair for pair in pairs if isinstance(pair, FramePair)), None)
+    size = (240, _HEIGHT) if good is None else _panel(good)
+    tiles = []
+    for frame, pair in zip(frames, pairs, strict=True):
+        fault = "" if isinstance(pair, FramePair) else pair
+        here = [(colour, track[frame]) for colour, track in boxes if frame < len(track)]
+        panels = 2 if sequence.modality == "both" else 1
+        canvas = _grey(size, panels, fault) if fault else _drawn(sequence, frame, pair, here, size, panels)
+        _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        files = sequence.files(frame) if isinstance(sequence, FolderSequence) else (None, None)
+        tiles.append(Tile(frame, jpeg.tobytes(), (canvas.shape[1], canvas.shape[0]), files, fault))
+    return tiles
+
+
+def _panel(pair: FramePair) -> tuple[int, int]:
+    view = pair.rgb or pair.thermal
+    return panel_size(pair, min(_WIDEST, round(_HEIGHT * view.width / view.height)))
+
+
+def _pairs(sequence: Sequence, frames: list[int]) -> Iterator[FramePair | str]:
+    """The pair of each frame, or why there is none."""
+    if type(sequence).pair is not Sequence.pair:
+        for frame in frames:
+            try:
+                yield sequence.pair(frame)
+            except (ValueError, OSError) as error:
+                yield " ".join(str(error).split())
+        return
+    # To jump, such a source would produce all frames before: go through it once.
+    source, position, fault = None, 0, ""
+    for frame in frames:
+        try:
+            if not fault:
+                source = sequence.frames() if source is None else source
+                yield next(islice(source, frame - position, None))
+                position = frame + 1
+                continue
+        except StopIteration:
+            fault = f"the source ends before frame {frame}"
+        except (ValueError, OSError) as error:
+            fault = " ".join(str(error).split())
+        yield fault
+
+
+def _drawn(
+    sequence: Sequence,
+    frame: int,
+    pair: FramePair,
+    boxes: list[tuple[tuple[int, int, int], np.ndarray]],
+    size: tuple[int, int],
+    panels: int,
+) -> np.ndarray:
+    w, h = size
+    canvas = np.full((panels * h, w, 3), _GREY, np.uint8)
+    truths = sequence.truth(frame)
+    main = pair.rgb or pair.thermal  # trackers answer in its pixels
+    answers = geometry.scaling(w / main.width, h / main.height)
+    for side, image in enumerate((pair.rgb, pair.thermal)):
+        if sequence.modality not in ("both", ("rgb", "thermal")[side]):
+            continue
+        view = canvas[-h:] if side else canvas[:h]
+        if image is None:
+            _text(view, f"no {('colour', 'thermal')[side]} image")
+            continue
+        to_panel = geometry.scaling(w / image.width, h / image.height)
+        if side:
+            paint_thermal(image, to_panel, view)
+        else:
+            paint_colour(image, view)
+        truth = truths[side]
+        if truth is None and truths[0] is not None:  # one truth for both
+            truth, to_panel = truths[0], answers
+        if truth is not None:
+            draw_box(view, truth, to_panel, (0, 0, 0), 3)
+            draw_box(view, truth, to_panel, TRUTH_COLOUR, 1)
+        for colour, box in reversed(boxes):
+            draw_box(view, box, answers, colour, 2)
+    return canvas
+
+
+def _grey(size: tuple[int, int], panels: int, reason: str) -> np.ndarray:
+    canvas = np.full((panels * size[1], size[0], 3), _GREY, np.uint8)
+    _text(canvas, reason)
+    return canvas
+
+
+def _text(view: np.ndarray, text: str) -> None:
+    lines = textwrap.wrap(text, max(8, view.shape[1] // 8))[: view.shape[0] // 16 - 1]
+    for number, line in enumerate(lines):
+        cv2.putText(view, line, (6, 18 + 16 * number), _FONT, 0.4, (235, 235, 235), 1, cv2.LINE_AA)
