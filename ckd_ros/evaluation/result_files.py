@@ -28,8 +28,8 @@ from ckd_ros.evaluation.one_pass import Pass
 from ckd_ros.files import replacing
 
 SETTINGS = "settings.json"
-#: Last line of the faults of a pass in which the tracker gave up.
-FAILED = "the tracker gave up here: this sequence is run again"
+#: Last line of the faults of a pass that failed.
+FAILED = "the pass ends here: this sequence is run again"
 _BESIDE = ("_time", "_confidence", "_faults")
 _MARKS = "_-. "  # a foreign prefix ends in one of these, or `redcar.txt` would be taken for the sequence `car`
 
@@ -118,9 +118,9 @@ def write_pass(folder: Path, label: str, name: str, done: Pass, form: Form) -> N
 
 
 def finished(folder: Path, names: Iterable[str]) -> set[str]:
-    """Those of the sequences `names` that need not be run again: boxes are there, and the tracker did not give up.
+    """Those of the sequences `names` that need not be run again: boxes are there, and the pass did not fail.
 
-    Damaged images are a fault of the data: a sequence that has some is finished.
+    Damaged images are a fault of the data: a sequence that has some behind the first one is finished.
     """
     folder, names = Path(folder), list(names)
     files = _box_files(folder, names)
@@ -209,11 +209,11 @@ def _read_pass(path: Path, name: str, rows: np.ndarray, length: int) -> Pass:
             if candidate.exists():
                 values = _read_numbers(candidate, length, faults)
                 break
-        columns.append(_fit(values, length))
-    return Pass(_fit(boxes, length), *columns, tuple(faults), failed)
+        columns.append(fit_rows(values, length))
+    return Pass(fit_rows(boxes, length), *columns, tuple(faults), failed)
 
 
-def _fit(values: np.ndarray, length: int) -> np.ndarray:
+def fit_rows(values: np.ndarray, length: int) -> np.ndarray:
     """The first `length` rows, filled up with NaN."""
     fitted = np.full((length, *values.shape[1:]), np.nan)
     fitted[: len(values)] = values[:length]

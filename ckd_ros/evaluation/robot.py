@@ -44,7 +44,7 @@ class Course:
         overlap: `(N,)` IoU; NaN where the target is not visible, 0 where the track is missing.
         distance: `(N,)` of the centres in target sides; NaN where either is missing.
         streamed: `(N,)` IoU with the box at hand when the frame arrives; None without times.
-        processed: how many frames the tracker has time for, of `offered`; 0 of 0 without times.
+        processed: for how many of the `offered` frames, those that it was shown, the tracker has time; 0 without times.
     """
 
     rate: float

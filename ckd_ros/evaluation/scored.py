@@ -16,7 +16,7 @@ class Measure:
         title: of its plot.
         axis: label of the thresholds, with unit.
         thresholds: `(T,)`.
-        at: index of the threshold at which the figure is read; None: the mean over all (area under the curve).
+        at: index of the threshold at which the figure is read; None: the area under the curve.
     """
 
     name: str
@@ -28,20 +28,22 @@ class Measure:
 
 @dataclass(frozen=True)
 class RobotScores:
-    """How a robot would have fared; None where a sequence cannot tell. Times in seconds, at the sequence's rate.
+    """How a robot would have fared (`robot.py` has the definitions); None where a sequence cannot tell.
+
+    Times are in seconds, at the sequence's rate.
 
     Attributes:
         longest_run_s: longest time without a frame whose box misses the visible target (IoU 0).
-        failures: how often the box came off the visible target (IoU fell to 0).
+        failures: how often the box came off the visible target (IoU fell to 0 from one frame to the next).
         failures_per_minute: of time in which the target was visible.
         reacquired_s: median time from the target's return (after it was out of sight) to the first box that overlaps it
-            by 0.3; None without a return.
+            by 0.3, where there was one; None otherwise.
         returns: how often the target came back into sight.
         missed_returns: of those, how often it was not found again before it went or the sequence ended.
         drift_per_minute: growth of the centre's distance while the box touches the target, in target sides a minute.
         streaming: mean overlap with the box that is available when each frame arrives (latency-aware); None without
             times.
-        processed: share of the frames that the tracker would have had time for; None without times.
+        processed: share of the frames it was shown that the tracker would have had time for; None without times.
     """
 
     longest_run_s: float | None = None
@@ -84,10 +86,12 @@ class TrackerScores:
 
     Attributes:
         label: its name in tables, and of its folder.
-        scores, curves: as in `SequenceScores`, over the data set by the benchmark's own way of averaging.
+        scores, curves: as in `SequenceScores`, over the data set by the benchmark's own way of averaging; NaN when
+            there is not one result.
         attributes: attribute -> measure -> figure, over the sequences that have it.
         robot: over the data set: the median of times, sums of counts, rates over the whole time.
-        frame_ms: median time for a frame, milliseconds; None without times. `frame_ms_p95`: its 95th percentile.
+        frame_ms: median time for a frame after the first, milliseconds; None without times.
+        frame_ms_p95: its 95th percentile.
         sequences: by name, in the data set's order; those without a result are missing.
         faults: sequence -> why there is no result for it ('' -> what concerns the tracker as a whole).
         settings: everything that is known of how the results were made; empty for foreign ones.

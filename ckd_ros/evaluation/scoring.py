@@ -11,7 +11,7 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.evaluation.protocols import Marks, Protocol, Truth
-from ckd_ros.evaluation.result_files import FORMS, TrackerResults
+from ckd_ros.evaluation.result_files import FORMS, TrackerResults, fit_rows
 from ckd_ros.evaluation.robot import Course, robot_scores, stream
 from ckd_ros.evaluation.scored import Evaluation, SequenceScores, TrackerScores
 from ckd_ros.evaluation.scores import distances, overlaps
@@ -133,7 +133,7 @@ def _tracker(
         except ValueError as error:
             faults[name] = str(error)
             continue
-        boxes, seconds = _fit(done.boxes, len(truth)), _fit(done.seconds, len(truth))
+        boxes, seconds = fit_rows(done.boxes, len(truth)), fit_rows(done.seconds, len(truth))
         overlap, courses[name] = _course(truth, boxes, seconds, rates.get(name, 30.0), rate)
         sequences[name] = SequenceScores(
             name=name,
@@ -178,15 +178,15 @@ def _course(
     at_hand, processed = stream(seconds, rate or own_rate)
     first = known[0][np.isfinite(known[0]).all(axis=1)][0]
     streamed = _best(overlaps, np.where(at_hand[:, None] >= 0, boxes[at_hand], first), known)
-    start = int(np.argmax(~np.isnan(seconds)))
-    streamed[:start] = np.nan
+    asked = ~np.isnan(seconds)
+    streamed[: np.argmax(asked)] = np.nan
     return overlap, Course(
         own_rate / truth.stride,
         overlap[each],
         distance[each],
         streamed[each],
-        int(processed.sum()),
-        len(seconds) - start,
+        int((processed & asked).sum()),
+        int(asked.sum()),
     )
 
 
@@ -202,13 +202,6 @@ def _best(measure, boxes: np.ndarray, truths: list[np.ndarray]) -> np.ndarray:
 
 def _visible(truth: np.ndarray) -> np.ndarray:
     return visible_or_nan(np.asarray(truth, float))
-
-
-def _fit(values: np.ndarray, length: int) -> np.ndarray:
-    """The first `length` rows, filled up with NaN."""
-    fitted = np.full((length, *values.shape[1:]), np.nan)
-    fitted[: len(values)] = values[:length]
-    return fitted
 
 
 def _mean(values: np.ndarray) -> float | None:

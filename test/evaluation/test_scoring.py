@@ -112,6 +112,17 @@ def test_streaming_scores_the_box_at_hand_when_a_frame_arrives():
     assert streaming(0.15, 5.0).streaming == pytest.approx(keeps_pace.streaming)
 
 
+def test_frames_that_a_tracker_was_not_shown_are_none_it_had_time_for():
+    gave_up = done(TRUTH, 0.15)
+    gave_up.seconds[4:], gave_up.boxes[4:] = np.nan, np.nan
+    robot = (
+        evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": gave_up})], {}).trackers[0].robot
+    )
+    assert robot.processed == 3 / 4  # frames 0, 1 and 3
+    assert robot.failures == 0  # it was lost while the target was out of sight
+    assert robot.missed_returns == 1
+
+
 def test_robot_measures_use_the_annotated_frames_of_vtuav():
     sparse = np.full((61, 4), np.nan)
     sparse[::10] = [100, 100, 20, 20]
