@@ -20,6 +20,7 @@ Definitions, over the frames in which the target is visible (its truth is known)
 
 The boxes of a streaming score come from a pass in which the tracker saw every frame. As long as it keeps pace that is
 exact. Where it would have dropped frames it is optimistic: it would have had a larger motion between those it saw.
+Those of a run recorded on a robot are at hand from the moment that they came (`arrived`).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def robot_scores(courses: Iterable[Course]) -> RobotScores:
     return RobotScores(
         longest_run_s=float(np.median([longest_run(course.overlap) / course.rate for course in courses])),
         failures=failures,
-        failures_per_minute=failures / minutes,
+        failures_per_minute=float(failures / minutes),
         reacquired_s=float(np.median(found)) if len(found) else None,
         returns=len(waits),
         missed_returns=len(waits) - len(found),
@@ -107,6 +108,19 @@ def stream(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     processed = np.zeros(count, bool)
     processed[taken] = True
     return np.where(latest >= 0, np.array([*taken, -1])[latest], -1), processed
+
+
+def arrived(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a run that was live: the answer to frame `i` came `seconds[i]` after it, or (NaN) never did.
+
+    An answer that is overtaken by that to a later frame is not gone back to.
+    """
+    known = np.flatnonzero(~np.isnan(seconds))
+    ready = known + seconds[known] * rate
+    order = np.argsort(ready, kind="stable")
+    newest = np.maximum.accumulate(known[order])
+    latest = np.searchsorted(ready[order] - 1e-6, np.arange(len(seconds)), side="right") - 1
+    return np.where(latest >= 0, np.append(newest, -1)[latest], -1), ~np.isnan(seconds)
 
 
 def _failures(overlap: np.ndarray) -> int:

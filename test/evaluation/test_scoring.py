@@ -20,7 +20,7 @@ RATES = dict.fromkeys(TRUTHS, 10.0)
 
 
 def done(boxes, seconds=np.nan, faults=()) -> Pass:
-    return Pass(boxes, np.full(len(boxes), seconds), np.full(len(boxes), np.nan), tuple(faults))
+    return Pass(boxes.copy(), np.full(len(boxes), seconds), np.full(len(boxes), np.nan), tuple(faults))
 
 
 def results(label, off, names="abc", **more) -> TrackerResults:
@@ -115,9 +115,8 @@ def test_streaming_scores_the_box_at_hand_when_a_frame_arrives():
 def test_frames_that_a_tracker_was_not_shown_are_none_it_had_time_for():
     gave_up = done(TRUTH, 0.15)
     gave_up.seconds[4:], gave_up.boxes[4:] = np.nan, np.nan
-    robot = (
-        evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": gave_up})], {}).trackers[0].robot
-    )
+    scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": gave_up})], {})
+    robot = scores.trackers[0].robot
     assert robot.processed == 3 / 4  # frames 0, 1 and 3
     assert robot.failures == 0  # it was lost while the target was out of sight
     assert robot.missed_returns == 1
