@@ -1,12 +1,12 @@
-"""The command `ckd`: track, simulate, train, import and export without ROS."""
+"""The command `ckd`: track, evaluate, simulate, train, import and export without ROS."""
 
 from __future__ import annotations
 
 import csv
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,9 +14,11 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.simulator import SimulatorConfig
+from ckd_ros.evaluation.scored import Evaluation
 from ckd_ros.files import replacing
 
 app = tyro.extras.SubcommandApp()
@@ -113,6 +115,60 @@ def track(
             f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at 20 px "
             f"{scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
         )
+
+
+@app.command
+def evaluate(
+    *,
+    dataset: Annotated[str, tyro.conf.arg(metavar="KIND")],
+    root: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    split: Annotated[str | None, tyro.conf.arg(metavar="SPLIT")] = None,
+    modality: Literal["both", "rgb", "thermal"] = "both",
+    tracker: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TRACKER [TRACKER ...]")] = (),
+    results: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[LABEL=]DIR [[LABEL=]DIR ...]")] = (),
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None,
+    sequences: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
+    rate: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None,
+    json: bool = False,
+) -> None:
+    """Score trackers on a benchmark, or on your own sequences, by its protocol; a run that was stopped goes on.
+
+    What is finished lies in OUT/TRACKER and is not run again; OUT/report.html and OUT/scores.json come at the end.
+
+    Args:
+        dataset: gtot, rgbt210, rgbt234, lasher, vtuav, folder, videos or simulator.
+        root: folder that holds its sequences; the four benchmarks before vtuav need none to score results.
+        split: for lasher and vtuav train or test (the default), for videos and simulator train or held_out.
+        modality: use only one of the cameras.
+        tracker: trackers to run, [LABEL=]KIND[:key=value,...]: ckd, csrt, kcf, nano, vit, template, or
+            'program:COMMAND LINE'; docs/trackers.md says more.
+        results: folders with boxes of other trackers to score beside them.
+        out: folder for boxes, scores and report; without it only the table is printed.
+        processes: how many sequences are run at a time; default: as many as there are cores.
+        ray: run on several machines: 'auto' or the address of a cluster of Ray, or 'local' for one on this machine.
+        sequences: use only these.
+        rate: frames per second at which frames arrive, for the latency-aware scores; default: each sequence's own.
+        json: print all scores as JSON on the standard output, and nothing else there.
+    """
+    from json import dumps
+
+    from ckd_ros.evaluation.evaluate import evaluate as run
+    from ckd_ros.evaluation.scoring import as_json
+
+    with evaluation_progress(f"evaluate {dataset}") as watch:
+        evaluation = run(dataset, root, split, modality, tracker, results, out, processes, ray, sequences, rate, watch)
+    console().print(scores_table(evaluation))
+    for name, reason in evaluation.faults.items():
+        console().print(f"{name}: {reason}", markup=False, soft_wrap=True)
+    for scores in evaluation.trackers:
+        for name, reason in scores.faults.items():
+            console().print(": ".join(filter(None, [scores.label, name, reason])), markup=False, soft_wrap=True)
+    if json:
+        print(dumps(as_json(evaluation), indent=1))
+    if out is not None:
+        console().print(f"{out / 'report.html'}, {out / 'scores.json'}", soft_wrap=True)
 
 
 @app.command
@@ -255,6 +311,53 @@ def watched(items: Iterable, total: int, what: str) -> Iterable:
     )
     with Progress(*columns, console=console()) as progress:
         yield from progress.track(items, total=total, description=what)
+
+
+@contextmanager
+def evaluation_progress(what: str) -> Iterator[Callable[[int, int, dict[str, float]], None]]:
+    """A progress bar over frames, with the time that is left and the trackers' scores so far; it appears when told."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[scores]}"),
+    )
+    # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.
+    progress = Progress(*columns, console=console(), speed_estimate_period=1e9, refresh_per_second=2)
+
+    def watch(done: int, total: int, scores: dict[str, float]) -> None:
+        text = "  ".join(f"{label} {100 * score:.1f}" for label, score in scores.items())
+        if not progress.tasks:
+            progress.add_task(what, total=total, completed=done, scores=text)
+            progress.start()
+        progress.update(progress.task_ids[0], completed=done, scores=text)
+
+    try:
+        yield watch
+    finally:
+        if progress.tasks:
+            progress.stop()
+
+
+def scores_table(evaluation: Evaluation) -> Table:
+    """The trackers, best first, with their scores in per cent."""
+    table = Table(title=evaluation.dataset)
+    table.add_column("tracker", overflow="fold")
+    for name in (*(measure.name for measure in evaluation.measures), "ms/frame", "sequences", "faults"):
+        table.add_column(name, justify="right")
+    for tracker in evaluation.trackers:
+        scores = [f"{100 * tracker.scores[measure.name]:.1f}" for measure in evaluation.measures]
+        faults = len(tracker.faults) + sum(bool(sequence.faults) for sequence in tracker.sequences.values())
+        table.add_row(
+            tracker.label,
+            *("-" if score == "nan" else score for score in scores),
+            "-" if tracker.frame_ms is None else f"{tracker.frame_ms:.1f}",
+            f"{len(tracker.sequences)} of {len(evaluation.lengths)}",
+            str(faults),
+        )
+    return table
 
 
 def console() -> Console:
