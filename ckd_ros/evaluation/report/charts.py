@@ -12,8 +12,8 @@ _BUCKETS = 75
 def overlap_path(overlap: np.ndarray) -> str:
     """The `d` of an SVG path through the known overlaps `(N,)`, 1 at the top; '' where none is known.
 
-    Of every one of at most 75 parts the lowest and the highest value are kept, so that no failure gets lost. The line is
-    broken where the target was not visible. Frames between annotated ones (every tenth in VTUAV) do not break it.
+    Of every one of at most 75 parts the lowest and the highest value are kept, so that no failure gets lost. The line
+    is broken where the target was not visible. Frames between annotated ones (every tenth in VTUAV) do not break it.
     """
     known = np.flatnonzero(np.isfinite(overlap))
     if not len(known):

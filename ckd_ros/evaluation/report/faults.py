@@ -57,7 +57,7 @@ def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
 
 
 def _alike(reasons: Mapping[str, str]) -> list[Fault]:
-    """Reasons that differ in nothing but the sequence's name become one, so that hundreds of missing ones fill a line."""
+    """Reasons that differ only in the sequence's name become one, so that hundreds of missing ones fill a line."""
     groups: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         groups.setdefault(reason.replace(name, "…"), []).append(name)

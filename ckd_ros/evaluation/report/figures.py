@@ -19,7 +19,7 @@ from ckd_ros.evaluation.scored import Evaluation, Measure, TrackerScores
 FORMATS = ("png", "pdf")
 #: A radar needs at least three directions.
 _RADAR_FROM = 3
-_WIDTH, _HEIGHT = 4.4, 3.5  # inches; a column of a paper is about 3.4 wide
+_WIDTH, _HEIGHT = 4.0, 3.2  # inches; a column of a paper is about 3.4 wide
 _INSIDE = 6  # more trackers than this have their legend beside the plot
 _LONG = 24  # characters of a label: longer ones go there too
 _LONGEST = 40
@@ -82,8 +82,8 @@ class Plot:
             text = text.replace(colour, name)
         width = float(re.search(r'width="([\d.]+)pt"', text)[1])
         text = re.sub(r' height="[\d.]+pt"', "", text, count=1)
-        # Never wider than it was drawn (1 pt is 4/3 px), and never wider than its place.
-        return re.sub(r' width="[\d.]+pt"', f' style="width:{width * 1.45:.0f}px"', text, count=1)
+        # Never wider than it was drawn (1 pt is about 1.3 px), and never wider than its place.
+        return re.sub(r' width="[\d.]+pt"', f' style="width:{width * 1.3:.0f}px"', text, count=1)
 
     def _saved(self, **options: object) -> bytes:
         file = BytesIO()
@@ -169,7 +169,7 @@ def _radar(evaluation: Evaluation) -> Plot:
     axes.tick_params(axis="x", pad=1)
     axes.spines["polar"].set_color(_GRID)
     axes.set_title(f"{measure.name} [%] by attribute", pad=14)
-    axes.legend(*zip(*entries, strict=True), loc="upper left", bbox_to_anchor=(1.22, 1.0), borderaxespad=0)
+    axes.legend(*zip(*entries, strict=True), loc="upper left", bbox_to_anchor=(1.16, 1.0), borderaxespad=0)
     return Plot("attributes", f"{measure.name} by attribute (in brackets: sequences) on {evaluation.dataset}", figure)
 
 

@@ -142,9 +142,10 @@ def _drawn(
             truth, to_panel = truths[0], answers
         if truth is not None:
             draw_box(view, truth, to_panel, (0, 0, 0), 3)
-            draw_box(view, truth, to_panel, TRUTH_COLOUR, 1)
         for colour, box in reversed(boxes):
             draw_box(view, box, answers, colour, 2)
+        if truth is not None:  # again: a good box covers it
+            draw_box(view, truth, to_panel, TRUTH_COLOUR, 1)
     return canvas
 
 

@@ -103,7 +103,7 @@ def robot_table(evaluation: Evaluation) -> Table | None:
         _Spec(Column("returns", "times that the target came back into sight"), _robot("returns"), str),
         _Spec(Column("missed", "returns after which it was not found again", "low"), _robot("missed_returns"), str),
         _Spec(
-            Column("drift [sides/min]", "growth of the distance while on the target, in its sides a minute", "low"),
+            Column("drift [sides/min]", "growth of the distance while on the target, in its sides a minute"),
             _robot("drift_per_minute"),
             _two,
         ),
