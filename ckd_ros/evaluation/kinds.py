@@ -219,9 +219,8 @@ class Command:
         words = self.words()
         if shutil.which(words[0]) is None:
             raise FileNotFoundError(f"no program '{words[0]}' is found to run '{self.line}'")
-        script = next((word for word in words[1:] if word.endswith((".py", ".sh"))), None)
-        if script and not Path(script).is_file():
-            raise FileNotFoundError(f"there is no '{script}' to run '{self.line}'")
+        if len(words) > 1 and words[1].endswith((".py", ".sh")) and not Path(words[1]).is_file():
+            raise FileNotFoundError(f"there is no '{words[1]}' to run '{self.line}'")
 
     def make(self) -> Followable:
         return _program(tuple(self.words()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -31,7 +32,8 @@ class OpenCvTracker:
         self._picture = Picture()
         image = self._picture(pair)
         inside = visible_part(box, (image.shape[1], image.shape[0]), 2.0)
-        self.tracker = self._create()
+        with _quiet():
+            self.tracker = self._create()
         self.tracker.init(image, tuple(int(round(v)) for v in inside))
         return Found(np.array(box, float))
 
@@ -39,6 +41,17 @@ class OpenCvTracker:
         found, box = self.tracker.update(self._picture(pair))
         score = self.tracker.getTrackingScore() if isinstance(self.tracker, _WITH_SCORE) else np.nan
         return Found(np.array(box, float) if found else _NOTHING, float(np.clip(score, 0.0, 1.0)))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """OpenCV 5 warns at every loading of a network that its default target is no news to it."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 class TemplateMatcher:

@@ -83,7 +83,7 @@ class Program:
         if self._child is None:
             self._child, seconds = _Child(self._command), self._start_seconds
         self._child.forget_log()
-        return self._ask("init", pair, seconds, ",".join(f"{value:g}" for value in box))
+        return self._ask("init", pair, seconds, ",".join(f"{value:.9g}" for value in box))
 
     def update(self, pair: FramePair) -> Found:
         if self._child is None:

@@ -111,7 +111,7 @@ def _kind(name: str, text: str) -> Kind:
     numbers = {f.name: f for f in fields(TrackerConfig) if "range" in f.metadata} if kind is Ckd else {}
     given, hints = key_values(text, ",", [*own, *numbers], f"{name} tracker"), get_type_hints(kind)
     values = {key: converted(key, value, hints[key]) for key, value in given.items() if key in own}
-    config = {key: converted(key, value, type(f.default)) for key, f in numbers.items() if (value := given.get(key))}
+    config = {key: converted(key, given[key], type(f.default)) for key, f in numbers.items() if key in given}
     missing = [key for key, f in own.items() if f.default is MISSING and key not in values]
     if missing:
         raise ValueError(f"tracker '{name}' needs its {missing[0]}: give {name}:{missing[0]}=PATH")
