@@ -85,6 +85,13 @@ def test_a_name_that_ends_another_is_not_mistaken_for_it(tmp_path):
     assert set(read_results(tmp_path, {"ar": 1}).passes) == set()
 
 
+def test_what_lies_beside_the_boxes_is_not_mistaken_for_boxes(tmp_path):
+    write_pass(tmp_path, "tracker", "car", made(), FORMS["gtot"])
+    read = read_results(tmp_path, {"car": 3, "time": 3})  # car_time.txt holds times
+    assert set(read.passes) == {"car"}
+    assert finished(tmp_path, ["car", "time"]) == {"car"}
+
+
 def test_bad_files_are_named_and_the_others_used(tmp_path):
     (tmp_path / "good.txt").write_text("1,1,5,5\n2,2,5,5\n")
     (tmp_path / "empty.txt").write_text("\n")

@@ -122,6 +122,14 @@ def test_frames_that_a_tracker_was_not_shown_are_none_it_had_time_for():
     assert robot.missed_returns == 1
 
 
+def test_frames_before_the_start_are_no_part_of_the_streaming_score():
+    late = done(TRUTH, 0.05)
+    late.seconds[:2], late.boxes[:2] = np.nan, np.nan
+    scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": late})], {})
+    # Frame 2 sees the first box of the truth, 8 pixels behind; frame 5 that of the gap, which is none.
+    assert scores.trackers[0].robot.streaming == pytest.approx((12 / 28 + 16 / 24 + 0 + 16 / 24 + 16 / 24) / 5)
+
+
 def test_robot_measures_use_the_annotated_frames_of_vtuav():
     sparse = np.full((61, 4), np.nan)
     sparse[::10] = [100, 100, 20, 20]
