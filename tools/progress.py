@@ -41,6 +41,10 @@ class Progress:
             width = shutil.get_terminal_size().columns - 1
             print("\r\x1b[K" + f"{self.title}: {line.strip()}"[:width], end="", flush=True)
 
+    def keep(self, line: str) -> None:
+        """Shows `line` below the title, where it stays."""
+        print(("\r\x1b[K" if self.live else "") + f"      {line}", flush=True)
+
     def run(self, command: list, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
         """Runs `command` to its end.
 

@@ -81,6 +81,8 @@ def steps(tests: bool, distribution: str | None) -> Iterator[Step]:
         test_packages = fingerprint(packages, contents(ROOT / "requirements" / "test.txt"))
         action = partial(install_packages, requirements=["test.txt"], distribution=distribution)
         yield Step("tests", test_packages, "packages for the tests (minutes the first time)", action)
+        wanted = fingerprint(python, debian_packages.installed_browser())
+        yield Step("browser", wanted, "a browser for the tests of the evaluation's page", install_browser)
 
     library = fingerprint(python, contents(ROOT / "setup.py"), contents(ROOT / "pyproject.toml"), ROOT)
     yield Step("library", library, "the ckd command", install_library)
@@ -169,6 +171,14 @@ def write_constraints() -> Path:
     constraints = VENV / "constraints.txt"
     constraints.write_text("numpy<2\n" if major == "1" else "numpy>=2\n")
     return constraints
+
+
+def install_browser(progress: Progress) -> None:
+    """A browser is wanted, not needed: without one its tests are skipped."""
+    try:
+        debian_packages.install_browser(VENV, progress)
+    except SetupError as error:
+        progress.keep(f"there is none, so these tests will be skipped: {str(error).splitlines()[0]}")
 
 
 def install_library(progress: Progress) -> None:

@@ -49,13 +49,13 @@ def pretend_done(tools, checkout: Path, tests: bool = False) -> None:
 
 def test_a_fresh_checkout_needs_everything(tools, checkout):
     assert due(tools) == ["python", "packages", "library", "interfaces"]
-    assert due(tools, tests=True) == ["python", "packages", "tests", "library", "interfaces"]
+    assert due(tools, tests=True) == ["python", "packages", "tests", "browser", "library", "interfaces"]
 
 
 def test_nothing_is_done_twice(tools, checkout):
     pretend_done(tools, checkout)
     assert due(tools) == []
-    assert due(tools, tests=True) == ["tests"]
+    assert due(tools, tests=True) == ["tests", "browser"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,76 @@ def test_without_debians_tools_the_package_to_install_is_named(tools, tmp_path, 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(tools.SetupError, match="sudo apt install python3-venv"):
         tools.debian_packages.install_pip(tmp_path, None)
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch) -> Path:
+    """The only folder on PATH: an `apt-get` that knows the packages which lie beside it, without any browser."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not installed: this is about Debian's packages")
+    folder = tmp_path / "archive"
+    for package, file in {
+        "chromium": "usr/lib/chromium/chromium",
+        "libogg0": "usr/lib/x86_64-linux-gnu/libogg.so.0",
+        "fonts-dejavu-core": "usr/share/fonts/truetype/DejaVuSans.ttf",
+    }.items():
+        tree = folder / "trees" / package
+        (tree / file).parent.mkdir(parents=True)
+        (tree / file).write_text(package)
+        (tree / "DEBIAN").mkdir()
+        control = f"Package: {package}\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\nDescription: x\n"
+        (tree / "DEBIAN" / "control").write_text(control)
+        subprocess.run(["dpkg-deb", "-b", tree, folder / f"{package}_1_all.deb"], check=True, capture_output=True)
+    for tool in ("dpkg-deb", "tar", "sh", "cp", "xz", "rm"):
+        (folder / tool).symlink_to(shutil.which(tool))
+    (folder / "apt-get").write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "  *headless-shell*) echo no such package >&2; exit 100 ;;\n"
+        '  install*) echo "Inst libogg0 (1 x)"; echo "Inst chromium (1 x)"; echo "Inst fonts-dejavu-core (1 x)" ;;\n'
+        f'  download*) shift; for name; do cp "{folder}/$name"_*.deb . || exit 100; done ;;\n'
+        "esac\n"
+    )
+    (folder / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_a_browser_is_unpacked_with_its_libraries_and_a_font(tools, archive, tmp_path):
+    from progress import Progress
+
+    venv = tmp_path / ".venv"
+    assert tools.debian_packages.browser(venv) is None
+    with Progress("a step") as progress:
+        tools.debian_packages.install_browser(venv, progress)
+    program, variables = tools.debian_packages.browser(venv)
+    assert Path(program).read_text() == "chromium"
+    libraries = [Path(folder) for folder in variables["LD_LIBRARY_PATH"].split(":")]
+    assert any((folder / "libogg.so.0").exists() for folder in libraries)
+    assert f"{venv}/debian/chromium/usr/share/fonts" in Path(variables["FONTCONFIG_FILE"]).read_text()
+    assert not list(venv.rglob("*.download"))
+
+
+def test_an_installed_browser_is_used_and_nothing_fetched(tools, archive, tmp_path):
+    from progress import Progress
+
+    installed = archive / "google-chrome"
+    installed.write_text("#!/bin/sh\n")
+    installed.chmod(0o755)
+    with Progress("a step") as progress:
+        tools.debian_packages.install_browser(tmp_path / ".venv", progress)
+    assert tools.debian_packages.browser(tmp_path / ".venv") == (str(installed), {})
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_without_a_browser_the_set_up_goes_on_and_says_so(tools, checkout, monkeypatch, capsys):
+    from progress import Progress
+
+    monkeypatch.setenv("PATH", str(checkout))
+    with Progress("a step") as progress:
+        tools.install_browser(progress)
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if "skipped" in line and "sudo apt install chromium" in line]) == 1
 
 
 def test_setting_up_again_takes_no_time_and_ci_runs_the_tests():
