@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.simulator import SimulatorConfig
@@ -25,6 +26,8 @@ app = tyro.extras.SubcommandApp()
 
 Source = Annotated[str, tyro.conf.arg(metavar="SOURCE")]
 New = Annotated[Path, tyro.conf.arg(metavar="OUT")]
+#: Several words after one option, which may be given several times too: the later ones must not replace the earlier.
+Several = tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]]
 MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
 
 
@@ -124,12 +127,12 @@ def evaluate(
     root: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     split: Annotated[str | None, tyro.conf.arg(metavar="SPLIT")] = None,
     modality: Literal["both", "rgb", "thermal"] = "both",
-    tracker: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TRACKER [TRACKER ...]")] = (),
-    results: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[LABEL=]DIR [[LABEL=]DIR ...]")] = (),
+    tracker: Annotated[Several, tyro.conf.arg(metavar="TRACKER [TRACKER ...]")] = (),
+    results: Annotated[Several, tyro.conf.arg(metavar="[LABEL=]DIR [[LABEL=]DIR ...]")] = (),
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
     processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None,
-    sequences: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
+    sequences: Annotated[Several, tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
     rate: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None,
     json: bool = False,
 ) -> None:
@@ -138,8 +141,9 @@ def evaluate(
     What is finished lies in OUT/TRACKER and is not run again; OUT/report.html and OUT/scores.json come at the end.
 
     Args:
-        dataset: gtot, rgbt210, rgbt234, lasher, vtuav, folder, videos or simulator.
-        root: folder that holds its sequences; the four benchmarks before vtuav need none to score results.
+        dataset: gtot, rgbt210, rgbt234, lasher, vtuav, folder, videos, simulator, or runs: recorded robot runs.
+        root: folder that holds its sequences; the four benchmarks before vtuav need none to score results. For runs a
+            bag with /ckd/track ('BAG?topic=/TOPIC' for another), or a folder of bags, each with its truth BAG.csv.
         split: for lasher and vtuav train or test (the default), for videos and simulator train or held_out.
         modality: use only one of the cameras.
         tracker: trackers to run, [LABEL=]KIND[:key=value,...]: ckd, csrt, kcf, nano, vit, template, or
@@ -157,6 +161,7 @@ def evaluate(
     from ckd_ros.evaluation.evaluate import evaluate as run
     from ckd_ros.evaluation.scoring import as_json
 
+    tracker, results, sequences = (tuple(chain.from_iterable(words)) for words in (tracker, results, sequences))
     with evaluation_progress(f"evaluate {dataset}") as watch:
         evaluation = run(dataset, root, split, modality, tracker, results, out, processes, ray, sequences, rate, watch)
     console().print(scores_table(evaluation))
@@ -322,7 +327,7 @@ def evaluation_progress(what: str) -> Iterator[Callable[[int, int, dict[str, flo
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[scores]}"),
+        TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold")),  # as many lines as it needs
     )
     # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.
     progress = Progress(*columns, console=console(), speed_estimate_period=1e9, refresh_per_second=2)

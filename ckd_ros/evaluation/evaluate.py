@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,7 +34,12 @@ from ckd_ros.evaluation.scoring import as_json, evaluate_results
 from ckd_ros.evaluation.trackers import TrackerSpec, parse_tracker
 from ckd_ros.files import replacing
 
+if TYPE_CHECKING:
+    from ckd_ros.evaluation.recorded_runs import RecordedRuns
+
 SCORES = "scores.json"
+#: Kind of data set that holds what a robot's tracker said, see `recorded_runs`.
+RUNS = "runs"
 _SPLITS = {"lasher": "test", "vtuav": "test"}
 #: Called with frames done, frames in all, and each tracker's last measure over the sequences it has done.
 Watch = Callable[[int, int, dict[str, float]], None]
@@ -79,6 +85,8 @@ def evaluate(
 
     Args:
         kind, root, split, modality: of the data set, see `open_dataset`. LasHeR and VTUAV: their test split if None.
+            `runs`: recorded robot runs, a bag or a folder of bags as `root`, whose own tracker is scored too; their
+            tracks are on `/ckd/track`, or on that of `BAG?topic=/TOPIC`.
         trackers: as `parse_tracker` takes them.
         results: folders with the boxes of other trackers, `[LABEL=]FOLDER`.
         out: folder for results, scores and report; needed for trackers.
@@ -90,7 +98,7 @@ def evaluate(
     Raises ValueError or OSError if there is nothing that can be scored, and for results in `out` that were made with
     other settings. All else that goes wrong is named in the evaluation.
     """
-    if not trackers and not results:
+    if not trackers and not results and kind != RUNS:
         raise ValueError("there is nothing to evaluate: name a --tracker, or a folder of --results")
     if trackers and out is None:
         raise ValueError("boxes of trackers need a place: name a folder with --out")
@@ -101,12 +109,14 @@ def evaluate(
     split = split or _SPLITS.get(kind)
     specs, broken = _known(trackers)
     foreign = _foreign(results)
-    _check_labels([spec.label for spec in specs] + [label for label, _ in foreign])
-    material = _material(kind, root, split, modality, sequences, images=bool(trackers))
+    recorded = _recorded(root) if kind == RUNS else None
+    live = [] if recorded is None else [recorded.results]
+    _check_labels([result.label for result in live] + [it.label for it in specs] + [label for label, _ in foreign])
+    material = _material(kind, root, split, modality, sequences, bool(trackers), recorded)
     lengths = {name: len(truth) for name, truth in material.truths.items()}
     read = [_read(folder, lengths, label) for label, folder in foreign]
     own, broken_later = _run(specs, material, out, processes, ray, watch) if specs else ([], [])
-    every = [*own, *read, *broken, *broken_later]
+    every = [*live, *own, *read, *broken, *broken_later]
     if not any(result.passes for result in every):
         reasons = (f"{result.label}: {next(iter(result.faults.values()), 'no result')}" for result in every)
         raise ValueError(f"there is nothing to score: {'; '.join(reasons)}")
@@ -120,10 +130,20 @@ def evaluate(
 
 
 def _material(
-    kind: str, root: Path | None, split: str | None, modality: str, names: Sequence[str], images: bool
+    kind: str,
+    root: Path | None,
+    split: str | None,
+    modality: str,
+    names: Sequence[str],
+    images: bool,
+    recorded: RecordedRuns | None,
 ) -> Material:
     protocol = protocol_of(kind, split)
-    if root is None and not images and protocol.official:
+    if recorded is not None:
+        runs, data = recorded, {"dataset": kind, "root": str(Path(root).expanduser().resolve())}
+        total = len(runs.truths) + len(runs.faults)
+        material = Material(protocol, runs.truths, runs.rates, dict(runs.faults), runs.sequences, total, data)
+    elif root is None and not images and protocol.official:
         truths = protocol.official_truths()
         material = Material(protocol, truths, dict.fromkeys(truths, 30.0), total=len(truths))
     elif root is None and not images and kind != "simulator":
@@ -134,6 +154,15 @@ def _material(
     if not material.truths:
         raise ValueError("; ".join(f"{name}: {reason}" for name, reason in material.faults.items()))
     return material
+
+
+def _recorded(root: Path | None) -> RecordedRuns:
+    from ckd_ros.evaluation.recorded_runs import TOPIC, open_runs
+
+    if root is None:
+        raise ValueError("recorded runs need --root: a bag, or a folder of bags")
+    path, _, topic = str(root).partition("?topic=")
+    return open_runs(path, topic=topic or TOPIC)
 
 
 def _with_images(protocol: Protocol, root: Path | None, modality: str) -> Material:
