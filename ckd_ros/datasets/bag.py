@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ try:
     from rosbags.typesys import Stores, get_typestore
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
+    from ckd_ros.datasets.track_bag import TRACK, Heard, heard, known_types
 except ImportError as error:
     raise ModuleNotFoundError(
         "bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image"
@@ -87,6 +88,13 @@ class BagSequence(Sequence):
                 stamps = {side: int(self._stamps[side][index]) for side, index in needed}
                 yield FramePair(images.get(0), images.get(1), stamps.get(0), stamps.get(1))
 
+    def stamps(self) -> list[tuple[int | None, int | None]]:
+        """Of each pair: the stamp (ns) of its colour and of its thermal image, None for one that is missing."""
+        return [
+            tuple(None if index is None else int(self._stamps[side][index]) for side, index in enumerate(pair))
+            for pair in self._pairs
+        ]
+
     def _open(self) -> AnyReader:
         return _CheckedReader(self._path)
 
@@ -124,12 +132,7 @@ class BagSequence(Sequence):
     def _read_truth(self, path: Path, main: np.ndarray) -> None:
         if not path.exists():
             return
-        with open(path, newline="") as file:
-            rows = list(csv.DictReader(file))
-        try:
-            known = {int(row["stamp"]): [float(row[field]) for field in "xywh"] for row in rows}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: expected the columns stamp,x,y,w,h (stamp: whole nanoseconds)") from error
+        known = read_truth(path)
         side = 0 if 0 in self._topics.values() else 1
         blank = [np.nan] * 4
         stamps = [None if pair[side] is None else int(main[pair[side]]) for pair in self._pairs]
@@ -138,12 +141,40 @@ class BagSequence(Sequence):
             self.init_box = self.boxes[0].copy()
 
 
+def has_images(path: Path) -> bool:
+    """Whether a bag has any image topic. Raises ValueError for an unreadable bag."""
+    with _CheckedReader(path) as reader:
+        return any(known.msgtype in (RAW, COMPRESSED) for known in reader.connections)
+
+
+def read_tracks(path: Path, topic: str) -> list[Heard]:
+    """What a tracker published on `topic`, in the order of recording.
+
+    Raises ValueError for an unreadable bag, and naming what it has where it has no such topic.
+    """
+    path, found = Path(path), []
+    with _CheckedReader(path) as reader:
+        connections = [known for known in reader.connections if known.topic == topic]
+        if not connections:
+            others = sorted(known.topic for known in reader.connections if known.msgtype == TRACK)
+            hint = f"its tracks are on {', '.join(others)}" if others else f"it has no topic of type {TRACK}"
+            raise ValueError(f"{path} has no topic {topic}: {hint}")
+        if connections[0].msgtype != TRACK:
+            raise ValueError(f"{path}: {topic} is of type {connections[0].msgtype}, expected {TRACK}")
+        try:
+            for connection, logged, raw in reader.messages(connections=connections):
+                found.append(heard(reader.deserialize(raw, connection.msgtype), logged))
+        except Exception as error:  # the storage libraries raise their own kinds on damaged files
+            raise ValueError(f"{path} breaks off after {len(found)} tracks: {error}") from error
+    return found
+
+
 class _CheckedReader(AnyReader):
     """A bag reader whose failure to open says which file it was."""
 
     def __init__(self, path: Path) -> None:
         try:
-            super().__init__([path], default_typestore=get_typestore(Stores.LATEST))
+            super().__init__([path], default_typestore=known_types())
         except (AnyReaderError, OSError) as error:
             raise ValueError(f"{path} is not a bag that can be read: {error}") from error
 
@@ -160,6 +191,26 @@ def truth_file(bag: Path) -> Path:
         return bag.with_suffix(".csv")
     folder = bag.parent if bag.is_file() else bag
     return folder.parent / f"{folder.name}.csv"
+
+
+def read_truth(path: Path) -> dict[int, list[float]]:
+    """Stamp (ns) -> `x, y, w, h`, of a file with the header `stamp,x,y,w,h`. Raises ValueError for another one."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        return {int(row["stamp"]): [float(row[field]) for field in "xywh"] for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the columns stamp,x,y,w,h (stamp: whole nanoseconds)") from error
+
+
+def write_truth(path: Path, stamps: Iterable[int | None], boxes: np.ndarray) -> None:
+    """Write the truth of a bag, which `read_truth` reads; frames without a stamp are left out."""
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["stamp", "x", "y", "w", "h"])
+        for stamp, box in zip(stamps, boxes, strict=True):
+            if stamp is not None:
+                table.writerow([stamp, *(f"{value:.2f}" for value in box)])
 
 
 def _choose_topics(
@@ -224,9 +275,4 @@ def write_bag(
                 message = image_message(types, image, stamp, f"{frame}_optical_frame")
                 writer.write(topics[side], stamp, types.serialize_cdr(message, RAW))
     if sequence.boxes is not None:
-        with replacing(truth_file(path)) as temporary, open(temporary, "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["stamp", "x", "y", "w", "h"])
-            for stamp, box in zip(stamps, sequence.boxes, strict=True):
-                if stamp is not None:
-                    table.writerow([stamp, *(f"{value:.2f}" for value in box)])
+        write_truth(truth_file(path), stamps, sequence.boxes)

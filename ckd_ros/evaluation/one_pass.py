@@ -42,6 +42,8 @@ class Pass:
         confidences: `(N,)`, NaN where it gave none.
         faults: what went wrong, each naming its frame; empty for a clean pass.
         failed: whether the tracker gave up or had no first image, so that later frames were not asked for.
+        live: whether it ran on a robot: `seconds` are then those from each frame's arrival to its answer, and NaN where
+            none came, and need no simulation of what would have been in time.
     """
 
     boxes: np.ndarray
@@ -49,6 +51,7 @@ class Pass:
     confidences: np.ndarray
     faults: tuple[str, ...] = ()
     failed: bool = False
+    live: bool = False
 
 
 def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: np.ndarray, start: int = 0) -> Pass:

@@ -12,7 +12,7 @@ import numpy as np
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.evaluation.protocols import Marks, Protocol, Truth
 from ckd_ros.evaluation.result_files import FORMS, TrackerResults, fit_rows
-from ckd_ros.evaluation.robot import Course, robot_scores, stream
+from ckd_ros.evaluation.robot import Course, arrived, robot_scores, stream
 from ckd_ros.evaluation.scored import Evaluation, SequenceScores, TrackerScores
 from ckd_ros.evaluation.scores import distances, overlaps
 
@@ -134,7 +134,7 @@ def _tracker(
             faults[name] = str(error)
             continue
         boxes, seconds = fit_rows(done.boxes, len(truth)), fit_rows(done.seconds, len(truth))
-        overlap, courses[name] = _course(truth, boxes, seconds, rates.get(name, 30.0), rate)
+        overlap, courses[name] = _course(truth, boxes, seconds, rates.get(name, 30.0), rate, done.live)
         sequences[name] = SequenceScores(
             name=name,
             scores=marks[name].scores,
@@ -165,7 +165,7 @@ def _tracker(
 
 
 def _course(
-    truth: Truth, boxes: np.ndarray, seconds: np.ndarray, own_rate: float, rate: float | None
+    truth: Truth, boxes: np.ndarray, seconds: np.ndarray, own_rate: float, rate: float | None, live: bool
 ) -> tuple[np.ndarray, Course]:
     """`(N,)` overlap of each frame, and what the robot's measures need."""
     known = [_visible(side) for side in (truth.rgb, truth.thermal) if side is not None]
@@ -175,11 +175,15 @@ def _course(
     each = slice(None, None, truth.stride)
     if np.isnan(seconds).all():
         return overlap, Course(own_rate / truth.stride, overlap[each], distance[each])
-    at_hand, processed = stream(seconds, rate or own_rate)
+    # What came live came at the run's own rate, whatever is asked of the others.
+    at_hand, processed = arrived(seconds, own_rate) if live else stream(seconds, rate or own_rate)
     first = known[0][np.isfinite(known[0]).all(axis=1)][0]
     streamed = _best(overlaps, np.where(at_hand[:, None] >= 0, boxes[at_hand], first), known)
     asked = ~np.isnan(seconds)
-    streamed[: np.argmax(asked)] = np.nan
+    start = int(np.argmax(asked))
+    streamed[:start] = np.nan
+    if live:
+        asked[start:] = True  # a frame without an answer came all the same
     return overlap, Course(
         own_rate / truth.stride,
         overlap[each],

@@ -32,7 +32,7 @@ from ckd_ros.tracking.video import AnnotatedVideo
 if TYPE_CHECKING:
     from ckd_ros.ros.demo_observer import Observer
 
-RESULTS = ("video.mp4", "plot.png", "track.csv", "summary.json")
+RESULTS = ("video.mp4", "plot.png", "track.csv", "summary.json", "run.mcap", "run.csv")
 #: Seconds until the tracker must be ready (its engine may have to be built for a GPU), until the first image must come,
 #: and within which every further answer must.
 READY, FIRST_IMAGE, ANSWER = 600.0, 60.0, 15.0
@@ -163,8 +163,11 @@ def _wait(
 
 def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer, console: Console) -> Run:
     """Match the answers to the frames of the source, write all results, print the summary."""
+    from ckd_ros.datasets.bag import write_truth
+    from ckd_ros.datasets.track_bag import write_tracks
+
     # The frames are made anew and drawn only now: while the nodes ran, the cores were theirs.
-    total, truth, answers, incomplete = _length(options, sequence), sequence.boxes, [], []
+    total, truth, answers, incomplete, stamps = _length(options, sequence), sequence.boxes, [], [], []
     cameras = 1 if _one_camera(sequence) else 2
     provider = observer.diagnostics["provider"]
     with (
@@ -178,8 +181,13 @@ def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer,
             box, thermal_box = sequence.truth(index)
             video.add(pair, answer.result if answer else None, box, note, thermal_box)
             answers.append(answer)
+            main = pair.thermal if sequence.modality == "thermal" else pair.rgb
+            stamps.append(None if main is None else observer.stamp(pair))  # truth belongs to the images of one camera
             if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
                 incomplete.append(index)
+    write_tracks(options.out / "run.mcap", observer.recorded)
+    if truth is not None:
+        write_truth(options.out / "run.csv", stamps, truth[:total])
     run = Run(answers, None if truth is None else truth[:total], sequence.rate, incomplete)
     run.write_table(options.out / "track.csv")
     run.plot(options.out / "plot.png", f"{options.source} at {sequence.rate:g} Hz, {provider}")

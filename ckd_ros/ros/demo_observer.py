@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
@@ -37,6 +38,7 @@ class Observer:
 
     Attributes:
         tracks: answers by the stamp (ns) of their image, since the target was started.
+        recorded: every message of the tracker as it came: time of arrival (ns) and CDR, as a bag holds it.
         latest: the newest of them, or None.
         diagnostics: the values of the tracker's newest status by key.
         refusal: why the tracker did not start when it was last asked.
@@ -44,6 +46,7 @@ class Observer:
 
     def __init__(self, sequence: Sequence, first: FramePair) -> None:
         self.tracks: dict[int, Answer] = {}
+        self.recorded: list[tuple[int, bytes]] = []
         self.latest: Answer | None = None
         self.diagnostics: dict[str, str] = {}
         self.refusal = ""
@@ -91,9 +94,13 @@ class Observer:
         self.refusal = "" if response.success else response.message
         return response.success
 
+    def stamp(self, pair: FramePair) -> int:
+        """The stamp (ns) under which the camera published a pair of the source."""
+        return _stamp(pair) - self._first + self._stamps[0]
+
     def answer(self, pair: FramePair) -> Answer | None:
         """What came back for a pair of the source."""
-        return self.tracks.get(_stamp(pair) - self._first + self._stamps[0])
+        return self.tracks.get(self.stamp(pair))
 
     def _init_request(self) -> InitTarget.Request:
         stamp, box = self._stamps[0], self._sequence.init_box
@@ -111,7 +118,8 @@ class Observer:
             self._begun = time.monotonic()
         self._stamps.append(to_nanoseconds(message.header.stamp))
 
-    def _on_track(self, message: Track) -> None:
+    def _on_track(self, message: Track, info: dict) -> None:
+        self.recorded.append((info["received_timestamp"], serialize_message(message)))
         if message.target_id:
             self.latest = _answer(message)
             self.tracks[to_nanoseconds(message.header.stamp)] = self.latest
