@@ -26,7 +26,7 @@ from ckd_ros.datasets.splits import held_out
 from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequences
 from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.scores import score
-from ckd_ros.evaluation.trackers import TrackerSpec, parse_trackers
+from ckd_ros.evaluation.trackers import TrackerSpec, parse_tracker
 
 
 def main(
@@ -78,7 +78,7 @@ def _trackers(model: Path | None, peers: Path | None, classical: bool) -> list[T
             names += [f"{kind}:modality={modality},threads=2" for kind in ("template", "kcf", "csrt")]
         if peers:
             names.append(f"nano:models={peers},modality={modality},threads=2")
-    return parse_trackers(names)
+    return [parse_tracker(name) for name in names]
 
 
 def _report(results: dict[str, dict[str, list[float]]]) -> None:

@@ -15,8 +15,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from typing import Protocol, get_type_hints
 
@@ -36,6 +34,7 @@ KINDS = {
     "program": Command,
 }
 _LABEL = re.compile(r"\w[\w.+ -]*")  # it is a folder's name
+_TAKEN = {"plots"}  # a folder of the report, beside those of the trackers
 
 
 class Kind(Protocol):
@@ -76,16 +75,6 @@ class TrackerSpec:
         return {"label": self.label, "tracker": self.text, **self.kind.settings(), "machine": machine()}
 
 
-def parse_trackers(texts: Iterable[str]) -> list[TrackerSpec]:
-    """Several trackers. Raises what `parse_tracker` raises, and ValueError for labels that are not unique."""
-    specs = [parse_tracker(text) for text in texts]
-    for label, count in Counter(spec.label.lower() for spec in specs).items():
-        if count > 1:
-            same = ", ".join(f"'{spec.text}'" for spec in specs if spec.label.lower() == label)
-            raise ValueError(f"{count} trackers are called '{label}': {same}; name them apart, as LABEL=KIND:...")
-    return specs
-
-
 def parse_tracker(text: str) -> TrackerSpec:
     """The tracker that `[LABEL=]KIND[:key=value,...]` or `[LABEL=]program:COMMAND LINE` names.
 
@@ -99,8 +88,11 @@ def parse_tracker(text: str) -> TrackerSpec:
     kind = Command(rest.strip()) if name == "program" else _kind(name, rest)
     kind.check()
     label = label.strip() if equals else kind.label()
-    if not _LABEL.fullmatch(label):
-        raise ValueError(f"tracker '{text}': '{label}' cannot be a label: letters, digits and . + - _ make one")
+    if not _LABEL.fullmatch(label) or label.lower() in _TAKEN:
+        raise ValueError(
+            f"tracker '{text}': '{label}' cannot be its label, which names a folder: give another one as LABEL=KIND:..., "
+            f"of letters, digits, spaces and . + - _, and not {' or '.join(_TAKEN)}"
+        )
     return TrackerSpec(label, kind, text.strip())
 
 

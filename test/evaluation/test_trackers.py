@@ -15,7 +15,7 @@ from ckd_ros.evaluation.one_modality import Found, OneModality
 from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.opencv import Picture
 from ckd_ros.evaluation.scores import score
-from ckd_ros.evaluation.trackers import KINDS, parse_tracker, parse_trackers
+from ckd_ros.evaluation.trackers import KINDS, parse_tracker
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.tracking import default_model
 
@@ -170,8 +170,9 @@ def test_labels(text, label):
     [
         ("mosse", "'mosse' is unknown, known are ckd, csrt, kcf, nano, vit, template, program"),
         ("", "is unknown, known are"),
-        ("a=b=ckd:", "'a=b' cannot be a label"),
-        ("../x=ckd", "'../x' cannot be a label"),
+        ("a=b=ckd:", "'a=b' cannot be its label"),
+        ("../x=ckd", "'../x' cannot be its label"),
+        ("plots=ckd", "'plots' cannot be its label"),
         ("ckd:colour=rgb", "'colour=rgb' is no ckd tracker setting.*model, modality, provider, threads, window_weight"),
         ("csrt:name=kcf", "'name=kcf' is no csrt tracker setting"),
         ("ckd:modality=ir", "modality=ir is not possible: expected one of both, rgb, thermal"),
@@ -228,12 +229,6 @@ def test_a_damaged_model_of_opencv_is_a_fault_of_the_pass(tmp_path, easy):
     (tmp_path / "vit.onnx").write_bytes(b"no network")
     done = one_pass(parse_tracker(f"vit:model={tmp_path / 'vit.onnx'}").make(), easy[1], 12, BOX)
     assert done.failed and "vit.onnx" in done.faults[0]
-
-
-def test_trackers_must_differ_by_label():
-    assert [spec.label for spec in parse_trackers(["ckd", "plain=ckd:calibration=0"])] == ["ckd", "plain"]
-    with pytest.raises(ValueError, match="2 trackers are called 'ckd': 'ckd', 'ckd:calibration=0'; name them apart"):
-        parse_trackers(["ckd", "ckd:calibration=0"])
 
 
 def test_settings_say_all_that_matters_for_repeating():
