@@ -90,7 +90,7 @@ def parse_tracker(text: str) -> TrackerSpec:
     label = label.strip() if equals else kind.label()
     if not _LABEL.fullmatch(label) or label.lower() in _TAKEN:
         raise ValueError(
-            f"tracker '{text}': '{label}' cannot be its label, which names a folder: give another one as LABEL=KIND:..., "
+            f"tracker '{text}': '{label}' cannot be its label, a folder's name: give one as LABEL=KIND:..., "
             f"of letters, digits, spaces and . + - _, and not {' or '.join(_TAKEN)}"
         )
     return TrackerSpec(label, kind, text.strip())
