@@ -7,17 +7,16 @@ files, so that it makes no difference in how many starts they were made.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ckd_ros.datasets.benchmarks import official_names, open_dataset
 from ckd_ros.datasets.sequence import Sequence as Frames
-from ckd_ros.evaluation.protocols import Marks, Protocol, Truth, protocol_of
+from ckd_ros.evaluation.material import RUNS, Material, open_material
+from ckd_ros.evaluation.protocols import Marks
 from ckd_ros.evaluation.provenance import machine
 from ckd_ros.evaluation.record import commit, keep_record
 from ckd_ros.evaluation.result_files import (
@@ -34,37 +33,10 @@ from ckd_ros.evaluation.scoring import as_json, evaluate_results
 from ckd_ros.evaluation.trackers import TrackerSpec, parse_tracker
 from ckd_ros.files import replacing
 
-if TYPE_CHECKING:
-    from ckd_ros.evaluation.recorded_runs import RecordedRuns
-
 SCORES = "scores.json"
-#: Kind of data set that holds what a robot's tracker said, see `recorded_runs`.
-RUNS = "runs"
 _SPLITS = {"lasher": "test", "vtuav": "test"}
 #: Called with frames done, frames in all, and each tracker's last measure over the sequences it has done.
 Watch = Callable[[int, int, dict[str, float]], None]
-
-
-@dataclass
-class Material:
-    """What trackers are scored on.
-
-    Attributes:
-        protocol: of the data set.
-        truths: sequence -> truth; each one's `rates` are frames per second.
-        faults: sequences that cannot be used, and why.
-        sequences: with their images, by name; empty where only existing results are scored.
-        total: how many sequences the data set has.
-        data: what was asked for, for the record.
-    """
-
-    protocol: Protocol
-    truths: dict[str, Truth] = field(default_factory=dict)
-    rates: dict[str, float] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
-    sequences: dict[str, Frames] = field(default_factory=dict)
-    total: int = 0
-    data: dict = field(default_factory=dict)
 
 
 def evaluate(
@@ -80,19 +52,18 @@ def evaluate(
     sequences: Sequence[str] = (),
     rate: float | None = None,
     watch: Watch | None = None,
+    truth: Path | None = None,
 ) -> Evaluation:
     """Run trackers on a data set as far as they have not been run, score them and others' results, write the report.
 
     Args:
-        kind, root, split, modality: of the data set, see `open_dataset`. LasHeR and VTUAV: their test split if None.
-            `runs`: recorded robot runs, a bag or a folder of bags as `root`, whose own tracker is scored too; their
-            tracks are on `/ckd/track`, or on that of `BAG?topic=/TOPIC`.
+        kind, root, split, modality, sequences, truth: of the data set, see `open_material`. LasHeR and VTUAV: their
+            test split if None.
         trackers: as `parse_tracker` takes them.
         results: folders with the boxes of other trackers, `[LABEL=]FOLDER`.
         out: folder for results, scores and report; needed for trackers.
         processes: on this machine (default: its usable cores); with `ray` the most that run at a time.
         ray: address of a cluster of Ray, see `RayCluster`; None: this machine's processes.
-        sequences: names of those to use; all if empty.
         rate: frames per second at which frames arrive, for the streaming scores; None: each sequence's own.
 
     Raises ValueError or OSError if there is nothing that can be scored, and for results in `out` that were made with
@@ -109,14 +80,13 @@ def evaluate(
     split = split or _SPLITS.get(kind)
     specs, broken = _known(trackers)
     foreign = _foreign(results)
-    recorded = _recorded(root) if kind == RUNS else None
-    live = [] if recorded is None else [recorded.results]
-    _check_labels([result.label for result in live] + [it.label for it in specs] + [label for label, _ in foreign])
-    material = _material(kind, root, split, modality, sequences, bool(trackers), recorded)
-    lengths = {name: len(truth) for name, truth in material.truths.items()}
+    material = open_material(kind, root, split, modality, sequences, bool(trackers), truth)
+    recorded = [result.label for result in material.recorded]
+    _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in foreign)])
+    lengths = material.lengths
     read = [_read(folder, lengths, label) for label, folder in foreign]
     own, broken_later = _run(specs, material, out, processes, ray, watch) if specs else ([], [])
-    every = [*live, *own, *read, *broken, *broken_later]
+    every = [*material.recorded, *own, *read, *broken, *broken_later]
     if not any(result.passes for result in every):
         reasons = (f"{result.label}: {next(iter(result.faults.values()), 'no result')}" for result in every)
         raise ValueError(f"there is nothing to score: {'; '.join(reasons)}")
@@ -126,80 +96,7 @@ def evaluate(
     return evaluation
 
 
-# -- what is there -----------------------------------------------------------------------------------------------------
-
-
-def _material(
-    kind: str,
-    root: Path | None,
-    split: str | None,
-    modality: str,
-    names: Sequence[str],
-    images: bool,
-    recorded: RecordedRuns | None,
-) -> Material:
-    protocol = protocol_of(kind, split)
-    if recorded is not None:
-        runs, data = recorded, {"dataset": kind, "root": str(Path(root).expanduser().resolve())}
-        total = len(runs.truths) + len(runs.faults)
-        material = Material(protocol, runs.truths, runs.rates, dict(runs.faults), runs.sequences, total, data)
-    elif root is None and not images and protocol.official:
-        truths = protocol.official_truths()
-        material = Material(protocol, truths, dict.fromkeys(truths, 30.0), total=len(truths))
-    elif root is None and not images and kind != "simulator":
-        raise ValueError(f"the truth of {kind} lies beside its images: name its folder with --root")
-    else:
-        material = _with_images(protocol, root, modality)
-    _choose(material, names)
-    if not material.truths:
-        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in material.faults.items()))
-    return material
-
-
-def _recorded(root: Path | None) -> RecordedRuns:
-    from ckd_ros.evaluation.recorded_runs import TOPIC, open_runs
-
-    if root is None:
-        raise ValueError("recorded runs need --root: a bag, or a folder of bags")
-    path, _, topic = str(root).partition("?topic=")
-    return open_runs(path, topic=topic or TOPIC)
-
-
-def _with_images(protocol: Protocol, root: Path | None, modality: str) -> Material:
-    data = open_dataset(protocol.kind, root, protocol.split, modality)
-    material = Material(protocol, faults=dict(data.faults))
-    material.sequences = {sequence.name: sequence for sequence in data}
-    material.total = len(data) + len(data.faults)
-    if protocol.official:
-        material.total = len(official_names(protocol.kind, protocol.split))
-    for name in data.missing:
-        del material.faults[name]
-    if data.missing:
-        first = data.faults[data.missing[0]]
-        material.faults[f"{len(data.missing)} missing"] = f"{first}, and so on: {', '.join(data.missing)}"
-    material.data = {"dataset": protocol.kind, "modality": modality}
-    if not protocol.official and protocol.kind != "vtuav" and root is not None:
-        material.data["root"] = str(Path(root).expanduser().resolve())  # names alone do not tell which data it was
-    return material
-
-
-def _choose(material: Material, names: Sequence[str]) -> None:
-    """Leave those of `names`, if there are any, and read the truth of what is left."""
-    if names:
-        known = {**material.sequences, **material.truths}
-        faults = {name: reason for name, reason in material.faults.items() if name in names}
-        faults |= {
-            name: "the data set has no sequence of this name" for name in names if name not in {**known, **faults}
-        }
-        material.faults = faults
-        material.sequences = {name: it for name, it in material.sequences.items() if name in names}
-        material.truths = {name: truth for name, truth in material.truths.items() if name in names}
-    for name, sequence in list(material.sequences.items()):
-        try:
-            material.truths[name], material.rates[name] = material.protocol.truth_of(sequence), sequence.rate
-        except (ValueError, OSError) as error:
-            material.faults[name] = str(error)
-            del material.sequences[name]
+# -- trackers and results --------------------------------------------------------------------------------------------
 
 
 def _known(texts: Iterable[str]) -> tuple[list[TrackerSpec], list[TrackerResults]]:
@@ -283,9 +180,9 @@ def _run(
                     form = FORMS[material.protocol.kind]
                     write_pass(Path(out) / outcome.label, outcome.label, outcome.name, outcome.done, form)
                 tally.add(outcome)
-    lengths = {name: len(truth) for name, truth in material.truths.items()}
-    own = [_read(Path(out) / spec.label, lengths, spec.label) for spec in usable]
+    own = [_read(Path(out) / spec.label, material.lengths, spec.label) for spec in usable]
     for result in own:
+        result.faults.update({name: "it has no images" for name in material.lengths if name not in material.sequences})
         result.faults.update(faults[result.label])
     return own, broken
 
@@ -303,10 +200,9 @@ class _Tally:
         self._marks: dict[str, list[Marks]] = {spec.label: [] for spec in specs}
         if watch is not None and jobs:
             missing = {(job.tracker.label, job.sequence.name) for job in jobs}
-            lengths = {name: len(truth) for name, truth in self._truths.items()}
             for label in self._marks:
-                if any((label, name) not in missing for name in lengths):
-                    there = _read(out / label, lengths, label).rows
+                if any((label, name) not in missing for name in self._frames):
+                    there = _read(out / label, material.lengths, label).rows
                     for name in there:
                         if (label, name) not in missing:
                             self._judge(label, name, there[name])
@@ -355,7 +251,7 @@ def _scored(material: Material, results: list[TrackerResults], rate: float | Non
     return replace(evaluation, trackers=tuple(whole))
 
 
-def _write(evaluation: Evaluation, out: Path, sequences: dict[str, Frames]) -> None:
+def _write(evaluation: Evaluation, out: Path, sequences: Mapping[str, Frames]) -> None:
     from ckd_ros.evaluation.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)
