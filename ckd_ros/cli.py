@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.simulator import SimulatorConfig
 from ckd_ros.evaluation.scored import Evaluation
 from ckd_ros.files import replacing
@@ -82,38 +80,25 @@ def track(
         model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one.
     """
     from ckd_ros.datasets.sources import open_source
-    from ckd_ros.evaluation.live import follow_live, start_box
+    from ckd_ros.evaluation.live import LiveRun, write_results
     from ckd_ros.evaluation.scores import score
-    from ckd_ros.evaluation.window import Window
     from ckd_ros.tracking import Registration, Tracker, default_model, open_engine
-    from ckd_ros.tracking.video import AnnotatedVideo
 
     if out.suffix == ".csv":
         raise ValueError(f"'{out}' is the name of the table written beside the boxes: end --out with .txt")
     between = Registration.from_text(registration)
     sequence = open_source(source, modality=modality)
     tracker = Tracker(open_engine(model or default_model()), between)
-    boxes, table = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
-    with ExitStack() as stack:
-        window = stack.enter_context(Window(sequence.name, sequence.rate, between)) if show else None
-        start = start_box(sequence, init, between, window)
-        film = None if video is None else stack.enter_context(AnnotatedVideo(video, sequence.rate, between))
-        run = follow_live(tracker, sequence, start, window)
-        for number, (pair, result) in enumerate(watched(run, len(sequence), f"track {sequence.name}")):
-            place = [f"{value:.2f}" for value in result.box]
-            row = (number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}")
-            table.append(row)
-            boxes.append(result.box)
-            if film is not None:
-                truth, thermal_truth = sequence.truth(number)
-                film.add(pair, result, truth, f"frame {number}", thermal_truth)
-        with replacing(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
-            csv.writer(file).writerows(table)
-        write_boxes(out, np.array(boxes))
-    ended = f"ended by you after {len(boxes)} of {len(sequence)} frames" if len(boxes) < len(sequence) else ""
-    console().print(ended or f"{len(boxes)} frames", f"on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
-    if sequence.boxes is not None and np.isfinite(sequence.boxes[: len(boxes)]).all(axis=1).any():
-        scores = score(np.array(boxes), sequence.boxes[: len(boxes)])
+    with LiveRun(tracker, sequence, between, init, show, video) as run:
+        results = list(watched(run.results(), len(sequence), f"track {sequence.name}"))
+        write_results(out, results)
+    count = f"{len(results)} frames"
+    if len(results) < len(sequence):
+        count = f"ended by you after {len(results)} of {len(sequence)} frames"
+    console().print(f"{count} on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
+    truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
+    if truth is not None and np.isfinite(truth).all(axis=1).any():
+        scores = score(np.array([result.box for result in results]), truth)
         console().print(
             f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at 20 px "
             f"{scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
@@ -134,6 +119,7 @@ def evaluate(
     ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None,
     sequences: Annotated[Several, tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
     rate: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None,
+    truth: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
     json: bool = False,
 ) -> None:
     """Score trackers on a benchmark, or on your own sequences, by its protocol; a run that was stopped goes on.
@@ -154,6 +140,7 @@ def evaluate(
         ray: run on several machines: 'auto' or the address of a cluster of Ray, or 'local' for one on this machine.
         sequences: use only these.
         rate: frames per second at which frames arrive, for the latency-aware scores; default: each sequence's own.
+        truth: for runs: truth file of the bag, or folder of them; default: BAG.csv or BAG.txt beside each bag.
         json: print all scores as JSON on the standard output, and nothing else there.
     """
     from json import dumps
@@ -163,7 +150,21 @@ def evaluate(
 
     tracker, results, sequences = (tuple(chain.from_iterable(words)) for words in (tracker, results, sequences))
     with evaluation_progress(f"evaluate {dataset}") as watch:
-        evaluation = run(dataset, root, split, modality, tracker, results, out, processes, ray, sequences, rate, watch)
+        evaluation = run(
+            dataset,
+            root,
+            split,
+            modality,
+            trackers=tracker,
+            results=results,
+            out=out,
+            processes=processes,
+            ray=ray,
+            sequences=sequences,
+            rate=rate,
+            truth=truth,
+            watch=watch,
+        )
     console().print(scores_table(evaluation))
     for name, reason in evaluation.faults.items():
         console().print(f"{name}: {reason}", markup=False, soft_wrap=True)

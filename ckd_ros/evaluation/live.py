@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
+from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.sequence import Sequence
 from ckd_ros.evaluation.window import DrawnBox, Window
+from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import Registration, Tracker, TrackResult
+from ckd_ros.tracking.video import AnnotatedVideo
 
 #: What a command line says in place of a box for one that is to be drawn.
 BY_MOUSE = "mouse"
@@ -50,6 +56,64 @@ def start_box(sequence: Sequence, init: str | None, registration: Registration, 
     if drawn is None:
         raise KeyboardInterrupt("no box was drawn: nothing was tracked")
     return drawn
+
+
+class LiveRun:
+    """A tracker on a sequence, with what is made of it on the way: a window, an annotated video.
+
+    Args:
+        between: the tracker's registration.
+        init: see `start_box`.
+        show: whether to open a window. Entering raises what `Window` raises, and `start_box`.
+        video: a file to write, or None; it appears, whole, when the context ends without an error.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        sequence: Sequence,
+        between: Registration,
+        init: str | None = None,
+        show: bool = False,
+        video: Path | None = None,
+    ) -> None:
+        self._tracker, self._sequence, self._between, self._init = tracker, sequence, between, init
+        self._window = Window(sequence.name, sequence.rate, between) if show else None
+        self._film = None if video is None else AnnotatedVideo(video, sequence.rate, between)
+
+    def __enter__(self) -> LiveRun:
+        with ExitStack() as stack:
+            if self._window is not None:
+                stack.enter_context(self._window)
+            self._start = start_box(self._sequence, self._init, self._between, self._window)
+            if self._film is not None:
+                stack.enter_context(self._film)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.__exit__(*error)
+
+    def results(self) -> Iterator[TrackResult]:
+        """The tracker's answer to every pair, up to the one in which the person ends the run."""
+        run = follow_live(self._tracker, self._sequence, self._start, self._window)
+        for number, (pair, result) in enumerate(run):
+            if self._film is not None:
+                truth, thermal_truth = self._sequence.truth(number)
+                self._film.add(pair, result, truth, f"frame {number}", thermal_truth)
+            yield result
+
+
+def write_results(out: Path, results: Iterable[TrackResult]) -> None:
+    """Write the boxes to `out`, one `x,y,w,h` line a frame, and a table with all else to a .csv of the same name."""
+    boxes, table = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
+    for number, result in enumerate(results):
+        place = [f"{value:.2f}" for value in result.box]
+        table.append((number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"))
+        boxes.append(result.box)
+    with replacing(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows(table)
+    write_boxes(out, np.array(boxes))
 
 
 def follow_live(
