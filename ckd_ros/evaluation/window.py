@@ -105,7 +105,9 @@ class Window:
         picture = draw_overlay(pair, None, self._registration, self._panel, None, f"{note}  {_DRAWING}")
         start = end = half = None
         while True:
-            self._put(picture, _DRAWING, None if start is None else (start, end))
+            self._put(picture, _DRAWING)
+            if start is not None:
+                self._outline(pair, start, end)
             event = pygame.event.wait(_IDLE_MS)
             if event.type == pygame.QUIT:
                 self.ended = True
@@ -140,15 +142,19 @@ class Window:
     def _named(self) -> str:
         return f"{self._title} ({'paused, space: go on' if self._paused else _KEYS})"
 
-    def _put(self, picture: np.ndarray, title: str, corners: tuple | None = None) -> None:
-        """Show a picture, with the box between two corners on each half."""
+    def _put(self, picture: np.ndarray, title: str) -> None:
         pygame = self._pygame
         pygame.display.set_caption(title)
         data = np.ascontiguousarray(picture[..., ::-1])
         self._surface.blit(pygame.image.frombuffer(data, data.shape[1::-1], "RGB"), (0, 0))
-        if corners is not None:
-            (left, top), (right, bottom) = np.min(corners, axis=0), np.max(corners, axis=0)
-            for offset in (0, self._panel[0]):
+        pygame.display.flip()
+
+    def _outline(self, pair: FramePair, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Show the box between two corners on each image that is there."""
+        pygame = self._pygame
+        (left, top), (right, bottom) = np.minimum(start, end), np.maximum(start, end)
+        for image, offset in ((pair.rgb, 0), (pair.thermal, self._panel[0])):
+            if image is not None:
                 place = pygame.Rect(offset + left, top, max(1, right - left), max(1, bottom - top))
                 pygame.draw.rect(self._surface, _DRAWN_COLOUR, place, 2)
         pygame.display.flip()

@@ -201,7 +201,8 @@ def _report(options: argparse.Namespace, sequence: Sequence, observer: Observer,
     write_summary(options.out / "summary.json", summary)
     for name, value in summary.items():
         console.print(f"{name:>20}  {value}", markup=False)
-    console.print(f"results in {options.out}: {', '.join(RESULTS)}", markup=False)
+    written = [name for name in RESULTS if (options.out / name).exists()]  # without truth there is no run.csv
+    console.print(f"results in {options.out}: {', '.join(written)}", markup=False)
     return run
 
 

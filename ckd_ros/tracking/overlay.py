@@ -119,7 +119,9 @@ def _stretch(grey: np.ndarray) -> np.ndarray:
     return np.clip(grey.astype(np.float32) * scale - low * scale, 0, 255).astype(np.uint8)
 
 
-def draw_box(view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int) -> None:
+def draw_box(
+    view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int
+) -> None:
     """Draw a box `(x, y, w, h)` that `to_panel` (3 x 3) brings into `view`; one with NaN is not drawn."""
     if not np.isfinite(box).all():
         return

@@ -102,13 +102,15 @@ def test_a_drag_may_go_any_way_and_out_of_its_half(window):
     np.testing.assert_allclose(window.ask_box(pair()).box, [200, 0, 120, 150])
 
 
-def test_the_box_is_seen_while_it_is_dragged(window):
-    window.show(pair(), None)
-    do(*drag((100, 60), (180, 160))[:2], ESCAPE)
-    window.ask_box(pair())
+@pytest.mark.parametrize("colour", [True, False])
+def test_the_box_is_seen_while_it_is_dragged_on_each_image_that_is_there(window, colour):
+    window.show(pair(colour), None)
+    do(*drag((PANEL[0] + 100, 60), (PANEL[0] + 180, 160))[:2], ESCAPE)
+    window.ask_box(pair(colour))
     picture = shown().astype(int)
-    for half in (0, PANEL[0]):
-        assert (np.abs(picture[110, half + 98 : half + 103] - (255, 210, 60)).max(axis=-1) == 0).any()
+    for half, there in ((0, colour), (PANEL[0], True)):
+        edge = picture[110, half + 98 : half + 103]
+        assert (np.abs(edge - (255, 210, 60)).max(axis=-1) == 0).any() == there
 
 
 def test_what_is_no_box_is_not_taken(window):
