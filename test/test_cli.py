@@ -125,10 +125,10 @@ def test_track_shows_the_run_in_a_window_and_keeps_what_was_found_when_it_is_clo
 
 def test_track_without_a_display_says_so_in_one_line(tmp_path, track, no_display, capsys):
     pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
-    for asked in (["--show"], ["--init", "mouse"]):
+    for asked, remedy in ((["--show"], "--video FILE"), (["--init", "mouse"], "give --init x,y,w,h")):
         assert track(f"{CLEAR},frames=2", *asked) == 2
         said = capsys.readouterr().err
-        assert "no display" in said and len(said.strip().splitlines()) == 1
+        assert "no display" in said and remedy in said and len(said.strip().splitlines()) == 1
     assert not (tmp_path / "boxes.txt").exists()
 
 

@@ -84,7 +84,10 @@ class LiveRun:
     def __enter__(self) -> LiveRun:
         with ExitStack() as stack:
             if self._window is not None:
-                stack.enter_context(self._window)
+                try:
+                    stack.enter_context(self._window)
+                except ValueError as error:
+                    raise ValueError(f"--show: {error}; --video FILE keeps what it would show") from error
             self._start = start_box(self._sequence, self._init, self._between, self._window)
             if self._film is not None:
                 stack.enter_context(self._film)
