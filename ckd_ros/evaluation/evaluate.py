@@ -7,6 +7,7 @@ files, so that it makes no difference in how many starts they were made.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -130,9 +131,9 @@ def _foreign(texts: Iterable[str]) -> list[tuple[str, Path]]:
 
 
 def _check_labels(labels: list[str]) -> None:
-    for label in labels:
-        if labels.count(label) > 1:
-            raise ValueError(f"{labels.count(label)} trackers are called '{label}': name them apart, as LABEL=...")
+    for label, count in Counter(label.lower() for label in labels).items():  # some file systems see no difference
+        if count > 1:
+            raise ValueError(f"{count} trackers are called '{label}': name them apart, as LABEL=...")
 
 
 def _read(folder: Path, lengths: dict[str, int], label: str) -> TrackerResults:
@@ -155,7 +156,7 @@ def _run(
 ) -> tuple[list[TrackerResults], list[TrackerResults]]:
     """What lies in `out` when everything that was missing has been run, and the trackers that cannot be."""
     count = processes or usable_cores()
-    conditions = {"processes": count, "ray": ray, "machine": machine(), "commit": commit()}
+    conditions = {"processes": processes if ray else count, "ray": ray, "machine": machine(), "commit": commit()}
     usable, broken, jobs = [], [], []
     for spec in specs:
         try:
@@ -171,15 +172,19 @@ def _run(
     workers = RayCluster(ray, processes) if ray else LocalProcesses(min(count, max(1, len(jobs))))
     tally = _Tally(material, usable, jobs, Path(out), watch)
     faults: dict[str, dict[str, str]] = {spec.label: {} for spec in usable}
-    if jobs:
+    try:
         with closing(run(jobs, workers)) as outcomes:
-            for outcome in outcomes:
+            for outcome in outcomes if jobs else ():
                 if outcome.done is None:
                     faults[outcome.label]["" if outcome.broken else outcome.name] = outcome.fault
                 else:
                     form = FORMS[material.protocol.kind]
                     write_pass(Path(out) / outcome.label, outcome.label, outcome.name, outcome.done, form)
                 tally.add(outcome)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped: what is finished lies in {out}, and the same command goes on there"
+        ) from None
     own = [_read(Path(out) / spec.label, material.lengths, spec.label) for spec in usable]
     for result in own:
         result.faults.update({name: "it has no images" for name in material.lengths if name not in material.sequences})

@@ -85,6 +85,7 @@ def open_material(
 
 
 def _with_images(protocol: Protocol, root: Path | None, modality: str) -> Material:
+    root = None if root is None else Path(root).expanduser().absolute()  # other machines work in other folders
     data = open_dataset(protocol.kind, root, protocol.split, modality)
     material = Material(protocol, faults=dict(data.faults))
     material.sequences = {sequence.name: sequence for sequence in data}
@@ -98,7 +99,7 @@ def _with_images(protocol: Protocol, root: Path | None, modality: str) -> Materi
         material.faults[f"{len(data.missing)} missing"] = f"{first}, and so on: {', '.join(data.missing)}"
     material.data = {"dataset": protocol.kind, "modality": modality}
     if not protocol.official and protocol.kind != "vtuav" and root is not None:
-        material.data["root"] = str(Path(root).expanduser().resolve())  # names alone do not tell which data it was
+        material.data["root"] = str(root.resolve())  # names alone do not tell which data it was
     return material
 
 

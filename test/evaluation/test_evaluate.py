@@ -129,6 +129,21 @@ def test_killed_in_the_middle_and_started_again_it_gives_the_same_report(origina
         assert (killed / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
+def test_stopped_by_hand_it_keeps_what_is_finished_and_says_so(originals, tmp_path):
+    (tmp_path / "walk.py").write_text(PROGRAM)
+    out, tracker = tmp_path / "out", f"walk=program:{sys.executable} {tmp_path / 'walk.py'}"
+    words = ["--dataset", "folder", "--root", originals, "--tracker", tracker, "--processes", "1", "--out", out]
+    command = [sys.executable, "-m", "ckd_ros.cli", "evaluate", *map(str, words)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not boxes_of(out):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130 and "the same command goes on" in said and "Traceback" not in said
+    assert 0 < len(boxes_of(out)) < 6
+
+
 def test_whatever_is_wrong_is_named_and_the_rest_is_scored(root, tmp_path, capsys):
     (root / "s0" / "visible" / "000004.jpg").write_bytes(b"\xff\xd8 cut short")
     (root / "s1" / "visible.txt").unlink()
