@@ -57,6 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Run trackers on a data set as far as they have not been run, score them and others' results, write the report.
 
+    A script that calls this needs the usual `if __name__ == "__main__":`, for the processes import it.
+
     Args:
         kind, root, split, modality, sequences, truth: of the data set, see `open_material`. LasHeR and VTUAV: their
             test split if None.
