@@ -146,6 +146,7 @@ class LocalProcesses:
         return self._count - len(self._busy)
 
     def __enter__(self) -> LocalProcesses:
+        self._idle = [self._start() for _ in range(self._count)]  # side by side: a job may wait for its reader
         return self
 
     def __exit__(self, *error: object) -> None:
