@@ -161,7 +161,7 @@ def _radar(evaluation: Evaluation) -> Plot:
     top = max(bottom + 10, 10 * np.ceil(highest / 10))
     rings = np.arange(bottom, top + 1, 10 if top - bottom <= 50 else 20)[1:]
     axes.set(theta_offset=np.pi / 2, theta_direction=-1, ylim=(bottom, top))
-    axes.set_rgrids(rings, [f"{ring:.0f}" for ring in rings], angle=180 / len(counts), fontsize=7, color=_INK)
+    axes.set_rgrids(rings, [f"{ring:.0f}" for ring in rings], angle=180 / len(counts), fontsize=7, color=_INK, zorder=4)
     axes.set_xticks(angles, [f"{attribute}\n({count})" for attribute, count in counts.items()])
     for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
         side = np.sin(angle)
