@@ -62,6 +62,17 @@ def test_the_shipped_model_is_found_and_loads(installed):
     assert Path(done.stdout.strip()) == installed / "ckd_ros" / "models" / "tiny.onnx"
 
 
+def test_the_template_of_the_evaluations_page_is_there(installed):
+    code = (
+        "from pathlib import Path; from ckd_ros.evaluation.protocols import protocol_of;"
+        "from ckd_ros.evaluation.report import write_report; from ckd_ros.evaluation.scoring import evaluate_results;"
+        "write_report(evaluate_results(protocol_of('folder'), {}, {}, [], {'lost': 'not there'}), Path('report'), {})"
+    )
+    done = run(installed, sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert "not there" in (installed / "report" / "report.html").read_text()
+
+
 def test_it_imports_nothing_of_ros(installed):
     code = "import sys, ckd_ros.tracking, ckd_ros.datasets.simulator; print([m for m in sys.modules if 'rclpy' in m])"
     done = run(installed, sys.executable, "-c", code)
