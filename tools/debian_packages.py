@@ -71,9 +71,8 @@ def browser(venv: Path) -> tuple[str, dict[str, str]] | None:
         if (root / path).exists():
             libraries = {str(library.parent) for library in (root / "usr" / "lib").rglob("*.so*")}
             fonts = root / "fonts.conf"
-            folders = "".join(
-                f"<dir>{folder}</dir>" for folder in ("/usr/share/fonts", root / "usr" / "share" / "fonts")
-            )
+            folders = '<include ignore_missing="yes">/etc/fonts/fonts.conf</include>'
+            folders += f"<dir>{root / 'usr' / 'share' / 'fonts'}</dir>"
             fonts.write_text(f"<fontconfig>{folders}<cachedir>{root / 'font_cache'}</cachedir></fontconfig>\n")
             variables = {"LD_LIBRARY_PATH": ":".join(sorted(libraries)), "FONTCONFIG_FILE": str(fonts)}
             return str(root / path), variables

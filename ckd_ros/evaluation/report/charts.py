@@ -44,7 +44,7 @@ def hidden_spans(overlap: np.ndarray) -> list[tuple[int, int]]:
     spans = []
     for before, after in zip(edges[:-1], edges[1:], strict=True):
         if after - before > limit:
-            left, right = _x(np.array([before + 1, after - 1]), len(overlap)).tolist()
+            left, right = _x(np.clip([before, after], 0, len(overlap) - 1), len(overlap)).tolist()
             spans.append((left, max(1, right - left)))
     return spans
 
