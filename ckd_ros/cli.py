@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import tyro
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ckd_ros.datasets.simulator import SimulatorConfig
+from ckd_ros.evaluation.terminal import console, watched
 from ckd_ros.files import replacing
 
 app = tyro.extras.SubcommandApp()
@@ -132,7 +131,7 @@ def evaluate(
         tracker: trackers to run, [LABEL=]KIND[:key=value,...]: ckd, csrt, kcf, nano, vit, template, or
             'program:COMMAND LINE'; docs/trackers.md says more.
         results: folders with boxes of other trackers to score beside them.
-        out: folder for boxes, scores and report; without it only the table is printed.
+        out: folder for boxes, scores and report; default: runs/KIND where trackers are run, else none.
         processes: how many sequences are run at a time; default: as many as there are cores.
         ray: run on several machines: 'auto' or the address of a cluster of Ray, or 'local' for one on this machine.
         sequences: use only these.
@@ -144,10 +143,12 @@ def evaluate(
 
     from ckd_ros.evaluation.evaluate import evaluate as run
     from ckd_ros.evaluation.scoring import as_json
-    from ckd_ros.evaluation.terminal import evaluation_progress, scores_table
+    from ckd_ros.evaluation.terminal import evaluation_progress, fault_lines, scores_table
 
+    if tracker and out is None:
+        out = Path("runs") / dataset
     tracker, results, sequences = (tuple(chain.from_iterable(words)) for words in (tracker, results, sequences))
-    with evaluation_progress(f"evaluate {dataset}", console()) as watch:
+    with evaluation_progress(f"evaluate {dataset}") as watch:
         evaluation = run(
             dataset,
             root,
@@ -164,11 +165,8 @@ def evaluate(
             watch=watch,
         )
     console().print(scores_table(evaluation))
-    for name, reason in evaluation.faults.items():
-        console().print(f"{name}: {reason}", markup=False, soft_wrap=True)
-    for scores in evaluation.trackers:
-        for name, reason in scores.faults.items():
-            console().print(": ".join(filter(None, [scores.label, name, reason])), markup=False, soft_wrap=True)
+    for line in fault_lines(evaluation):
+        console().print(line, markup=False, soft_wrap=True)
     if json:
         print(dumps(as_json(evaluation), indent=1))
     if out is not None:
@@ -302,23 +300,6 @@ def _reason(error: Exception) -> str:
     if "Original Traceback" in str(error):  # of a process that makes samples
         return str(error).strip().splitlines()[-1].split(": ", 1)[-1]
     return str(error)
-
-
-def watched(items: Iterable, total: int, what: str) -> Iterable:
-    """Pass items through behind a progress bar."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console()) as progress:
-        yield from progress.track(items, total=total, description=what)
-
-
-def console() -> Console:
-    return Console(stderr=True)
 
 
 if __name__ == "__main__":

@@ -255,7 +255,8 @@ def _scored(material: Material, results: list[TrackerResults], rate: float | Non
         replace(tracker, faults={"": tracker.faults[""]}) if not tracker.sequences and "" in tracker.faults else tracker
         for tracker in evaluation.trackers
     ]
-    return replace(evaluation, trackers=tuple(whole))
+    focus = next((result.label for result in results if result.passes), None)
+    return replace(evaluation, trackers=tuple(whole), focus=focus)
 
 
 def _write(evaluation: Evaluation, out: Path, sequences: Mapping[str, Frames]) -> None:

@@ -121,6 +121,7 @@ class Evaluation:
         attributes: attribute -> the sequences that have it; empty where none are known.
         faults: sequence of the data set -> why it cannot be used (damaged, missing, no truth).
         trackers: best first.
+        focus: label of the tracker whose failures are shown first, the one that was asked for first; None: the best.
         rate: frames per second at which `RobotScores.streaming` was computed; None: each sequence's own.
     """
 
@@ -131,4 +132,5 @@ class Evaluation:
     attributes: dict[str, list[str]]
     faults: dict[str, str]
     trackers: tuple[TrackerScores, ...]
+    focus: str | None = None
     rate: float | None = None

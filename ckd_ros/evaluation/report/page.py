@@ -21,7 +21,7 @@ from ckd_ros.evaluation.report import charts, tables
 from ckd_ros.evaluation.report.faults import fault_groups
 from ckd_ros.evaluation.report.figures import Plot
 from ckd_ros.evaluation.report.looks import COLOURS, look
-from ckd_ros.evaluation.report.strips import Tile, draw_strip, strip_frames
+from ckd_ros.evaluation.report.strips import Tile, draw_strip, image_files, strip_frames
 from ckd_ros.evaluation.scored import Evaluation, SequenceScores
 
 #: Sequences that are shown first, with frames, those in which the tracker that is looked at does worst.
@@ -93,6 +93,7 @@ class _Chapter:
     hidden: list[tuple[int, int]]
     marks: list[int] = field(default_factory=list)
     pictures: list[_Picture] = field(default_factory=list)
+    folders: list[tuple[str, str]] = field(default_factory=list)
 
 
 class _Report:
@@ -103,11 +104,9 @@ class _Report:
 
     @cached_property
     def focus(self) -> int | None:
-        """Place of the tracker whose failures are shown: the best of those that were run here, else the best."""
-        trackers = self.evaluation.trackers
-        run_here = [place for place, tracker in enumerate(trackers) if tracker.settings and tracker.sequences]
-        with_results = [place for place, tracker in enumerate(trackers) if tracker.sequences]
-        return (run_here or with_results or [None])[0]
+        """Place of the tracker whose failures are shown; None if no tracker has a result."""
+        places = {tracker.label: n for n, tracker in enumerate(self.evaluation.trackers) if tracker.sequences}
+        return places.get(self.evaluation.focus, min(places.values(), default=None))
 
     @cached_property
     def worst_first(self) -> list[str]:
@@ -139,6 +138,9 @@ class _Report:
         count = self.evaluation.lengths[name]
         hidden = [] if shown is None else charts.hidden_spans(shown.scores.overlap)
         chapter = _Chapter(name, self.ids[name], count, attributes, results, missing, hidden)
+        if name in self.sequences:
+            files = image_files(self.sequences[name], 0)
+            chapter.folders.extend(self._links(file and file.parent for file in files))
         if shown is not None and name in self.sequences and name in self.with_strips:
             chapter.pictures.extend(self._pictures(self.sequences[name], shown, results))
             chapter.marks.extend(charts.frame_marks([picture.tile.frame for picture in chapter.pictures], count))
@@ -150,13 +152,17 @@ class _Report:
         boxes = [(look(r.place).bgr, r.scores.boxes) for r in drawn]
         overlap = shown.scores.overlap
         for tile in draw_strip(sequence, strip_frames(overlap), boxes):
-            links = zip(("colour", "thermal"), tile.files, strict=True)
             yield _Picture(
                 tile,
                 f"data:image/jpeg;base64,{b64encode(tile.jpeg).decode()}",
                 float(overlap[tile.frame]) if np.isfinite(overlap[tile.frame]) else None,
-                [(name, quote(os.path.relpath(path, self.out))) for name, path in links if path is not None],
+                self._links(tile.files),
             )
+
+    def _links(self, paths: Iterable[Path | None]) -> list[tuple[str, str]]:
+        """Name and relative link of the colour and of the thermal one of `paths`, if there is one."""
+        both = zip(("colour", "thermal"), paths, strict=True)
+        return [(name, quote(os.path.relpath(path, self.out))) for name, path in both if path is not None]
 
 
 def _pretty(settings: dict[str, object]) -> str:

@@ -77,9 +77,13 @@ def draw_strip(
         panels = 2 if sequence.modality == "both" else 1
         canvas = _grey(size, panels, fault) if fault else _drawn(sequence, frame, pair, here, size, panels)
         _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        files = sequence.files(frame) if isinstance(sequence, FolderSequence) else (None, None)
-        tiles.append(Tile(frame, jpeg.tobytes(), (canvas.shape[1], canvas.shape[0]), files, fault))
+        tiles.append(Tile(frame, jpeg.tobytes(), canvas.shape[1::-1], image_files(sequence, frame), fault))
     return tiles
+
+
+def image_files(sequence: Sequence, frame: int) -> tuple[Path | None, Path | None]:
+    """The colour and the thermal image file of a frame; None where the sequence is no folder of images."""
+    return sequence.files(frame) if isinstance(sequence, FolderSequence) else (None, None)
 
 
 def _panel(pair: FramePair) -> tuple[int, int]:
