@@ -48,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> None:
 def track(
     source: tyro.conf.Positional[Source],
     *,
-    out: Path,
+    out: MaybeFile = None,
     init: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H")] = None,
     show: bool = False,
     video: MaybeFile = None,
@@ -65,7 +65,8 @@ def track(
         source: 'simulator[:key=value,...]', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/,
             infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
             ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
-        out: text file for one x,y,w,h line per frame; a .csv of the same name gets confidence, state and latency too.
+        out: file for the boxes, written twice: as .txt one x,y,w,h line a frame, as .csv a table with confidence, state
+            and latency too; default: runs/track/NAME.csv.
         init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
             source says, else it is drawn.
         show: watch it in a window.
@@ -80,18 +81,32 @@ def track(
     from ckd_ros.evaluation.scores import score
     from ckd_ros.tracking import Registration, Tracker, default_model, open_engine
 
-    if out.suffix == ".csv":
-        raise ValueError(f"'{out}' is the name of the table written beside the boxes: end --out with .txt")
     between = Registration.from_text(registration)
     sequence = open_source(source, modality=modality)
     tracker = Tracker(open_engine(model or default_model()), between)
+    out = out or Path("runs") / "track" / f"{sequence.name}.csv"
+    results, stopped = [], False
     with LiveRun(tracker, sequence, between, init, show, video) as run:
-        results = list(watched(run.results(), len(sequence), f"track {sequence.name}"))
-        write_results(out, results)
-    count = f"{len(results)} frames"
-    if len(results) < len(sequence):
-        count = f"ended by you after {len(results)} of {len(sequence)} frames"
-    console().print(f"{count} on {tracker.engine.provider}: {out}, {out.with_suffix('.csv')}")
+        try:
+            for result in watched(run.results(), len(sequence), f"track {sequence.name}"):
+                results.append(result)
+        except KeyboardInterrupt:
+            stopped = True
+    if not results:
+        raise KeyboardInterrupt("stopped before the first frame: nothing was tracked")
+    written = ", ".join(map(str, write_results(out, results)))
+    for fault in run.faults:
+        console().print(fault, markup=False, soft_wrap=True)
+    if len(results) == len(sequence):
+        count = f"{len(results)} frames"
+    else:
+        count = f"{len(results)} of {len(sequence)} frames"
+        if stopped:
+            raise KeyboardInterrupt(f"stopped after {count}: {written}")
+        if not run.ended:
+            raise ValueError(f"{sequence.name} ends after {count}: {written}")
+        count = f"ended by you after {count}"
+    console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
     truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
     if truth is not None and np.isfinite(truth).all(axis=1).any():
         scores = score(np.array([result.box for result in results]), truth)

@@ -4,9 +4,11 @@ import csv
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -208,12 +210,62 @@ def test_a_simulated_sequence_can_be_tracked_from_its_folder_and_from_its_bag(tm
         assert len(read_boxes(tmp_path / "boxes.txt")) == 4
 
 
-def test_a_failure_in_the_middle_leaves_no_half_files(tmp_path, track):
+def test_track_goes_on_behind_a_damaged_image_and_names_it(tmp_path, track, capsys):
     assert run("simulate", tmp_path / "run", *SMALL) == 0
     (tmp_path / "run" / "visible" / "000003.jpg").write_bytes(b"")
+    assert track(tmp_path / "run", "--video", tmp_path / "out.mp4") == 0
+    assert re.search(r"frame 2: .*visible/000003\.jpg", " ".join(capsys.readouterr().err.split()))
+    boxes = read_boxes(tmp_path / "boxes.txt")
+    assert len(boxes) == 4
+    np.testing.assert_array_equal(boxes[2], boxes[1])
+    with open(tmp_path / "boxes.csv", newline="") as file:
+        assert [row["latency_ms"] == "nan" for row in csv.DictReader(file)] == [False, False, True, False]
+    assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+def test_track_writes_nothing_where_the_first_image_is_damaged(tmp_path, track, capsys):
+    assert run("simulate", tmp_path / "run", *SMALL) == 0
+    (tmp_path / "run" / "visible" / "000001.jpg").write_bytes(b"")
     before = sorted(tmp_path.iterdir())
+    capsys.readouterr()
     assert track(tmp_path / "run", "--video", tmp_path / "out.mp4") == 2
+    assert "first frame" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_track_keeps_the_boxes_of_a_source_that_breaks_off(tmp_path, track, monkeypatch, capsys):
+    from ckd_ros.datasets.simulator import SimulatedSequence
+
+    whole = SimulatedSequence.frames
+    monkeypatch.setattr(SimulatedSequence, "frames", lambda self: islice(whole(self), 5))
+    assert track(f"{CLEAR},frames=30", "--video", tmp_path / "out.mp4") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "ends after 5 of 30 frames" in said and "boxes.csv" in said
+    assert len(read_boxes(tmp_path / "boxes.txt")) == 5
+
+
+def test_track_stopped_by_hand_keeps_what_it_has(tmp_path, model_path):
+    out = tmp_path / "boxes.csv"
+    command = [sys.executable, "-m", "ckd_ros.cli", "track", f"{CLEAR},frames=100000", "--out", out]
+    command += ["--model", model_path, "--video", tmp_path / "out.avi"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    limit = time.monotonic() + 60
+    while not list(tmp_path.glob(".out.avi.*/out.avi")) and time.monotonic() < limit:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "stopped after" in said and "Traceback" not in said
+    count = len(read_boxes(tmp_path / "boxes.txt"))
+    assert 0 < count < 100000
+    assert abs(cv2.VideoCapture(str(tmp_path / "out.avi")).get(cv2.CAP_PROP_FRAME_COUNT) - count) <= 1
+
+
+def test_track_needs_no_name_for_its_results(tmp_path, model_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("track", f"{CLEAR},frames=3", "--model", model_path) == 0
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
+    assert found == ["runs/track/simulated-0.csv", "runs/track/simulated-0.txt"]
 
 
 def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, capsys):
@@ -236,7 +288,6 @@ def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, c
     ("args", "message"),
     [
         (["track", "nowhere", "--out", "b.txt"], "'nowhere' does not exist"),
-        (["track", CLEAR, "--out", "b.csv"], "end --out with .txt"),
         (["track", CLEAR, "--out", "b.txt", "--init", "1,2,3"], "box '1,2,3'.*x,y,w,h"),
         (["track", CLEAR, "--out", "b.txt", "--init", "1,2,0,4"], "w and h positive"),
         (["track", CLEAR, "--out", "b.txt", "--init", "nan,2,4,4"], "'nan,2,4,4'"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -60,3 +60,20 @@ class Sequence(ABC):
     def _check_index(self, index: int) -> None:
         if not 0 <= index < len(self):
             raise IndexError(f"{self.name} has frames 0 to {len(self) - 1}, not {index}")
+
+
+def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | str]:
+    """The `count` frames of a sequence, with the reason in the place of each one that cannot be read.
+
+    Nothing is raised. Frames after one that cannot be read are there as far as the source goes on (`Sequence.frames`);
+    where it ends, this ends.
+    """
+    pairs = iter(frames)
+    for _ in range(count):
+        try:
+            pair = next(pairs)
+        except StopIteration:
+            return
+        except Exception as error:  # whatever a reader raises, the frames behind this one may be good
+            pair = " ".join(str(error).split()) or type(error).__name__
+        yield pair

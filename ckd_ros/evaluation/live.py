@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ckd_ros.datasets.boxes import write_boxes
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import Sequence, readable
 from ckd_ros.evaluation.window import DrawnBox, Window
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
@@ -66,6 +68,8 @@ class LiveRun:
         init: see `start_box`.
         show: whether to open a window. Entering raises what `Window` raises, and `start_box`.
         video: a file to write, or None; it appears, whole, when the context ends without an error.
+
+    `faults` names the frames so far that could not be read.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class LiveRun:
         self._tracker, self._sequence, self._between, self._init = tracker, sequence, between, init
         self._window = Window(sequence.name, sequence.rate, between) if show else None
         self._film = None if video is None else AnnotatedVideo(video, sequence.rate, between)
+        self.faults: list[str] = []
 
     def __enter__(self) -> LiveRun:
         with ExitStack() as stack:
@@ -97,43 +102,68 @@ class LiveRun:
     def __exit__(self, *error) -> None:
         self._stack.__exit__(*error)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the person has ended the run in the window."""
+        return self._window is not None and self._window.ended
+
     def results(self) -> Iterator[TrackResult]:
-        """The tracker's answer to every pair, up to the one in which the person ends the run."""
+        """The tracker's answer to every pair, up to the one in which the person ends the run.
+
+        It is not asked in frames that cannot be read: its last box stands, without a confidence and a time (NaN).
+        Raises ValueError if the first frame cannot be read.
+        """
         run = follow_live(self._tracker, self._sequence, self._start, self._window)
-        for number, (pair, result) in enumerate(run):
+        for number, (pair, result, fault) in enumerate(run):
+            if fault:
+                self.faults.append(f"frame {number}: {fault}")
             if self._film is not None:
                 truth, thermal_truth = self._sequence.truth(number)
-                self._film.add(pair, result, truth, f"frame {number}", thermal_truth)
+                note = f"frame {number} cannot be read" if fault else f"frame {number}"
+                self._film.add(pair, result, truth, note, thermal_truth)
             yield result
 
 
-def write_results(out: Path, results: Iterable[TrackResult]) -> None:
-    """Write the boxes to `out`, one `x,y,w,h` line a frame, and a table with all else to a .csv of the same name."""
-    boxes, table = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
+def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
+    """Write boxes as `out` with `.csv`, a table with all that is known of each frame, and with `.txt`.
+
+    The latter has one `x,y,w,h` line a frame; another suffix than these two is kept for it. Returns both paths.
+    """
+    table, plain = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+    boxes, rows = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
     for number, result in enumerate(results):
         place = [f"{value:.2f}" for value in result.box]
-        table.append((number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"))
+        rows.append((number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"))
         boxes.append(result.box)
-    with replacing(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
-        csv.writer(file).writerows(table)
-    write_boxes(out, np.array(boxes))
+    with replacing(table) as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    write_boxes(plain, np.array(boxes))
+    return table, plain
 
 
 def follow_live(
     tracker: Tracker, sequence: Sequence, start: DrawnBox, window: Window | None
-) -> Iterator[tuple[FramePair, TrackResult]]:
-    """Every pair of a sequence with the tracker's answer, as it is shown in `window`.
+) -> Iterator[tuple[FramePair, TrackResult, str]]:
+    """Every pair of a sequence with the tracker's answer, as it is shown in `window`, and '' or why it cannot be read.
 
-    Where the person draws a new box on a frame, the tracker starts anew there. The run ends after the frame in which
-    the person ends it.
+    In place of one that cannot be read come the pair and the box before it, and the window stays as it is. Where the
+    person draws a new box on a frame, the tracker starts anew there. The run ends after the frame in which the person
+    ends it. Raises ValueError if the first frame cannot be read.
     """
-    for number, pair in enumerate(sequence.frames()):
+    shown = result = None
+    for number, pair in enumerate(readable(sequence.frames(), len(sequence))):
+        if isinstance(pair, str):
+            if result is None:
+                raise ValueError(f"the first frame, in which the target is shown, cannot be read: {pair}")
+            yield shown, replace(result, confidence=math.nan, inference_s=math.nan, total_s=math.nan), pair
+            continue
+        shown = pair
         result = tracker.init(pair, start.box, start.drawn_in) if number == 0 else tracker.update(pair)
         drawn = _shown(window, sequence, number, pair, result)
         while drawn is not None:
             result = tracker.init(pair, drawn.box, drawn.drawn_in)
             drawn = _shown(window, sequence, number, pair, result)
-        yield pair, result
+        yield pair, result, ""
         if window is not None and window.ended:
             return
 

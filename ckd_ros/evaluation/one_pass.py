@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ckd_ros.datasets.sequence import readable
 from ckd_ros.frames import FramePair
 
 
@@ -63,15 +64,10 @@ def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: 
     boxes, seconds, confidences = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
     faults: list[str] = []
     failed = False
-    pairs = iter(frames)
-    for number in range(count):
-        try:
-            pair = next(pairs)
-        except StopIteration:
-            faults.append(f"frame {number}: the source ends here, {count} frames were announced")
-            break
-        except Exception as error:  # whatever a reader raises, the frames behind this one may be good
-            faults.append(f"frame {number}: {_line(error)}")
+    number = -1
+    for number, pair in enumerate(readable(frames, count)):
+        if isinstance(pair, str):
+            faults.append(f"frame {number}: {pair}")
             failed = number == start
             if failed:
                 break
@@ -89,6 +85,9 @@ def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: 
             faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {_line(error)}")
             failed = True
             break
+    else:
+        if number + 1 < count:
+            faults.append(f"frame {number + 1}: the source ends here, {count} frames were announced")
     return Pass(boxes, seconds, confidences, tuple(faults), failed)
 
 

@@ -87,6 +87,13 @@ def test_a_folder_and_trackers_become_boxes_scores_and_a_report(originals, tmp_p
     assert "template-rgb" in capsys.readouterr().err
 
 
+def test_without_a_folder_named_the_data_set_names_it(originals, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("--dataset", "folder", "--root", originals, "--tracker", "template", "--sequences", "s0") == 0
+    assert set(boxes_of(tmp_path / "runs" / "folder")) == {"template-rgb/s0.txt"}
+    assert "runs/folder/report.html" in capsys.readouterr().err
+
+
 def test_two_processes_find_what_one_finds(originals, tmp_path, model_path):
     args = ["--dataset", "folder", "--root", originals, "--tracker", f"ours=ckd:model={model_path}"]
     for count in (1, 2):
@@ -248,7 +255,6 @@ def test_published_boxes_stand_beside_ours_on_the_part_of_a_benchmark_that_is_th
         (["--dataset", "lasher", "--results", "nowhere"], "no folder 'nowhere'"),
         (["--dataset", "vtuav", "--results", "."], "--root"),
         (["--dataset", "folder", "--root", "ROOT"], "--tracker"),
-        (["--dataset", "folder", "--root", "ROOT", "--tracker", "ckd"], "--out"),
         (["--dataset", "folder", "--root", "nowhere", "--tracker", "ckd", "--out", "o"], "nowhere"),
         (["--dataset", "folder", "--root", "ROOT", "--tracker", "x", "--tracker", "y", "--out", "o"], "x: .* y: "),
         (["--dataset", "folder", "--root", "ROOT", "--tracker", "kcf", "kcf", "--out", "o"], "2 trackers are called"),

@@ -192,7 +192,7 @@ def run(model_path, window):
         tracker = Tracker(OnnxEngine(model_path, threads=1))
         boxes = []
         do(*acts.get(0, []))
-        for _, found in follow_live(tracker, sequence, DrawnBox(sequence.init_box), window):
+        for _, found, _ in follow_live(tracker, sequence, DrawnBox(sequence.init_box), window):
             boxes.append(found.box)
             do(*acts.get(len(boxes), []))
         return np.array(boxes)
