@@ -18,11 +18,17 @@ from ckd_ros.files import replacing
 
 app = tyro.extras.SubcommandApp()
 
+
+def optional(metavar: str) -> object:
+    """An option whose help says itself what happens without it."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
 Source = Annotated[str, tyro.conf.arg(metavar="SOURCE")]
 New = Annotated[Path, tyro.conf.arg(metavar="OUT")]
 #: Several words after one option, which may be given several times too: the later ones must not replace the earlier.
 Several = tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]]
-MaybeFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+MaybeFile = Annotated[Path | None, optional("FILE")]
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -49,7 +55,7 @@ def track(
     source: tyro.conf.Positional[Source],
     *,
     out: MaybeFile = None,
-    init: Annotated[str | None, tyro.conf.arg(metavar="X,Y,W,H")] = None,
+    init: Annotated[str | None, optional("X,Y,W,H")] = None,
     show: bool = False,
     video: MaybeFile = None,
     modality: Literal["both", "rgb", "thermal"] = "both",
@@ -120,17 +126,17 @@ def track(
 def evaluate(
     *,
     dataset: Annotated[str, tyro.conf.arg(metavar="KIND")],
-    root: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    split: Annotated[str | None, tyro.conf.arg(metavar="SPLIT")] = None,
+    root: Annotated[Path | None, optional("DIR")] = None,
+    split: Annotated[str | None, optional("SPLIT")] = None,
     modality: Literal["both", "rgb", "thermal"] = "both",
     tracker: Annotated[Several, tyro.conf.arg(metavar="TRACKER [TRACKER ...]")] = (),
     results: Annotated[Several, tyro.conf.arg(metavar="[LABEL=]DIR [[LABEL=]DIR ...]")] = (),
-    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
-    processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None,
+    out: Annotated[Path | None, optional("DIR")] = None,
+    processes: Annotated[int | None, optional("N")] = None,
+    ray: Annotated[str | None, optional("ADDRESS")] = None,
     sequences: Annotated[Several, tyro.conf.arg(metavar="NAME [NAME ...]")] = (),
-    rate: Annotated[float | None, tyro.conf.arg(metavar="HZ")] = None,
-    truth: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    rate: Annotated[float | None, optional("HZ")] = None,
+    truth: Annotated[Path | None, optional("PATH")] = None,
     json: bool = False,
 ) -> None:
     """Score trackers on a benchmark, or on your own sequences, by its protocol; a run that was stopped goes on.
@@ -217,7 +223,7 @@ def simulate(
 def train(
     config: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CONFIG")]],
     *,
-    data: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+    data: Annotated[Path | None, optional("FOLDER")] = None,
     out: Path = Path("runs/tiny"),
 ) -> None:
     """Train a student; a run that was stopped (Ctrl-C saves it) goes on where it stood.

@@ -72,6 +72,7 @@ def evaluate(
     Raises ValueError or OSError if there is nothing that can be scored, and for results in `out` that were made with
     other settings. All else that goes wrong is named in the evaluation.
     """
+    kind = kind.lower()  # benchmarks write LasHeR, GTOT
     if not trackers and not results and kind != RUNS:
         raise ValueError("there is nothing to evaluate: name a --tracker, or a folder of --results")
     if trackers and out is None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 #: What keeps numerical libraries on one thread; they read it when they are loaded.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_TRIES = "RAY_gcs_server_port_wait_time_s"  # in recent versions of Ray, how often it looks for a cluster
 
 
 @dataclass(frozen=True)
@@ -252,8 +253,11 @@ class RayCluster:
 
     def __enter__(self) -> RayCluster:
         own = {"num_cpus": self._count or usable_cores(), "include_dashboard": False}
+        settings = {**ONE_THREAD, "RAY_USAGE_STATS_ENABLED": "0"}
+        if self._address != "local":  # else it would look 20 times, 40 s each, for a cluster that is gone
+            settings[_TRIES] = os.environ.get(_TRIES, "1")
         try:
-            with _environment({**ONE_THREAD, "RAY_USAGE_STATS_ENABLED": "0"}):
+            with _environment(settings):
                 self._ray.init(
                     address=self._address,
                     logging_level="error",
@@ -263,7 +267,7 @@ class RayCluster:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(
                 f"there is no cluster of Ray at '{self._address}' ({_reason(error)}): start one with `ray start "
-                "--head`, or give local for one on this machine alone"
+                "--head` (RAY_AUTH_MODE must be the same there and here), or give local for one on this machine alone"
             ) from error
         self._work = self._ray.remote(num_cpus=1, max_retries=0)(work)
         return self

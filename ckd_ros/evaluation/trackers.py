@@ -82,7 +82,7 @@ def parse_tracker(text: str) -> TrackerSpec:
     """
     head, _, rest = text.strip().partition(":")
     label, equals, name = head.rpartition("=")
-    name = name.strip()
+    name = name.strip().lower()  # OpenCV writes CSRT
     if name not in KINDS:
         raise ValueError(f"tracker '{text}': '{name}' is unknown, known are {', '.join(KINDS)}")
     kind = Command(rest.strip()) if name == "program" else _kind(name, rest)

@@ -223,7 +223,7 @@ def test_published_boxes_are_scored_without_images(shared, capsys):
     assert scores["dataset"] == "lasher test" and scores["sequences"] == 245
     got = [100 * scores["trackers"][0]["scores"][name] for name in ("PR", "NPR", "SR")]
     np.testing.assert_allclose(got, [60.8, 56.3, 47.4], atol=0.1)
-    assert run("--dataset", "gtot", "--results", f"MTNet={results / 'GTOT' / 'MTNet'}", "--json") == 0
+    assert run("--dataset", "GTOT", "--results", f"MTNet={results / 'GTOT' / 'MTNet'}", "--json") == 0
     got = json.loads(capsys.readouterr().out)["trackers"][0]["scores"]
     np.testing.assert_allclose([100 * got["MPR"], 100 * got["MSR"]], [93.5, 76.0], atol=0.1)
 

@@ -1,9 +1,13 @@
 """Jobs in several processes, on this machine and on Ray: every job comes back, whatever becomes of the others."""
 
 import os
+import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -67,6 +71,15 @@ class Threads(Still):
         import cv2
 
         self.box = np.array([cv2.getNumThreads(), int(os.environ["OMP_NUM_THREADS"]), os.getpid(), 1.0])
+        return Said(self.box)
+
+
+class Homes(Still):
+    """Says with its boxes which process started its own: on a cluster of Ray, that of the machine."""
+
+    def init(self, pair, box):
+        time.sleep(0.5)  # long enough that another machine takes the next job
+        self.box = np.array([os.getppid(), 1.0, 1.0, 1.0])
         return Said(self.box)
 
 
@@ -219,6 +232,44 @@ def test_on_a_cluster_of_ray_the_same_comes_out(sequences, monkeypatch):
         boxes = outcomes["threads", name].done.boxes
         assert boxes.shape == (length, 4) and (boxes[:, :2] == 1).all()
         assert boxes[0, 2] != os.getpid()
+
+
+def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, tmp_path):
+    """As docs/evaluation.md says: `ray start` for each machine, here two of one core each, and the head's address."""
+    pytest.importorskip("ray", reason="several machines need Ray: pip install '.[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    code = (
+        "import sys\n"
+        "from test_running import FolderSequence, Homes, Job, RayCluster, Spec, run\n"
+        "jobs = [Job(Spec('homes', Homes), FolderSequence(path)) for path in sys.argv[2:]]\n"
+        "for outcome in run(jobs, RayCluster(sys.argv[1])): print(outcome.name, outcome.done.boxes[0, 0])\n"
+    )
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else it would be that of the user's home
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
+    start = [Path(sys.executable).with_name("ray"), "start", "--block", "--num-cpus", "1", "--disable-usage-stats"]
+    room = tempfile.mkdtemp(prefix="ray-")  # tmp_path is too long for its sockets
+    head = ["--head", "--port", address.partition(":")[2], "--include-dashboard", "false", "--temp-dir", room]
+    machines = []
+    try:
+        for number, options in enumerate([head, ["--address", address]]):
+            log = tmp_path / f"{number}.log"
+            with open(log, "w") as file:
+                machines.append(subprocess.Popen([*start, *options], stdout=file, stderr=subprocess.STDOUT))
+            wait_until(lambda log=log: "Ray runtime started" in log.read_text(), 60)
+        # In a process of its own: Ray reads its token once.
+        command = [sys.executable, "-c", code, address, *(sequence.folder for sequence in sequences)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    finally:
+        for machine in reversed(machines):
+            machine.terminate()
+            machine.wait()
+        shutil.rmtree(room, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    names, homes = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert sorted(names) == ["s0", "s1", "s2"] and len(set(homes)) == 2, "each machine had a part"
 
 
 def test_a_cluster_that_is_not_there_is_named(sequences):

@@ -152,6 +152,7 @@ def test_a_box_that_leaves_the_image_starts_opencv_on_the_part_inside(easy):
         ("ckd:model=tiny-cc0,modality=thermal,calibration=0.3", "tiny-cc0-thermal"),
         ("mine=ckd:model=tiny", "mine"),
         ("csrt", "csrt-rgb"),
+        ("CSRT", "csrt-rgb"),
         ("kcf:modality=thermal", "kcf-thermal"),
         (" two words = template ", "two words"),
         ("program:cat", "cat"),

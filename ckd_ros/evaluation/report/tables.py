@@ -101,7 +101,11 @@ def robot_table(evaluation: Evaluation) -> Table | None:
             _two,
         ),
         _Spec(Column("returns", "times that the target came back into sight"), _robot("returns"), str),
-        _Spec(Column("missed", "returns after which it was not found again", "low"), _robot("missed_returns"), str),
+        _Spec(
+            Column("missed", "returns after which it was not found again", "low"),
+            lambda tracker: tracker.robot.missed_returns if tracker.robot.returns else None,
+            str,
+        ),
         _Spec(
             Column("drift [sides/min]", "growth of the distance while on the target, in its sides a minute"),
             _robot("drift_per_minute"),
@@ -216,4 +220,4 @@ def _one(value: float) -> str:
 
 
 def _two(value: float) -> str:
-    return f"{value:.2f}"
+    return f"{round(value, 2) + 0.0:.2f}"  # never -0.00
