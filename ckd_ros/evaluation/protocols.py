@@ -144,8 +144,8 @@ class Protocol:
 
     def attributes(self, sequences: Iterable[Sequence] = ()) -> dict[str, list[str]]:
         """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""
-        if self.official:
-            return official_attributes(self.kind, self.split)
+        if self.official and (known := official_attributes(self.kind, self.split)):
+            return known
         found: dict[str, list[str]] = {}
         for sequence in sequences:
             for attribute in sorted(sequence.attributes):

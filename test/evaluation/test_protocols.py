@@ -320,3 +320,5 @@ def test_attributes_of_our_own_data_sets_are_what_the_sequences_say():
     sequences = [Given("a", FAR, attributes=["rain", "fast"]), Given("b", FAR), Given("c", FAR, attributes=["rain"])]
     assert protocol_of("folder").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}
     assert protocol_of("gtot").attributes() == {}
+    assert protocol_of("gtot").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}, "the package has none"
+    assert "rain" not in protocol_of("rgbt234").attributes(sequences)
