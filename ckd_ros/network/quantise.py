@@ -43,6 +43,8 @@ def quantise_onnx(source: str | os.PathLike, out: str | os.PathLike) -> None:
     products = {n.name: sizes.get(n.input[1], 0) for n in model.graph.node if n.op_type in ("MatMul", "Gemm")}
     if max(products.values(), default=0) < SMALLEST:
         raise ValueError(f"{source} has no matrix product with constant weights: is it a file that `ckd export` wrote?")
+    # Shapes are found anew: older quantisers transpose a Gemm's weights and then trip over the shape noted for them.
+    del model.graph.value_info[:]
     with replacing(out) as temporary, _quiet_quantiser():
         quantize_dynamic(
             model,
