@@ -97,21 +97,21 @@ def track(
             for result in watched(run.results(), len(sequence), f"track {sequence.name}"):
                 results.append(result)
         except KeyboardInterrupt:
+            if not results:
+                raise
             stopped = True
-    if not results:
-        raise KeyboardInterrupt("stopped before the first frame: nothing was tracked")
     written = ", ".join(map(str, write_results(out, results)))
     for fault in run.faults:
         console().print(fault, markup=False, soft_wrap=True)
+    count = f"{len(results)} of {len(sequence)} frames"
+    if stopped:
+        raise KeyboardInterrupt(f"stopped after {count}: {written}")
     if len(results) == len(sequence):
         count = f"{len(results)} frames"
-    else:
-        count = f"{len(results)} of {len(sequence)} frames"
-        if stopped:
-            raise KeyboardInterrupt(f"stopped after {count}: {written}")
-        if not run.ended:
-            raise ValueError(f"{sequence.name} ends after {count}: {written}")
+    elif run.ended:
         count = f"ended by you after {count}"
+    else:
+        raise ValueError(f"{sequence.name} ends after {count}: {written}")
     console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
     truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
     if truth is not None and np.isfinite(truth).all(axis=1).any():
@@ -166,6 +166,7 @@ def evaluate(
     from ckd_ros.evaluation.scoring import as_json
     from ckd_ros.evaluation.terminal import evaluation_progress, fault_lines, scores_table
 
+    dataset = dataset.lower()  # benchmarks write LasHeR, GTOT
     if tracker and out is None:
         out = Path("runs") / dataset
     tracker, results, sequences = (tuple(chain.from_iterable(words)) for words in (tracker, results, sequences))

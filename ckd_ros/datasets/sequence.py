@@ -62,6 +62,11 @@ class Sequence(ABC):
             raise IndexError(f"{self.name} has frames 0 to {len(self) - 1}, not {index}")
 
 
+def one_line(error: Exception) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | str]:
     """The `count` frames of a sequence, with the reason in the place of each one that cannot be read.
 
@@ -75,5 +80,5 @@ def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | st
         except StopIteration:
             return
         except Exception as error:  # whatever a reader raises, the frames behind this one may be good
-            pair = " ".join(str(error).split()) or type(error).__name__
+            pair = one_line(error)
         yield pair

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ckd_ros.datasets.sequence import Sequence as Frames
+from ckd_ros.datasets.sequence import one_line
 from ckd_ros.evaluation.material import RUNS, Material, open_material
 from ckd_ros.evaluation.protocols import Marks
 from ckd_ros.evaluation.provenance import machine
@@ -72,7 +73,6 @@ def evaluate(
     Raises ValueError or OSError if there is nothing that can be scored, and for results in `out` that were made with
     other settings. All else that goes wrong is named in the evaluation.
     """
-    kind = kind.lower()  # benchmarks write LasHeR, GTOT
     if not trackers and not results and kind != RUNS:
         raise ValueError("there is nothing to evaluate: name a --tracker, or a folder of --results")
     if trackers and out is None:
@@ -165,7 +165,7 @@ def _run(
         try:
             settings = spec.settings()
         except Exception as error:  # a model that cannot be loaded
-            broken.append(TrackerResults(spec.label, {}, {"": " ".join(str(error).split())}))
+            broken.append(TrackerResults(spec.label, {}, {"": one_line(error)}))
             continue
         folder = Path(out) / spec.label
         keep_record(folder, settings, material.data, material.sequences, conditions)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import readable
+from ckd_ros.datasets.sequence import one_line, readable
 from ckd_ros.frames import FramePair
 
 
@@ -82,14 +82,10 @@ def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: 
             seconds[number] = time.perf_counter() - begin
             boxes[number], confidences[number] = answer.box, answer.confidence
         except Exception as error:  # whatever another's tracker raises must not end the evaluation
-            faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {_line(error)}")
+            faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {one_line(error)}")
             failed = True
             break
     else:
         if number + 1 < count:
             faults.append(f"frame {number + 1}: the source ends here, {count} frames were announced")
     return Pass(boxes, seconds, confidences, tuple(faults), failed)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

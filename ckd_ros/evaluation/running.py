@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import Sequence, one_line
 from ckd_ros.evaluation.one_pass import Pass, one_pass
 
 if TYPE_CHECKING:
@@ -121,12 +121,12 @@ def work(job: Job) -> Outcome:
     try:
         tracker = job.tracker.make()
     except Exception as error:  # whatever another's tracker raises must not end the evaluation
-        return Outcome(label, name, None, _reason(error), broken=True)
+        return Outcome(label, name, None, one_line(error), broken=True)
     try:
         start, box = first_sight(job.sequence)
         return Outcome(label, name, one_pass(tracker, job.sequence.frames(), len(job.sequence), box, start))
     except Exception as error:  # a source that cannot even be opened
-        return Outcome(label, name, None, _reason(error))
+        return Outcome(label, name, None, one_line(error))
 
 
 class LocalProcesses:
@@ -266,7 +266,7 @@ class RayCluster:
                 )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(
-                f"there is no cluster of Ray at '{self._address}' ({_reason(error)}): start one with `ray start "
+                f"there is no cluster of Ray at '{self._address}' ({one_line(error)}): start one with `ray start "
                 "--head` (RAY_AUTH_MODE must be the same there and here), or give local for one on this machine alone"
             ) from error
         self._work = self._ray.remote(num_cpus=1, max_retries=0)(work)
@@ -287,7 +287,7 @@ class RayCluster:
             try:
                 outcomes.append(self._ray.get(reference))
             except self._ray.exceptions.RayError as error:
-                reason = f"the process that ran it was lost: {_reason(error)}"
+                reason = f"the process that ran it was lost: {one_line(error)}"
                 outcomes.append(Outcome(job.tracker.label, job.sequence.name, None, reason))
         return outcomes
 
@@ -305,7 +305,3 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,8 +1,9 @@
 """Networks and training files small enough for a test; as a program, a training whose losses are recorded.
 
-    torchrun --standalone --nproc-per-node 2 micro.py CONFIG OUT RECORD
+    [torchrun --standalone --nproc-per-node 2] micro.py CONFIG OUT RECORD
 """
 
+import os
 import sys
 from dataclasses import replace
 
@@ -73,5 +74,5 @@ if __name__ == "__main__":
     PRESETS.update(MICRO)
     config, out, record = sys.argv[1:]
     steps = recorded(config, out)
-    if torch.distributed.get_rank() == 0:
+    if os.environ.get("RANK", "0") == "0":  # the first of torchrun's processes
         torch.save(steps, record)
