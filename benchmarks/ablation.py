@@ -31,15 +31,15 @@ import tyro
 import yaml
 from ablation_gap import gaps, load_student
 from ablation_report import report
+from rendered_sequence import load_rendered, render
 from rich.progress import track
 from torch.utils.flop_counter import FlopCounterMode
 
-from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
+from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequence
 from ckd_ros.evaluation.one_pass import one_pass
-from ckd_ros.evaluation.rendered import load_rendered, render
-from ckd_ros.evaluation.scores import score
-from ckd_ros.evaluation.trackers import parse_tracker
+from ckd_ros.evaluation.trackers.spec import parse_tracker
 from ckd_ros.files import replacing
+from ckd_ros.metrics import score
 from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.network.export import example_inputs, export_onnx, input_names
 from ckd_ros.tracking import OnnxEngine

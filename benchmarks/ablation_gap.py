@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import torch
 import yaml
+from modality_gap import modality_gap
+from rendered_sequence import load_rendered
 from torch import Tensor
 
-from ckd_ros.evaluation.rendered import load_rendered
 from ckd_ros.geometry import crop_window, index_matrix
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
-from ckd_ros.training.gap import modality_gap
-from ckd_ros.training.starting import start_from
+from ckd_ros.training.initial_weights import start_from
 
 
 def load_student(folder: Path) -> CKDStudent:

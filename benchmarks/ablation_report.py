@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from bootstrap import Interval, mean_interval
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from ckd_ros.evaluation.bootstrap import Interval, mean_interval
 from ckd_ros.files import replacing
 
 _HEADER = (

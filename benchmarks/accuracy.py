@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequences
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.datasets.splits import held_out
-from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequences
 from ckd_ros.evaluation.one_pass import one_pass
-from ckd_ros.evaluation.scores import score
-from ckd_ros.evaluation.trackers import TrackerSpec, parse_tracker
+from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
+from ckd_ros.metrics import score
 
 
 def main(
@@ -43,7 +43,7 @@ def main(
     trackers = _trackers(model, peers, classical)
     results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
-    def compare(group: str, sequence: Sequence, trackers: list[TrackerSpec]) -> None:
+    def compare(group: str, sequence: FrameSequence, trackers: list[TrackerSpec]) -> None:
         # A video may begin before its target comes into view: it is taken from there on.
         start = int(np.isfinite(sequence.boxes).all(axis=1).argmax())
         pairs, truth = list(islice(sequence.frames(), start, None)), sequence.boxes[start:]

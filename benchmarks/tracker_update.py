@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.opencv import to_bgr
-from ckd_ros.evaluation.trackers import parse_tracker
+from ckd_ros.evaluation.trackers.opencv import to_bgr
+from ckd_ros.evaluation.trackers.spec import parse_tracker
 from ckd_ros.tracking import ConfidenceConfig, OnnxEngine, Tracker, TrackerConfig, default_model
-from ckd_ros.tracking.tensors import Tensors
+from ckd_ros.tracking.inputs import NetworkInputs
 
 #: Never in doubt, so that every update is one inference: while LOST it is `1 + lost_windows` of them.
 _SURE = ConfidenceConfig(uncertain_below=0.0, tracking_above=0.0, lost_below=0.0)
@@ -61,7 +61,7 @@ def main(
         nano[modality] = peer.tracker.tracker  # OpenCV's own
 
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    crop_seconds = _stopwatch(Tensors, "inputs")
+    crop_seconds = _stopwatch(NetworkInputs, "inputs")
     for turn in range(_WARM_UP + frames):
         index = _there_and_back(turn, len(pairs))
         for name, tracker in trackers.items():

@@ -24,10 +24,10 @@ from torch.utils.data import default_collate
 from ckd_ros.network.config import preset
 from ckd_ros.training.config import Stage, load_config
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.distributed import make_fabric
+from ckd_ros.training.initial_weights import build_model
 from ckd_ros.training.objectives import LOSSES, prepare
-from ckd_ros.training.processes import make_fabric
-from ckd_ros.training.samples import SampleSet
-from ckd_ros.training.starting import build_model
+from ckd_ros.training.samples.dataset import SampleSet
 
 _WARM_UP = 2
 _WARM_SAMPLES = 200  # textures and noise that are made once

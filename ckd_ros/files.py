@@ -21,9 +21,9 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        temporary = room / path.name
+        temporary = folder / path.name
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -31,4 +31,23 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def package_file(name: str) -> Path:
+    """A file that ships with the package (`models/...`, `config/...`): in the source tree, in the installed package, or
+    in a colcon install folder.
+
+    Raises FileNotFoundError that lists where it was looked for.
+    """
+    package = Path(__file__).resolve().parent
+    prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    places = [package.parent / name, package / name]
+    places += [prefix / "share" / package.name / name for prefix in (*prefixes, *package.parents)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(
+        f"the package's {name} is missing: looked for {', '.join(map(str, places[:4]))} and in the "
+        f"other install folders"
+    )

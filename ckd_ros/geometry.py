@@ -16,7 +16,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Window:
+class CropWindow:
     """A square region of an image: top-left corner `(x, y)` and `side`, in pixels."""
 
     x: float
@@ -37,7 +37,7 @@ class Window:
         return np.asarray(box, float) * self.side + [self.x, self.y, 0.0, 0.0]
 
 
-def crop_window(box: np.ndarray, factor: float) -> Window:
+def crop_window(box: np.ndarray, factor: float) -> CropWindow:
     """The square window around a box whose side is `factor` times the box's geometric mean side.
 
     `side = ceil(sqrt(w * h) * factor)`, top-left `round(centre - side / 2)`, as the method prescribes.
@@ -47,7 +47,7 @@ def crop_window(box: np.ndarray, factor: float) -> Window:
     if not (w > 0 and h > 0):
         raise ValueError(f"box {x, y, w, h} has no area: width and height must be positive")
     side = max(1, int(np.ceil(np.sqrt(w * h) * factor)))
-    return Window(round(x + w / 2 - side / 2), round(y + h / 2 - side / 2), side)
+    return CropWindow(round(x + w / 2 - side / 2), round(y + h / 2 - side / 2), side)
 
 
 def clip_box(box: np.ndarray, width: float, height: float, margin: float = 10.0) -> np.ndarray:

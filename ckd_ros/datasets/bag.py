@@ -12,7 +12,7 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.datasets.pairing import pair_nearest, period
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Image
 
@@ -23,7 +23,7 @@ try:
     from rosbags.typesys import Stores, get_typestore
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
-    from ckd_ros.datasets.track_bag import TRACK, Heard, heard, known_types
+    from ckd_ros.datasets.track_bag import TRACK, TrackMessage, heard, known_types
 except ImportError as error:
     raise ModuleNotFoundError(
         "bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image"
@@ -33,7 +33,7 @@ COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _THERMAL_NAME = re.compile(r"(^|[/_])(t?ir|lwir|thermal|infrared|infra\w*|flir|boson|lepton|tau|seek)([/_\d]|$)", re.I)
 
 
-class BagSequence(Sequence):
+class BagSequence(FrameSequence):
     """The image topics `rgb` and `thermal` of a bag (a folder, or an .mcap / .db3 file), paired by their stamps.
 
     Topics that are not given are found by their type, name and encoding. Every image becomes part of exactly one pair;
@@ -147,7 +147,7 @@ def has_images(path: Path) -> bool:
         return any(known.msgtype in (RAW, COMPRESSED) for known in reader.connections)
 
 
-def read_tracks(path: Path, topic: str) -> list[Heard]:
+def read_tracks(path: Path, topic: str) -> list[TrackMessage]:
     """What a tracker published on `topic`, in the order of recording.
 
     Raises ValueError for an unreadable bag, and naming what it has where it has no such topic.
@@ -250,7 +250,7 @@ def _is_grey(reader: AnyReader, topic: str) -> bool:
 
 
 def write_bag(
-    sequence: Sequence,
+    sequence: FrameSequence,
     path: Path,
     rgb: str = "/camera/rgb/image",
     thermal: str = "/camera/thermal/image",

@@ -33,7 +33,7 @@ from ckd_ros.datasets.deferred import Deferred
 from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, VTUAV, FolderSequence, Layout
 from ckd_ros.datasets.images import natural
 from ckd_ros.datasets.rgbt_files import truth_folder
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import MODALITIES, SingleModality
 from ckd_ros.datasets.splits import held_out
 
@@ -67,7 +67,7 @@ class DataSet:
 
     kind: str
     root: Path | None
-    sequences: list[Sequence] = field(default_factory=list)
+    sequences: list[FrameSequence] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
@@ -78,10 +78,10 @@ class DataSet:
     def __len__(self) -> int:
         return len(self.sequences)
 
-    def __iter__(self) -> Iterator[Sequence]:
+    def __iter__(self) -> Iterator[FrameSequence]:
         return iter(self.sequences)
 
-    def __getitem__(self, key: int | str) -> Sequence:
+    def __getitem__(self, key: int | str) -> FrameSequence:
         if not isinstance(key, str):
             return self.sequences[key]
         for sequence in self.sequences:
@@ -208,7 +208,7 @@ def _open_videos(data: DataSet, split: str | None, modality: str) -> None:
             data.faults[path.stem] = f"no truth: expected {path.with_suffix('.csv')} with one x,y,w,h line a frame"
 
 
-def _labelled_video(path: Path, modality: str) -> Sequence:
+def _labelled_video(path: Path, modality: str) -> FrameSequence:
     from ckd_ros.datasets.video import VideoSequence
 
     sequence = VideoSequence(path, None) if modality == "rgb" else VideoSequence(None, path)
@@ -227,14 +227,14 @@ def _open_simulator(data: DataSet, split: str | None, modality: str) -> None:
         data.sequences.append(Deferred(f"simulator-{seed}", config.frames, config.rate, modality, make))
 
 
-def _simulated(config: SimulatorConfig, modality: str) -> Sequence:
+def _simulated(config: SimulatorConfig, modality: str) -> FrameSequence:
     from ckd_ros.datasets.simulator import SimulatedSequence
 
     sequence = SimulatedSequence(config)
     return sequence if modality == "both" else SingleModality(sequence, modality)
 
 
-def _add(data: DataSet, name: str, open_: Callable[..., Sequence], *arguments: object) -> None:
+def _add(data: DataSet, name: str, open_: Callable[..., FrameSequence], *arguments: object) -> None:
     """Add the sequence that `open_` makes of the arguments under `name`, or the reason why it cannot be used."""
     try:
         sequence = open_(*arguments)
@@ -269,7 +269,7 @@ def _checked(folder: Path, layout: Layout | None, modality: str) -> FolderSequen
     return _with_visible_target(sequence, *files)
 
 
-def _with_visible_target(sequence: Sequence, *files: Path) -> Sequence:
+def _with_visible_target(sequence: FrameSequence, *files: Path) -> FrameSequence:
     """The sequence, if every truth it has shows the target somewhere. Raises ValueError naming the files if not."""
     for boxes in (sequence.boxes, sequence.thermal_boxes):
         if boxes is not None and not np.isfinite(boxes).all(axis=1).any():

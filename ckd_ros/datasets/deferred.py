@@ -7,19 +7,19 @@ from functools import cached_property
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
 
-class Deferred(Sequence):
+class Deferred(FrameSequence):
     """The sequence that `make()` returns, called once for its frames or its truth; the rest is known before."""
 
-    def __init__(self, name: str, length: int, rate: float, modality: str, make: Callable[[], Sequence]) -> None:
+    def __init__(self, name: str, length: int, rate: float, modality: str, make: Callable[[], FrameSequence]) -> None:
         self.name, self.rate, self.modality = name, rate, modality
         self._length, self._make = length, make
 
     @cached_property
-    def _sequence(self) -> Sequence:
+    def _sequence(self) -> FrameSequence:
         return self._make()
 
     def __len__(self) -> int:

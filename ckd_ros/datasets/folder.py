@@ -24,7 +24,7 @@ import numpy as np
 from ckd_ros.datasets.boxes import fit_truth, read_boxes
 from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images, read_image
 from ckd_ros.datasets.pairing import period
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
 DEFAULT_RATE = 30.0
@@ -68,7 +68,7 @@ def layout_of(folder: Path) -> Layout | None:
     return None
 
 
-class FolderSequence(Sequence):
+class FolderSequence(FrameSequence):
     """One sequence folder; see the module. Without `frames.csv` the frames are `rate` (default 30) per second.
 
     `modality` is "rgb", "thermal" or "both". With thermal images only, boxes are those of the thermal truth.

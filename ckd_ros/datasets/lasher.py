@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 
 from ckd_ros.datasets.boxes import write_boxes
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Image
 
 
-def write_lasher(sequence: Sequence, folder: Path, frames: Iterator[FramePair] | None = None) -> None:
+def write_lasher(sequence: FrameSequence, folder: Path, frames: Iterator[FramePair] | None = None) -> None:
     """Write a sequence as `visible/`, `infrared/`, their truth and `frames.csv`; the folder appears whole or never.
 
     `frames` are the sequence's pairs, possibly watched by a progress bar. Thermal 16-bit images become PNG, the others

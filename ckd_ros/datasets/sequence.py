@@ -11,7 +11,7 @@ import numpy as np
 from ckd_ros.frames import FramePair
 
 
-class Sequence(ABC):
+class FrameSequence(ABC):
     """A finite stream of frame pairs at a nominal rate, with ground truth where it is known.
 
     Attributes:
@@ -70,8 +70,8 @@ def one_line(error: Exception) -> str:
 def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | str]:
     """The `count` frames of a sequence, with the reason in the place of each one that cannot be read.
 
-    Nothing is raised. Frames after one that cannot be read are there as far as the source goes on (`Sequence.frames`);
-    where it ends, this ends.
+    Nothing is raised. Frames after one that cannot be read are there as far as the source goes on
+    (`FrameSequence.frames`); where it ends, this ends.
     """
     pairs = iter(frames)
     for _ in range(count):

@@ -16,7 +16,7 @@ import numpy as np
 from ckd_ros.datasets import degradations
 from ckd_ros.datasets.pairs import PairLibrary
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.textures import dead_leaves, make_target
 from ckd_ros.datasets.trajectories import bump, recorded, wander
 from ckd_ros.frames import FramePair, Image
@@ -132,7 +132,7 @@ class SimulatorConfig:
         return np.random.default_rng(key if frame is None else [*key, frame])
 
 
-class SimulatedSequence(Sequence):
+class SimulatedSequence(FrameSequence):
     """A simulated sequence. `thermal_boxes` is the truth in thermal pixels, at the thermal camera's own moments."""
 
     def __init__(self, config: SimulatorConfig = SimulatorConfig()):

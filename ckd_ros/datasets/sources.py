@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
 MODALITIES = ("both", "rgb", "thermal")
 BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
 
 
-def open_source(spec: str, rate: float | None = None, modality: str = "both") -> Sequence:
+def open_source(spec: str, rate: float | None = None, modality: str = "both") -> FrameSequence:
     """The sequence that `spec` names (see the module), its stamps stretched to `rate` frames per second if given.
 
     `modality` "rgb" or "thermal" leaves the other camera's images out; boxes are then in pixels of the one left.
@@ -67,7 +67,7 @@ _EXPECTED = (
 )
 
 
-def _folder(path: Path, rate: float | None, modality: str) -> Sequence:
+def _folder(path: Path, rate: float | None, modality: str) -> FrameSequence:
     from ckd_ros.datasets.folder import FolderSequence, layout_of
 
     if layout_of(path):
@@ -86,7 +86,7 @@ def _folder(path: Path, rate: float | None, modality: str) -> Sequence:
     )
 
 
-def _videos(spec: str, rate: float | None, modality: str) -> Sequence:
+def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
     from ckd_ros.datasets.video import VideoSequence
 
     names = [name.strip() for name in spec.split(",")]
@@ -102,7 +102,7 @@ def _videos(spec: str, rate: float | None, modality: str) -> Sequence:
     return VideoSequence(rgb, thermal, rate)
 
 
-def _bag(path: Path, query: str, rate: float | None, modality: str) -> Sequence:
+def _bag(path: Path, query: str, rate: float | None, modality: str) -> FrameSequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
     settings = key_values(query, "&", ("rgb", "thermal", "slop"), "bag")
@@ -113,7 +113,7 @@ def _bag(path: Path, query: str, rate: float | None, modality: str) -> Sequence:
     return BagSequence(path, rate=rate, modality=modality, **settings)
 
 
-def _simulated(text: str, rate: float | None, modality: str) -> Sequence:
+def _simulated(text: str, rate: float | None, modality: str) -> FrameSequence:
     from ckd_ros.datasets.simulator import SimulatedSequence
 
     sequence = SimulatedSequence(simulator_config(text, rate))
@@ -172,7 +172,7 @@ def converted(name: str, text: str, kind: typing.Any) -> typing.Any:
         raise ValueError(f"{name}={text} is not possible: expected a value of type {kind.__name__}") from None
 
 
-class SingleModality(Sequence):
+class SingleModality(FrameSequence):
     """A simulated sequence with one camera left out. Moments in which the other lost its image are left out too."""
 
     def __init__(self, sequence, modality: str) -> None:

@@ -46,7 +46,7 @@ float32 latency
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class TrackMessage:
     """One message of the tracker.
 
     Attributes:
@@ -77,10 +77,10 @@ def known_types() -> Typestore:
     return types
 
 
-def heard(message: object, logged: int) -> Heard:
+def heard(message: object, logged: int) -> TrackMessage:
     """A deserialised `ckd_ros/Track`. Raises ValueError where it has not its fields."""
     try:
-        return Heard(
+        return TrackMessage(
             stamp=message.header.stamp.sec * 10**9 + message.header.stamp.nanosec,
             logged=logged,
             target=int(message.target_id),

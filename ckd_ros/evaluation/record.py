@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.result_files import SETTINGS
 from ckd_ros.files import replacing
 
@@ -18,7 +18,7 @@ from ckd_ros.files import replacing
 _HARMLESS = {"label", "tracker", "machine", "file", "runs", "sequences"}
 
 
-def keep_record(folder: Path, settings: dict, data: dict, sequences: Mapping[str, Sequence], run: dict) -> None:
+def keep_record(folder: Path, settings: dict, data: dict, sequences: Mapping[str, FrameSequence], run: dict) -> None:
     """Write down in `folder` how the boxes there are made, or find out that they were made in the same way.
 
     Args:
@@ -55,7 +55,7 @@ def keep_record(folder: Path, settings: dict, data: dict, sequences: Mapping[str
 _REMEDY = "name another --out, give the tracker another label (LABEL=...), or remove that folder"
 
 
-def checksum(sequence: Sequence) -> str:
+def checksum(sequence: FrameSequence) -> str:
     """Of its length and truth: enough to tell one sequence from another of the same name."""
     truths = [boxes for boxes in (sequence.boxes, sequence.thermal_boxes, sequence.init_box) if boxes is not None]
     digits = b"".join(np.round(np.nan_to_num(boxes, nan=-1.0), 2).astype("<f8").tobytes() for boxes in truths)

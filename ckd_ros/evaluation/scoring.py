@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from ckd_ros.datasets.boxes import visible_or_nan
-from ckd_ros.evaluation.protocols import Marks, Protocol, Truth
+from ckd_ros.evaluation.protocols import BenchmarkProtocol, ProtocolScores, Truth
 from ckd_ros.evaluation.result_files import FORMS, TrackerResults, fit_rows
-from ckd_ros.evaluation.robot import Course, arrived, robot_scores, stream
-from ckd_ros.evaluation.scored import Evaluation, SequenceScores, TrackerScores
-from ckd_ros.evaluation.scores import distances, overlaps
+from ckd_ros.evaluation.robot_metrics import FrameMeasures, arrived, robot_scores, stream
+from ckd_ros.evaluation.scores import Evaluation, SequenceScores, TrackerScores
+from ckd_ros.metrics import distances, overlaps
 
 
 def evaluate_results(
-    protocol: Protocol,
+    protocol: BenchmarkProtocol,
     truths: Mapping[str, Truth],
     rates: Mapping[str, float],
     results: list[TrackerResults],
@@ -111,7 +111,7 @@ def _tracker_json(tracker: TrackerScores, evaluation: Evaluation) -> dict:
 
 
 def _tracker(
-    protocol: Protocol,
+    protocol: BenchmarkProtocol,
     truths: Mapping[str, Truth],
     rates: Mapping[str, float],
     results: TrackerResults,
@@ -120,8 +120,8 @@ def _tracker(
 ) -> TrackerScores:
     faults = {name: reason for name, reason in results.faults.items() if name == "" or name in truths}
     sequences: dict[str, SequenceScores] = {}
-    marks: dict[str, Marks] = {}
-    courses: dict[str, Course] = {}
+    marks: dict[str, ProtocolScores] = {}
+    courses: dict[str, FrameMeasures] = {}
     for name, truth in truths.items():
         if name not in results.passes:
             faults.setdefault(name, "no result for this sequence")
@@ -129,7 +129,7 @@ def _tracker(
         done = results.passes[name]
         rows = results.rows.get(name)
         try:
-            marks[name] = protocol.judge(truth, FORMS[protocol.kind].rows(done.boxes) if rows is None else rows)
+            marks[name] = protocol.score(truth, FORMS[protocol.kind].rows(done.boxes) if rows is None else rows)
         except ValueError as error:
             faults[name] = str(error)
             continue
@@ -166,7 +166,7 @@ def _tracker(
 
 def _course(
     truth: Truth, boxes: np.ndarray, seconds: np.ndarray, own_rate: float, rate: float | None, live: bool
-) -> tuple[np.ndarray, Course]:
+) -> tuple[np.ndarray, FrameMeasures]:
     """`(N,)` overlap of each frame, and what the robot's measures need."""
     known = [_visible(side) for side in (truth.rgb, truth.thermal) if side is not None]
     overlap = _best(overlaps, boxes, known)
@@ -174,7 +174,7 @@ def _course(
         distance = -_best(_nearness, boxes, known)
     each = slice(None, None, truth.stride)
     if np.isnan(seconds).all():
-        return overlap, Course(own_rate / truth.stride, overlap[each], distance[each])
+        return overlap, FrameMeasures(own_rate / truth.stride, overlap[each], distance[each])
     # What came live came at the run's own rate, whatever is asked of the others.
     at_hand, processed = arrived(seconds, own_rate) if live else stream(seconds, rate or own_rate)
     first = known[0][np.isfinite(known[0]).all(axis=1)][0]
@@ -184,7 +184,7 @@ def _course(
     streamed[:start] = np.nan
     if live:
         asked[start:] = True  # a frame without an answer came all the same
-    return overlap, Course(
+    return overlap, FrameMeasures(
         own_rate / truth.stride,
         overlap[each],
         distance[each],

@@ -21,13 +21,13 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
-from ckd_ros.ros.streams import RGB, THERMAL
+from ckd_ros.ros.sync.streams import RGB, THERMAL
 
 #: Images may be up to this far from the other of their pair, seconds.
 LOOK_AHEAD = 1.0
@@ -56,7 +56,7 @@ def in_order(pairs: Iterable[FramePair]) -> Iterator[Event]:
         yield stamp, stream, image
 
 
-class Ahead:
+class Prefetcher:
     """Iterates over pairs that a thread reads or renders ahead of time.
 
     Args:
@@ -98,7 +98,7 @@ class CameraNode(Node):
     def __init__(self, **options) -> None:
         super().__init__("camera", namespace="ckd", **options)
         self.values = NodeParameters(self, CAMERA_PARAMETERS).values
-        self.sequence: Sequence = open_source(self.values["source"], rate=self.values["rate"] or None)
+        self.sequence: FrameSequence = open_source(self.values["source"], rate=self.values["rate"] or None)
         reliable = self.values["reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=2, reliability=reliability)
@@ -111,7 +111,7 @@ class CameraNode(Node):
         """Publish the source at its pace; returns at its end, or when ROS shuts down."""
         sequence = self.sequence
         self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
-        pairs = Ahead(self._pairs(), math.ceil(LOOK_AHEAD * sequence.rate) + 8)
+        pairs = Prefetcher(self._pairs(), math.ceil(LOOK_AHEAD * sequence.rate) + 8)
         published, latest = 0, 0.0
         start = first = None
         for stamp, stream, image in in_order(pairs):

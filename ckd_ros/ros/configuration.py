@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros.markers import is_calibrated
 from ckd_ros.ros.parameters import ParameterError
-from ckd_ros.ros.streams import RGB, THERMAL
+from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
 
 

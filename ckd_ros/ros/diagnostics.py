@@ -9,9 +9,9 @@ from collections import deque
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from ckd_ros.ros.faults import Fault
+from ckd_ros.ros.faults import ActiveFault
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.streams import Counters
+from ckd_ros.ros.sync.streams import Counters
 from ckd_ros.ros.worker import Progress
 
 #: Rates and latencies are those of this last span, seconds.
@@ -80,7 +80,7 @@ def tracker_status(
     counters: Counters,
     offset: float | None,
     latency: Meter,
-    faults: dict[str, Fault],
+    faults: dict[str, ActiveFault],
 ) -> DiagnosticStatus:
     """The node as a whole."""
     durations = sorted(latency.durations())
@@ -108,7 +108,7 @@ def array(stamp, statuses: list[DiagnosticStatus]) -> DiagnosticArray:
     return message
 
 
-def _level(faults: dict[str, Fault], fine: str) -> tuple[bytes, str]:
+def _level(faults: dict[str, ActiveFault], fine: str) -> tuple[bytes, str]:
     if not faults:
         return DiagnosticStatus.OK, fine
     return DiagnosticStatus.WARN, "; ".join(fault.message for fault in faults.values())

@@ -14,7 +14,7 @@ REMIND_AFTER = 60.0
 
 
 @dataclass
-class Fault:
+class ActiveFault:
     """Something wrong: what was last reported of it, how often, and when (seconds of a monotonic clock)."""
 
     message: str
@@ -23,7 +23,7 @@ class Fault:
     logged: float
 
 
-class FaultBook:
+class FaultMonitor:
     """Collects faults from any thread.
 
     Args:
@@ -37,7 +37,7 @@ class FaultBook:
     ) -> None:
         self._warn, self._info, self._clock = warn, info, clock
         self._lock = threading.Lock()
-        self._faults: dict[str, Fault] = {}
+        self._faults: dict[str, ActiveFault] = {}
 
     def report(self, key: str, message: str) -> None:
         """Something is wrong; `key` says what kind of thing, so that it is logged once and not per frame."""
@@ -45,7 +45,7 @@ class FaultBook:
         with self._lock:
             fault = self._faults.get(key)
             if fault is None:
-                fault = self._faults[key] = Fault(message, 0, now, now)
+                fault = self._faults[key] = ActiveFault(message, 0, now, now)
                 line = message
             elif now - fault.logged >= REMIND_AFTER:
                 fault.logged = now
@@ -56,7 +56,7 @@ class FaultBook:
         if line is not None:
             self._warn(line)
 
-    def active(self) -> dict[str, Fault]:
+    def active(self) -> dict[str, ActiveFault]:
         """The faults that last, by key; those that are over are forgotten and said to be over."""
         now = self._clock()
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ckd_ros.frames import Image
-from ckd_ros.ros.streams import RGB, THERMAL
+from ckd_ros.ros.sync.streams import RGB, THERMAL
 
 #: Pixels of an image are looked at no more often than this, seconds.
 PERIOD = 0.5

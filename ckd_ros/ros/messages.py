@@ -9,8 +9,8 @@ from std_msgs.msg import Header
 
 from ckd_ros.msg import BoundingBox, Track
 from ckd_ros.ros.conversions import to_stamp
-from ckd_ros.ros.streams import Pair
-from ckd_ros.ros.worker import Outcome
+from ckd_ros.ros.sync.streams import Pair
+from ckd_ros.ros.worker import TrackedPair
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -24,7 +24,7 @@ def header(pair: Pair, frames: dict[str, str]) -> Header:
     return Header(stamp=to_stamp(frame.stamp), frame_id=frames[frame.stream] or frame.frame_id)
 
 
-def track(outcome: Outcome, header: Header, now: int) -> Track:
+def track(outcome: TrackedPair, header: Header, now: int) -> Track:
     """The Track message of an outcome published at `now`, nanoseconds of the node's clock."""
     message = Track(header=header, target_id=outcome.target, state=Track.IDLE)
     newest = max(frame.stamp for frame in outcome.pair.frames)

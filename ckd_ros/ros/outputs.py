@@ -1,4 +1,4 @@
-"""The topics that the tracker node publishes, one Outcome at a time."""
+"""The topics that the tracker node publishes, one TrackedPair at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ckd_ros.msg import Track
 from ckd_ros.ros import messages
 from ckd_ros.ros.conversions import compressed_message, image_message
 from ckd_ros.ros.markers import is_calibrated, target_markers
-from ckd_ros.ros.streams import RGB, THERMAL
-from ckd_ros.ros.worker import Outcome
+from ckd_ros.ros.sync.streams import RGB, THERMAL
+from ckd_ros.ros.worker import TrackedPair
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.overlay import draw_overlay, panel_size
 
@@ -46,7 +46,7 @@ class Outputs:
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, outcome: Outcome) -> None:
+    def publish(self, outcome: TrackedPair) -> None:
         """Publish what there is to say of an outcome; the track first, for it is what others wait for."""
         values = self._values()
         frames = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
@@ -60,7 +60,7 @@ class Outputs:
         if self._overlay.get_subscription_count() or self._compressed.get_subscription_count():
             self._publish_overlay(outcome, values, header.frame_id)
 
-    def _publish_markers(self, outcome: Outcome, track: Track, values: dict, frames: dict[str, str]) -> None:
+    def _publish_markers(self, outcome: TrackedPair, track: Track, values: dict, frames: dict[str, str]) -> None:
         views = ((RGB, outcome.images.rgb, track.box), (THERMAL, outcome.images.thermal, track.thermal_box))
         for stream, image, box in views:
             info = self._infos.get(stream)
@@ -71,7 +71,7 @@ class Outputs:
             self._markers.publish(target_markers(track, box, info, size, header, values["markers.distance"]))
             return
 
-    def _publish_overlay(self, outcome: Outcome, values: dict, frame_id: str) -> None:
+    def _publish_overlay(self, outcome: TrackedPair, values: dict, frame_id: str) -> None:
         now = time.monotonic()
         if values["overlay.rate"] > 0:
             if now < self._overlay_due:

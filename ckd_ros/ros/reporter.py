@@ -10,8 +10,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from ckd_ros.ros import diagnostics
 from ckd_ros.ros.diagnostics import Meter
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.streams import RGB, THERMAL, Counters
-from ckd_ros.ros.worker import Outcome, Progress
+from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
+from ckd_ros.ros.worker import Progress, TrackedPair
 
 if TYPE_CHECKING:
     from ckd_ros.ros.tracker_node import TrackerNode
@@ -31,7 +31,7 @@ class Reporter:
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD, self.report)
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: TrackedPair) -> None:
         """A pair was worked on and its track published."""
         self._latency.note((time.monotonic_ns() - outcome.pair.arrival) / 1e9)
 

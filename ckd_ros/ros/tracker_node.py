@@ -23,15 +23,15 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from ckd_ros.ros import configuration, conversions
-from ckd_ros.ros.approximate import SynchronizedPairer
-from ckd_ros.ros.faults import FaultBook
+from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.outputs import Outputs
-from ckd_ros.ros.pairing import FramePairer
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
 from ckd_ros.ros.reporter import Reporter
-from ckd_ros.ros.streams import RGB, THERMAL, Frame, Verdict
-from ckd_ros.ros.worker import Outcome, TrackerWorker
+from ckd_ros.ros.sync.approximate import SynchronizedPairer
+from ckd_ros.ros.sync.pairing import FramePairer
+from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame, Verdict
+from ckd_ros.ros.worker import TrackedPair, TrackerWorker
 from ckd_ros.srv import InitTarget
 from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
 
@@ -62,7 +62,7 @@ class TrackerNode(LifecycleNode):
 
     def __init__(self, **options) -> None:
         super().__init__("tracker", namespace="ckd", **options)
-        self.faults = FaultBook(self.get_logger().warning, self.get_logger().info)
+        self.faults = FaultMonitor(self.get_logger().warning, self.get_logger().info)
         self.engine: OnnxEngine | None = None
         self.worker: TrackerWorker | None = None
         self._outputs: Outputs | None = None
@@ -217,7 +217,7 @@ class TrackerNode(LifecycleNode):
         self._outputs.registration = registration or Registration()
         return self._outputs.registration
 
-    def _publish(self, outcome: Outcome) -> None:
+    def _publish(self, outcome: TrackedPair) -> None:
         if not self.context.ok():  # interrupted: ROS is gone before the worker is told to stop
             return
         self._outputs.publish(outcome)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ckd_ros.frames import FramePair, Image
-from ckd_ros.ros.faults import FaultBook
+from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.pairing import FramePairer
-from ckd_ros.ros.streams import RGB, THERMAL, Counters, Frame, Pair, Verdict
+from ckd_ros.ros.sync.pairing import FramePairer
+from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters, Frame, Pair, Verdict
 from ckd_ros.tracking import Tracker, TrackResult
 
 #: After a start in the past, buffered pairs are worked through this many times faster than they came, and what the
@@ -29,7 +29,7 @@ STALE_AFTER = 1.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrackedPair:
     """What the worker did with a pair. `result` is None while no target is followed (`target` is then 0)."""
 
     pair: Pair
@@ -47,9 +47,9 @@ class Progress:
 
 
 class TrackerWorker:
-    """Runs `tracker` on what `pairer` has ready and gives every Outcome to `publish`, in its own thread.
+    """Runs `tracker` on what `pairer` has ready and gives every TrackedPair to `publish`, in its own thread.
 
-    `targets` numbers the targets. `outcome` is the newest Outcome, None before the first.
+    `targets` numbers the targets. `outcome` is the newest TrackedPair, None before the first.
 
     `add`, `submit`, `start` and `stop` may be called from any thread; the other methods only through `submit`.
     """
@@ -58,14 +58,14 @@ class TrackerWorker:
         self,
         tracker: Tracker,
         pairer: FramePairer,
-        publish: Callable[[Outcome], None],
-        faults: FaultBook,
+        publish: Callable[[TrackedPair], None],
+        faults: FaultMonitor,
         targets: Iterator[int],
     ) -> None:
         self.tracker = tracker
         self.health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
         self.progress = Progress()
-        self.outcome: Outcome | None = None
+        self.outcome: TrackedPair | None = None
         self._pairer, self._publish, self._faults, self._targets = pairer, publish, faults, targets
         self._changed = threading.Condition()
         self._actions: deque[tuple[Callable[[], object], Future]] = deque()
@@ -134,7 +134,7 @@ class TrackerWorker:
         self._target = next(self._targets)
         self._advance(pair)
         self._replay = _Replay(pair.arrival, time.monotonic_ns())
-        self._finish(Outcome(pair, images, result, self._target))
+        self._finish(TrackedPair(pair, images, result, self._target))
         return self._target
 
     def stop_target(self) -> int:
@@ -186,19 +186,19 @@ class TrackerWorker:
         self.progress = replace(self.progress, pairs=self.progress.pairs + 1)
 
     def _work_on(self, pair: Pair) -> None:
-        """One pair from images to Outcome. Whatever goes wrong is a fault, and the next pair gets its chance."""
+        """One pair from images to TrackedPair. Whatever goes wrong is a fault, and the next pair gets its chance."""
         try:
             images, _ = self._load(pair)
             if images is not None:
                 result = self.tracker.update(images) if self._target else None
-                self._finish(Outcome(pair, images, result, self._target))
+                self._finish(TrackedPair(pair, images, result, self._target))
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             self._faults.report(
                 "tracker", f"a pair could not be worked on: {error!r} in {last.name} ({last.filename}:{last.lineno})"
             )
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: TrackedPair) -> None:
         self.outcome = outcome
         self._publish(outcome)
 

@@ -4,8 +4,9 @@
 """
 
 from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
-from ckd_ros.tracking.engine import ModelSpec, OnnxEngine, default_model
-from ckd_ros.tracking.opening import open_engine
+from ckd_ros.tracking.engine.factory import default_model, open_engine
+from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
+from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult

@@ -13,7 +13,7 @@ import numpy as np
 
 from ckd_ros import geometry
 from ckd_ros.frames import Image
-from ckd_ros.geometry import Window
+from ckd_ros.geometry import CropWindow
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 #: Channel of the raw crop that holds red, green and blue.
@@ -39,7 +39,7 @@ def warp(image: Image, matrix: np.ndarray, size: int, border: float = 0.0) -> np
 
     Args:
         matrix: 3x3 transform from crop pixels to image pixels, continuous coordinates. Being the inverse of what
-            `Window.matrix` and `Registration.matrix` compose to, it exists even where a homography folds.
+            `CropWindow.matrix` and `Registration.matrix` compose to, it exists even where a homography folds.
     """
     matrix, shape = geometry.index_matrix(matrix), (size, size)
     if geometry.is_affine(matrix):
@@ -47,8 +47,8 @@ def warp(image: Image, matrix: np.ndarray, size: int, border: float = 0.0) -> np
     return cv2.warpPerspective(image.data, matrix, shape, flags=_WARP, borderValue=(border,) * 4)
 
 
-def crop_to_image(window: Window, size: int) -> np.ndarray:
-    """3x3 transform from a `size` x `size` crop of a window to the window's image: the inverse of `Window.matrix`."""
+def crop_to_image(window: CropWindow, size: int) -> np.ndarray:
+    """3x3 transform from a `size` x `size` crop of a window to its image: the inverse of `CropWindow.matrix`."""
     scale = window.side / size
     return np.array([[scale, 0.0, window.x], [0.0, scale, window.y], [0.0, 0.0, 1.0]])
 
@@ -77,7 +77,7 @@ def write_grey(grey: np.ndarray, normalisation: Normalisation, out: np.ndarray) 
         out[channel] += bias[channel]
 
 
-def cut_colour(image: Image, window: Window, normalisation: Normalisation, out: np.ndarray) -> None:
+def cut_colour(image: Image, window: CropWindow, normalisation: Normalisation, out: np.ndarray) -> None:
     """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32."""
     size = out.shape[-1]
     write_colour(warp(image, crop_to_image(window, size), size), image.encoding, normalisation, out)
@@ -85,7 +85,7 @@ def cut_colour(image: Image, window: Window, normalisation: Normalisation, out: 
 
 def cut_thermal(
     image: Image,
-    window: Window,
+    window: CropWindow,
     rgb_to_thermal: np.ndarray,
     thermal: ThermalNormalizer,
     normalisation: Normalisation,

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.geometry import Window
+from ckd_ros.geometry import CropWindow
 
 #: Below any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9
 
 
 @dataclass(frozen=True)
-class Find:
+class Detection:
     """A box `(x, y, w, h)` in image pixels and the score of its cell, in [0, 1]."""
 
     box: np.ndarray
@@ -28,8 +28,8 @@ def hann(cells: int) -> np.ndarray:
 
 
 def decode(
-    score: np.ndarray, size: np.ndarray, offset: np.ndarray, window: Window, prior: np.ndarray | None = None
-) -> Find | None:
+    score: np.ndarray, size: np.ndarray, offset: np.ndarray, window: CropWindow, prior: np.ndarray | None = None
+) -> Detection | None:
     """The box at the best cell: the mean of what it and its eight neighbours say, weighted by their scores.
 
     Each of these cells gives a box of its own, and their errors differ; the method takes the best cell's alone.
@@ -56,7 +56,7 @@ def decode(
     confidence = float(score[y, x])
     if not (np.isfinite(confidence) and np.isfinite(box).all() and min(w, h) > 0):
         return None
-    return Find(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
+    return Detection(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
 
 
 def keep_inside(box: np.ndarray, size: tuple[int, int], margin: float) -> np.ndarray:

@@ -10,16 +10,16 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import crop_window
-from ckd_ros.tracking.calibration import PLACES, Calibration
+from ckd_ros.tracking.box_correction import PLACES, BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
-from ckd_ros.tracking.decoding import Find, decode, hann, keep_inside, visible_part
-from ckd_ros.tracking.engine import OnnxEngine
+from ckd_ros.tracking.decoding import Detection, decode, hann, keep_inside, visible_part
+from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
+from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration, Size
 from ckd_ros.tracking.search import LostSearch
 from ckd_ros.tracking.settings import check_settings, setting
-from ckd_ros.tracking.tensors import Tensors
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
-from ckd_ros.tracking.views import PairGeometry
 
 #: Smallest box that can be followed, pixels each way.
 _SMALLEST = 2.0
@@ -130,7 +130,7 @@ class Tracker:
         self._inference_s = 0.0
         self._monitor = ConfidenceMonitor(self.config.confidence)
         self._thermal = ThermalNormalizer(self.config.thermal)
-        self._tensors = Tensors(self.engine.spec, self._views, self._thermal)
+        self._tensors = NetworkInputs(self.engine.spec, self._views, self._thermal)
         self._observe_range(pair)
         self._tensors.cut_templates(pair, self._box)
         self._calibration = self._calibrate(pair)
@@ -166,9 +166,9 @@ class Tracker:
         box = _checked_box(box, (pair.thermal.width, pair.thermal.height))
         return _checked_box(geometry.transform_box(np.linalg.inv(self._views.rgb_to_thermal), box), self._views.size)
 
-    def _calibrate(self, pair: FramePair) -> Calibration:
+    def _calibrate(self, pair: FramePair) -> BoxCorrection:
         """What the network gets wrong about the box in the very images it was drawn in."""
-        self._calibration = Calibration.none()
+        self._calibration = BoxCorrection.none()
         if self.config.calibration == 0.0:
             return self._calibration
         side = np.sqrt(self._box[2] * self._box[3])
@@ -176,7 +176,7 @@ class Tracker:
         finds = [self._look(pair.rgb, pair.thermal, place, self._prior) for place in places]
         enough = self.config.confidence.uncertain_below
         boxes = [find.box for find in finds if find is not None and find.confidence >= enough]
-        return Calibration.measure(boxes, self._box, self.config.calibration)
+        return BoxCorrection.measure(boxes, self._box, self.config.calibration)
 
     def _follow(self, rgb: Image | None, thermal: Image | None) -> float:
         """Look around the last position and move the box as far as the evidence carries. Returns the confidence."""
@@ -211,7 +211,7 @@ class Tracker:
 
     def _look(
         self, rgb: Image | None, thermal: Image | None, box: np.ndarray, prior: np.ndarray | None = None
-    ) -> Find | None:
+    ) -> Detection | None:
         """What the network finds in the search window around a box; None without an image to look at."""
         if rgb is None and thermal is None:
             return None
@@ -221,7 +221,7 @@ class Tracker:
         maps = self.engine.run(inputs)
         self._inference_s += time.perf_counter() - start
         find = decode(*maps, window, prior)
-        return None if find is None else Find(self._calibration.correct(find.box), find.confidence)
+        return None if find is None else Detection(self._calibration.correct(find.box), find.confidence)
 
     def _move(self, found: np.ndarray, momentum: float) -> None:
         self._box = self._moved(found, momentum)

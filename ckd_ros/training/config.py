@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from ckd_ros.network.config import PRESETS
-from ckd_ros.training.processes import PRECISIONS
-from ckd_ros.training.sampleconfig import SampleConfig, read_sample_config
+from ckd_ros.training.distributed import PRECISIONS
+from ckd_ros.training.samples.config import SampleConfig, read_sample_config
 from ckd_ros.training.settings import build
 
 STAGES = ("pretrain", "distil", "eliminate")

@@ -116,9 +116,7 @@ def distillation_loss(
     return DistillationLoss(total, *heads, style, content)
 
 
-def random_keep_mask(
-    batch: int, tokens: int, hidden: float = 0.25, generator: torch.Generator | None = None
-) -> Tensor:
+def random_keep_mask(batch: int, tokens: int, hidden: float = 0.25, generator: torch.Generator | None = None) -> Tensor:
     """A mask (batch, tokens) that hides the same number of search tokens, at fresh places, in every sample."""
     order = torch.rand(batch, tokens, generator=generator).argsort(1).argsort(1)
     return order >= int(hidden * tokens)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from ckd_ros.network.config import preset
 from ckd_ros.training.config import TrainingConfig
-from ckd_ros.training.samples import SampleSet
+from ckd_ros.training.samples.dataset import SampleSet
 
 
 def make_loader(settings: TrainingConfig, number: int, step: int, fabric: Fabric) -> DataLoader:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ckd_ros.network.head import Prediction
-from ckd_ros.training.processes import mean_over_processes, processes
+from ckd_ros.training.distributed import mean_over_processes, processes
 
 MIN_OVERLAP = 0.7  # a corner may move by the Gaussian's radius and the box still overlap the truth by this much
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)

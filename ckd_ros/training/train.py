@@ -18,14 +18,14 @@ from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.config import Stage, TrainingConfig, load_config
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.distributed import make_fabric, mean_over_processes, share_batch_norm
+from ckd_ros.training.initial_weights import build_model, start_from
+from ckd_ros.training.interruption import Interrupted, StopRequest
 from ckd_ros.training.loading import make_loader
 from ckd_ros.training.objectives import LOSSES, prepare
-from ckd_ros.training.processes import make_fabric, mean_over_processes, share_batch_norm
 from ckd_ros.training.reporting import Report
-from ckd_ros.training.sampleconfig import sample_record
-from ckd_ros.training.saving import RunFiles
-from ckd_ros.training.starting import build_model, start_from
-from ckd_ros.training.stopping import Interrupted, StopRequest
+from ckd_ros.training.run_files import RunFiles
+from ckd_ros.training.samples.config import sample_record
 from ckd_ros.training.validation import tracker_of, validate
 
 

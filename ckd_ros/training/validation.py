@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from ckd_ros.evaluation.composed import DEGRADATIONS, composed_sequence
-from ckd_ros.evaluation.following import follow
-from ckd_ros.evaluation.scores import score
+from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequence
+from ckd_ros.metrics import score
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.tracking import Tracker
-from ckd_ros.tracking.torch_engine import TorchEngine
+from ckd_ros.tracking.engine.torch_engine import TorchEngine
+from ckd_ros.tracking.track_sequence import track_sequence
 from ckd_ros.training.config import ValidationConfig
 
 FIRST_SEED = 5000  # of the sequences: not those that a finished student is measured on
@@ -37,7 +37,7 @@ def validate(model: CKDStudent | SingleModalityTracker, config: ValidationConfig
     for number in range(fabric.global_rank, config.sequences, fabric.world_size):
         seed, kind = divmod(number, len(degradations))
         sequence = composed_sequence(config.pairs, degradations[kind], config.frames, FIRST_SEED + seed)
-        track = follow(Tracker(engine), sequence, sequence.boxes[0])
+        track = track_sequence(Tracker(engine), sequence.frames(), sequence.boxes[0])
         boxes = np.array([result.box for _, result in islice(track, 1, None)])
         total += score(boxes, sequence.boxes[1:]).success_auc
     return float(fabric.all_reduce(torch.tensor(total, device=fabric.device), reduce_op="sum")) / config.sequences

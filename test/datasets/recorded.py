@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
 
 COUNT, RATE, PERIOD = 6, 20.0, 50_000_000
@@ -23,7 +23,7 @@ def warm(i, dtype=np.uint8):
     return image
 
 
-class Recorded(Sequence):
+class Recorded(FrameSequence):
     """Frames as above; thermal images 10 ms late; `lost` names (side, frame) whose image is missing."""
 
     name, rate = "recorded", RATE

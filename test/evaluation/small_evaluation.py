@@ -10,9 +10,9 @@ from ckd_ros.datasets.folder import FolderSequence
 from ckd_ros.datasets.lasher import write_lasher
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.evaluation.one_pass import Pass
-from ckd_ros.evaluation.protocols import protocol_of
+from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
-from ckd_ros.evaluation.scored import Evaluation
+from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.evaluation.scoring import evaluate_results
 
 FRAMES = 40
@@ -52,7 +52,7 @@ def evaluate(sequences: dict[str, FolderSequence], trackers: int = 3, attributes
             del passes["third"]
             faults["third"] = "no file third.txt"
         results.append(TrackerResults(label, passes, faults=faults, settings={"model": "x"} if place == 0 else {}))
-    protocol = protocol_of("folder")
+    protocol = protocol_for("folder")
     return evaluate_results(
         protocol,
         {name: protocol.truth_of(sequence) for name, sequence in sequences.items()},

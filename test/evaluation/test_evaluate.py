@@ -231,9 +231,9 @@ def test_published_boxes_are_scored_without_images(shared, capsys):
 def test_published_boxes_stand_beside_ours_on_the_part_of_a_benchmark_that_is_there(shared, tmp_path):
     """Three of LasHeR's test sequences as far as folders go: their images are not in any data that we may have."""
     from ckd_ros.datasets.benchmarks import official_names
-    from ckd_ros.evaluation.protocols import protocol_of
+    from ckd_ros.evaluation.protocols import protocol_for
 
-    truths = protocol_of("lasher", "test").official_truths()
+    truths = protocol_for("lasher", "test").official_truths()
     names = sorted(official_names("lasher", "test"), key=lambda name: len(truths[name]))[:2]
     for number, name in enumerate(names):
         write(tmp_path / "lasher" / name, len(truths[name]), number)

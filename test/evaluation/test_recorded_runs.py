@@ -22,9 +22,9 @@ from ckd_ros.datasets.bag_images import RAW, image_message
 from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.track_bag import BOX, DEFINITIONS, TRACK, known_types
 from ckd_ros.evaluation.evaluate import evaluate
-from ckd_ros.evaluation.protocols import protocol_of
+from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.recorded_runs import open_runs
-from ckd_ros.evaluation.robot import arrived
+from ckd_ros.evaluation.robot_metrics import arrived
 from ckd_ros.evaluation.scoring import evaluate_results
 from ckd_ros.frames import Image
 from ckd_ros.tracking import TrackState
@@ -85,7 +85,7 @@ def bag(tmp_path):
 
 
 def scored(runs):
-    protocol = protocol_of("runs")
+    protocol = protocol_for("runs")
     return evaluate_results(protocol, runs.truths, runs.rates, [runs.results], runs.faults).trackers[0]
 
 
@@ -305,7 +305,17 @@ def test_the_demo_leaves_a_run_that_is_scored_as_the_demo_scored_it(tmp_path, mo
         "simulator:frames=40,width=160,height=128,thermal_width=160,thermal_height=128,target_size=24,motion=0.3,"
         "camera_motion=0.1,distractors=0,occlusion=0,night=0,glare=0,crossover=0,scale=0,rotation=0"
     )
-    command = [sys.executable, "-m", "ckd_ros.ros.demo", "--source", source, "--model", model_path, "--out", tmp_path]
+    command = [
+        sys.executable,
+        "-m",
+        "ckd_ros.ros.demo",
+        "--source",
+        source,
+        "--model",
+        model_path,
+        "--out",
+        tmp_path,
+    ]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -17,8 +17,8 @@ from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.evaluation.report import write_report
 from ckd_ros.evaluation.report.charts import hidden_spans, overlap_path
 from ckd_ros.evaluation.report.figures import plots
-from ckd_ros.evaluation.report.looks import COLOURS, look
 from ckd_ros.evaluation.report.strips import draw_strip, strip_frames
+from ckd_ros.evaluation.report.styles import COLOURS, plot_style
 from ckd_ros.evaluation.report.tables import plain
 
 
@@ -88,12 +88,12 @@ def test_a_tracker_has_its_colour_everywhere(evaluation, page):
             axes = plot.figure.axes[0]
             handles = {t.get_text(): h for t, h in zip(axes.get_legend().get_texts(), axes.get_lines(), strict=False)}
             line = next(line for text, line in handles.items() if text.startswith(tracker.label))
-            assert line.get_color() == look(place).colour
-        assert f".t{place} {{ stroke: {look(place).colour};" in page
+            assert line.get_color() == plot_style(place).colour
+        assert f".t{place} {{ stroke: {plot_style(place).colour};" in page
 
 
 def test_looks_differ_for_more_trackers_than_there_are_colours():
-    looks = [look(place) for place in range(4 * len(COLOURS))]
+    looks = [plot_style(place) for place in range(4 * len(COLOURS))]
     assert len({(style.colour, style.dashes) for style in looks}) == len(looks)
 
 

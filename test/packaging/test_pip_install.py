@@ -56,7 +56,7 @@ def test_the_command_is_there(installed):
 
 
 def test_the_shipped_model_is_found_and_loads(installed):
-    code = "from ckd_ros.tracking.engine import OnnxEngine, default_model; print(OnnxEngine(default_model()).path)"
+    code = "from ckd_ros.tracking import OnnxEngine, default_model; print(OnnxEngine(default_model()).path)"
     done = run(installed, sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == installed / "ckd_ros" / "models" / "tiny.onnx"
@@ -64,9 +64,9 @@ def test_the_shipped_model_is_found_and_loads(installed):
 
 def test_the_template_of_the_evaluations_page_is_there(installed):
     code = (
-        "from pathlib import Path; from ckd_ros.evaluation.protocols import protocol_of;"
+        "from pathlib import Path; from ckd_ros.evaluation.protocols import protocol_for;"
         "from ckd_ros.evaluation.report import write_report; from ckd_ros.evaluation.scoring import evaluate_results;"
-        "write_report(evaluate_results(protocol_of('folder'), {}, {}, [], {'lost': 'not there'}), Path('report'), {})"
+        "write_report(evaluate_results(protocol_for('folder'), {}, {}, [], {'lost': 'not there'}), Path('report'), {})"
     )
     done = run(installed, sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ckd_ros.ros.processes import use_large_images
+from ckd_ros.ros.demo.processes import use_large_images
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

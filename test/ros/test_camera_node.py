@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo  # noqa: E402
 from sensor_msgs.msg import Image as ImageMessage  # noqa: E402
 
 from ckd_ros.frames import FramePair, Image  # noqa: E402
-from ckd_ros.ros.camera_node import Ahead, camera_info, in_order  # noqa: E402
+from ckd_ros.ros.camera_node import Prefetcher, camera_info, in_order  # noqa: E402
 from ckd_ros.ros.conversions import load_image, to_nanoseconds  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,7 +170,7 @@ def test_an_error_of_the_source_is_not_lost_in_its_thread():
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(Ahead(broken(), 4))
+        list(Prefetcher(broken(), 4))
 
 
 def test_the_calibration_matches_the_field_of_view():

@@ -1,6 +1,6 @@
 """A fault is logged once when it begins, kept while it lasts, and said to be over."""
 
-from ckd_ros.ros.faults import OVER_AFTER, REMIND_AFTER, FaultBook
+from ckd_ros.ros.faults import OVER_AFTER, REMIND_AFTER, FaultMonitor
 
 
 class Clock:
@@ -12,7 +12,7 @@ class Clock:
 
 def book():
     clock, warnings, infos = Clock(), [], []
-    return FaultBook(warnings.append, infos.append, clock), clock, warnings, infos
+    return FaultMonitor(warnings.append, infos.append, clock), clock, warnings, infos
 
 
 def test_it_is_logged_once_however_often_it_happens():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ckd_ros.geometry import Window
+from ckd_ros.geometry import CropWindow
 from ckd_ros.tracking.decoding import decode, hann, keep_inside, visible_part
 
-WINDOW = Window(100.0, 40.0, 160.0)
+WINDOW = CropWindow(100.0, 40.0, 160.0)
 
 
 def maps(peaks: dict[tuple[int, int], float]):

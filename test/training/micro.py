@@ -1,6 +1,6 @@
 """Networks and training files small enough for a test; as a program, a training whose losses are recorded.
 
-    [torchrun --standalone --nproc-per-node 2] micro.py CONFIG OUT RECORD
+[torchrun --standalone --nproc-per-node 2] micro.py CONFIG OUT RECORD
 """
 
 import os
@@ -14,7 +14,7 @@ import yaml
 
 from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.training import train as loop
-from ckd_ros.training.processes import mean_over_processes
+from ckd_ros.training.distributed import mean_over_processes
 
 _MICRO = replace(
     preset("tiny-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,

@@ -17,7 +17,7 @@ from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config
-from ckd_ros.training.stopping import Interrupted
+from ckd_ros.training.interruption import Interrupted
 
 VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
 

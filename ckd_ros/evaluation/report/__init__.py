@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ckd_ros.datasets.sequence import Sequence
-from ckd_ros.evaluation.scored import Evaluation
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.files import replacing
 
 #: Where plots lie, beside the reports.
 PLOTS = "plots"
 
 
-def write_report(evaluation: Evaluation, out: Path, sequences: Mapping[str, Sequence]) -> None:
+def write_report(evaluation: Evaluation, out: Path, sequences: Mapping[str, FrameSequence]) -> None:
     """Write `report.md`, `report.html`, `plots/*.png` and `plots/*.pdf` into the folder `out`.
 
     `sequences` by name are where the pictures of frames come from; those of names that are not there are left out. All

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ckd_ros.evaluation.scored import Evaluation
+from ckd_ros.evaluation.scores import Evaluation
 
 _NAMED = 5  # faults of one sequence that are written out
 
 
 @dataclass(frozen=True)
-class Fault:
+class FaultEntry:
     """One thing that went wrong, perhaps for many sequences in the same way.
 
     Attributes:
@@ -30,7 +30,7 @@ class FaultGroup:
     """Faults of the data set, or of one tracker (`tracker` is its place)."""
 
     title: str
-    faults: list[Fault]
+    faults: list[FaultEntry]
     tracker: int | None = None
 
     @property
@@ -43,24 +43,25 @@ def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
     total = len(evaluation.lengths) + len(evaluation.faults)
     groups = [FaultGroup(f"{len(evaluation.faults)} of {total} sequences cannot be used", _alike(evaluation.faults))]
     for place, tracker in enumerate(evaluation.trackers):
-        faults = [Fault(tracker.faults[""], (), 1)] if "" in tracker.faults else []
+        faults = [FaultEntry(tracker.faults[""], (), 1)] if "" in tracker.faults else []
         faults += _alike({name: reason for name, reason in tracker.faults.items() if name})
         for name, scores in tracker.sequences.items():
             if scores.faults:
                 more = len(scores.faults) - _NAMED
                 rest = [f"and {more} more"] if more > 0 else []
-                faults.append(Fault("; ".join([*scores.faults[:_NAMED], *rest]), (name,), len(scores.faults)))
+                faults.append(FaultEntry("; ".join([*scores.faults[:_NAMED], *rest]), (name,), len(scores.faults)))
         without = len(evaluation.lengths.keys() - tracker.sequences.keys())
         missing = f", no result for {without} of {len(evaluation.lengths)} sequences" if without else ""
         groups.append(FaultGroup(f"{tracker.label}{missing}", faults, place))
     return [group for group in groups if group.faults]
 
 
-def _alike(reasons: Mapping[str, str]) -> list[Fault]:
+def _alike(reasons: Mapping[str, str]) -> list[FaultEntry]:
     """Reasons that differ only in the sequence's name become one, so that hundreds of missing ones fill a line."""
     groups: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         groups.setdefault(reason.replace(name, "…"), []).append(name)
     return [
-        Fault(what if len(names) > 1 else reasons[names[0]], tuple(names), len(names)) for what, names in groups.items()
+        FaultEntry(what if len(names) > 1 else reasons[names[0]], tuple(names), len(names))
+        for what, names in groups.items()
     ]

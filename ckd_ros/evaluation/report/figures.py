@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ckd_ros.evaluation.report.looks import Look, look
-from ckd_ros.evaluation.scored import Evaluation, Measure, TrackerScores
+from ckd_ros.evaluation.report.styles import PlotStyle, plot_style
+from ckd_ros.evaluation.scores import Evaluation, Measure, TrackerScores
 
 #: File formats in which every plot is written.
 FORMATS = ("png", "pdf")
@@ -127,7 +127,9 @@ def _curves(evaluation: Evaluation, measure: Measure) -> Plot:
         curve = tracker.curves.get(measure.name)
         if curve is None or not np.isfinite(score):
             continue
-        line = _line(axes, measure.thresholds, 100 * np.asarray(curve), look(place), zorder=3 - rank / len(ranked))
+        line = _line(
+            axes, measure.thresholds, 100 * np.asarray(curve), plot_style(place), zorder=3 - rank / len(ranked)
+        )
         entries.append((line, f"{_short(tracker.label)} [{100 * score:.1f}]"))
     if measure.at is not None:
         axes.axvline(measure.thresholds[measure.at], color=_INK, lw=0.7, ls=":", zorder=1)
@@ -152,9 +154,9 @@ def _radar(evaluation: Evaluation) -> Plot:
             continue
         lowest, highest = min(lowest, np.nanmin(values)), max(highest, np.nanmax(values))
         ring, order = np.append(values, values[0]), 3 - rank / len(ranked)
-        line = _line(axes, closed, ring, look(place), zorder=order, lw=1.3, marker=look(place).marker, ms=3)
+        line = _line(axes, closed, ring, plot_style(place), zorder=order, lw=1.3, marker=plot_style(place).marker, ms=3)
         if len(evaluation.trackers) == 1:
-            axes.fill(closed, np.nan_to_num(ring), color=look(place).colour, alpha=0.12, lw=0)
+            axes.fill(closed, np.nan_to_num(ring), color=plot_style(place).colour, alpha=0.12, lw=0)
         entries.append((line, f"{_short(tracker.label)} [{100 * score:.1f}]"))
     # From a round figure below the worst on: from 0 the differences would hardly be seen.
     bottom = max(0.0, 10 * np.floor((lowest - 8) / 10))
@@ -180,7 +182,7 @@ def _speed(evaluation: Evaluation) -> Plot:
     for score, place, tracker in _ranked(evaluation, lambda tracker: tracker.scores.get(measure.name, np.nan)):
         if not tracker.frame_ms or not np.isfinite(score):
             continue
-        rate, style = 1e3 / tracker.frame_ms, look(place)
+        rate, style = 1e3 / tracker.frame_ms, plot_style(place)
         hollow = bool(style.dashes)
         options = {"mfc": _PAPER if hollow else style.colour, "mec": style.colour, "mew": 1.4, "ms": 7.5, "zorder": 3}
         (point,) = axes.plot([rate], [100 * score], style.marker, **options)
@@ -208,7 +210,7 @@ def _axes() -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _line(axes: Axes, x: np.ndarray, y: np.ndarray, style: Look, lw: float = 1.6, **options: object) -> Artist:
+def _line(axes: Axes, x: np.ndarray, y: np.ndarray, style: PlotStyle, lw: float = 1.6, **options: object) -> Artist:
     dashes = {"dashes": style.dashes} if style.dashes else {}
     (line,) = axes.plot(x, y, color=style.colour, lw=lw, **dashes, **options)
     return line

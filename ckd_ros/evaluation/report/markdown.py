@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ckd_ros.evaluation.report.faults import Fault, fault_groups
+from ckd_ros.evaluation.report.faults import FaultEntry, fault_groups
 from ckd_ros.evaluation.report.figures import FORMATS, Plot
 from ckd_ros.evaluation.report.tables import attribute_table, plain, robot_table, score_table, speed_table
-from ckd_ros.evaluation.scored import Evaluation
+from ckd_ros.evaluation.scores import Evaluation
 
 
 def markdown(evaluation: Evaluation, plots: list[Plot], folder: str) -> str:
@@ -38,7 +38,7 @@ def _blocks(evaluation: Evaluation, plots: list[Plot], folder: str) -> Iterator[
         yield f"### {plain(group.title)}\n\n" + "\n".join(f"- {_line(fault)}" for fault in group.faults)
 
 
-def _line(fault: Fault) -> str:
+def _line(fault: FaultEntry) -> str:
     names = plain(", ".join(fault.names))
     if len(fault.names) > 1:
         return f"{len(fault.names)} sequences: {plain(fault.what)}: {names}"

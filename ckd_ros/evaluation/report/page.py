@@ -16,13 +16,13 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ckd_ros.datasets.sequence import Sequence
+from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.report import charts, tables
 from ckd_ros.evaluation.report.faults import fault_groups
 from ckd_ros.evaluation.report.figures import Plot
-from ckd_ros.evaluation.report.looks import COLOURS, look
 from ckd_ros.evaluation.report.strips import Tile, draw_strip, image_files, strip_frames
-from ckd_ros.evaluation.scored import Evaluation, SequenceScores
+from ckd_ros.evaluation.report.styles import COLOURS, plot_style
+from ckd_ros.evaluation.scores import Evaluation, SequenceScores
 
 #: Sequences that are shown first, with frames, those in which the tracker that is looked at does worst.
 WORST = 12
@@ -30,7 +30,7 @@ WORST = 12
 ALL_STRIPS = 40
 
 
-def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Sequence], out: Path) -> str:
+def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, FrameSequence], out: Path) -> str:
     """The HTML text; links to images of `sequences` are relative to the folder `out`."""
     report = _Report(evaluation, sequences, Path(out))
     order = report.worst_first
@@ -41,7 +41,7 @@ def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Sequ
     return template.render(
         evaluation=evaluation,
         measure=evaluation.measures[-1],
-        looks=[look(place) for place in range(len(evaluation.trackers))],
+        styles=[plot_style(place) for place in range(len(evaluation.trackers))],
         focus=report.focus,
         frames=sum(evaluation.lengths.values()),
         plots=titled,
@@ -97,7 +97,7 @@ class _Chapter:
 
 
 class _Report:
-    def __init__(self, evaluation: Evaluation, sequences: Mapping[str, Sequence], out: Path) -> None:
+    def __init__(self, evaluation: Evaluation, sequences: Mapping[str, FrameSequence], out: Path) -> None:
         self.evaluation, self.sequences, self.out = evaluation, sequences, out
         self.measure = evaluation.measures[-1].name
         self.ids = {name: f"sequence-{number}" for number, name in enumerate(evaluation.lengths, start=1)}
@@ -146,10 +146,10 @@ class _Report:
             chapter.marks.extend(charts.frame_marks([picture.tile.frame for picture in chapter.pictures], count))
         return chapter
 
-    def _pictures(self, sequence: Sequence, shown: _Result, results: Iterable[_Result]) -> Iterable[_Picture]:
+    def _pictures(self, sequence: FrameSequence, shown: _Result, results: Iterable[_Result]) -> Iterable[_Picture]:
         # On top the tracker that is looked at; as many as have a colour of their own.
         drawn = [shown, *(r for r in results if r is not shown and r.place < len(COLOURS))]
-        boxes = [(look(r.place).bgr, r.scores.boxes) for r in drawn]
+        boxes = [(plot_style(r.place).bgr, r.scores.boxes) for r in drawn]
         overlap = shown.scores.overlap
         for tile in draw_strip(sequence, strip_frames(overlap), boxes):
             yield _Picture(

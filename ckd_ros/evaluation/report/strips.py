@@ -13,7 +13,7 @@ import numpy as np
 
 from ckd_ros import geometry
 from ckd_ros.datasets.folder import FolderSequence
-from ckd_ros.datasets.sequence import Sequence, one_line
+from ckd_ros.datasets.sequence import FrameSequence, one_line
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking.overlay import TRUTH_COLOUR, draw_box, paint_colour, paint_thermal, panel_size
 
@@ -56,7 +56,7 @@ def strip_frames(overlap: np.ndarray, count: int = FRAMES) -> list[int]:
 
 
 def draw_strip(
-    sequence: Sequence, frames: list[int], boxes: list[tuple[tuple[int, int, int], np.ndarray]]
+    sequence: FrameSequence, frames: list[int], boxes: list[tuple[tuple[int, int, int], np.ndarray]]
 ) -> list[Tile]:
     """A tile for each of `frames` (ascending) that the sequence has.
 
@@ -81,7 +81,7 @@ def draw_strip(
     return tiles
 
 
-def image_files(sequence: Sequence, frame: int) -> tuple[Path | None, Path | None]:
+def image_files(sequence: FrameSequence, frame: int) -> tuple[Path | None, Path | None]:
     """The colour and the thermal image file of a frame; None where the sequence is no folder of images."""
     return sequence.files(frame) if isinstance(sequence, FolderSequence) else (None, None)
 
@@ -91,9 +91,9 @@ def _panel(pair: FramePair) -> tuple[int, int]:
     return panel_size(pair, min(_WIDEST, round(_HEIGHT * view.width / view.height)))
 
 
-def _pairs(sequence: Sequence, frames: list[int]) -> Iterator[FramePair | str]:
+def _pairs(sequence: FrameSequence, frames: list[int]) -> Iterator[FramePair | str]:
     """The pair of each frame, or why there is none."""
-    if type(sequence).pair is not Sequence.pair:
+    if type(sequence).pair is not FrameSequence.pair:
         for frame in frames:
             try:
                 yield sequence.pair(frame)
@@ -117,7 +117,7 @@ def _pairs(sequence: Sequence, frames: list[int]) -> Iterator[FramePair | str]:
 
 
 def _drawn(
-    sequence: Sequence,
+    sequence: FrameSequence,
     frame: int,
     pair: FramePair,
     boxes: list[tuple[tuple[int, int, int], np.ndarray]],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckd_ros.evaluation.report.figures import shown_attributes
-from ckd_ros.evaluation.scored import Evaluation, TrackerScores
+from ckd_ros.evaluation.scores import Evaluation, TrackerScores
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,179 @@
+"""A run that a person can watch and take a hand in: where the target is, in the first frame or in a later one."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ckd_ros.app.live_window import DrawnBox, LiveWindow
+from ckd_ros.datasets.boxes import write_boxes
+from ckd_ros.datasets.sequence import FrameSequence, readable
+from ckd_ros.files import replacing
+from ckd_ros.frames import FramePair
+from ckd_ros.tracking import Registration, Tracker, TrackResult
+from ckd_ros.tracking.video import AnnotatedVideo
+
+#: What a command line says in place of a box for one that is to be drawn.
+BY_MOUSE = "mouse"
+
+
+def parse_box(text: str) -> np.ndarray:
+    """`x,y,w,h` as `(4,)` floats. Raises ValueError for anything else, or a box without area."""
+    try:
+        box = np.array([float(value) for value in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
+        raise ValueError(f"box '{text}' is not possible: expected x,y,w,h in pixels, w and h positive")
+    return box
+
+
+def start_box(
+    sequence: FrameSequence, init: str | None, registration: Registration, window: LiveWindow | None
+) -> DrawnBox:
+    """Where the target is in the first frame: `init`, else what the sequence says, else what a person draws.
+
+    `init` is `x,y,w,h` or `mouse`. It is drawn in `window`, or in one that is opened only for that.
+    Raises ValueError for a box that is none, and where one would have to be drawn and cannot be; KeyboardInterrupt
+    if the person draws none.
+    """
+    if init is not None and init != BY_MOUSE:
+        return DrawnBox(parse_box(init))
+    if init is None and sequence.init_box is not None:
+        return DrawnBox(sequence.init_box)
+    first = sequence.pair(0)
+    if window is not None:
+        drawn = window.ask_box(first)
+    else:
+        try:
+            with LiveWindow(sequence.name, sequence.rate, registration) as brief:
+                drawn = brief.ask_box(first)
+        except (ValueError, ModuleNotFoundError) as error:
+            asked = "--init mouse" if init else f"'{sequence.name}' does not say where the target is in its first frame"
+            raise ValueError(f"{asked}: give --init x,y,w,h ({error})") from error
+    if drawn is None:
+        raise KeyboardInterrupt("no box was drawn: nothing was tracked")
+    return drawn
+
+
+class LiveRun:
+    """A tracker on a sequence, with what is made of it on the way: a window, an annotated video.
+
+    Args:
+        between: the tracker's registration.
+        init: see `start_box`.
+        show: whether to open a window. Entering raises what `LiveWindow` raises, and `start_box`.
+        video: a file to write, or None; it appears, whole, when the context ends without an error.
+
+    `faults` names the frames so far that could not be read.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        sequence: FrameSequence,
+        between: Registration,
+        init: str | None = None,
+        show: bool = False,
+        video: Path | None = None,
+    ) -> None:
+        self._tracker, self._sequence, self._between, self._init = tracker, sequence, between, init
+        self._window = LiveWindow(sequence.name, sequence.rate, between) if show else None
+        self._film = None if video is None else AnnotatedVideo(video, sequence.rate, between)
+        self.faults: list[str] = []
+
+    def __enter__(self) -> LiveRun:
+        with ExitStack() as stack:
+            if self._window is not None:
+                try:
+                    stack.enter_context(self._window)
+                except ValueError as error:
+                    raise ValueError(f"--show: {error}; --video FILE keeps what it would show") from error
+            self._start = start_box(self._sequence, self._init, self._between, self._window)
+            if self._film is not None:
+                stack.enter_context(self._film)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._stack.__exit__(*error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the person has ended the run in the window."""
+        return self._window is not None and self._window.ended
+
+    def results(self) -> Iterator[TrackResult]:
+        """The tracker's answer to every pair, up to the one in which the person ends the run.
+
+        It is not asked in frames that cannot be read: its last box stands, without a confidence and a time (NaN).
+        Raises ValueError if the first frame cannot be read.
+        """
+        run = follow_live(self._tracker, self._sequence, self._start, self._window)
+        for number, (pair, result, fault) in enumerate(run):
+            if fault:
+                self.faults.append(f"frame {number}: {fault}")
+            if self._film is not None:
+                truth, thermal_truth = self._sequence.truth(number)
+                note = f"frame {number} cannot be read" if fault else f"frame {number}"
+                self._film.add(pair, result, truth, note, thermal_truth)
+            yield result
+
+
+def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
+    """Write boxes as `out` with `.csv`, a table with all that is known of each frame, and with `.txt`.
+
+    The latter has one `x,y,w,h` line a frame; another suffix than these two is kept for it. Returns both paths.
+    """
+    table, plain = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+    boxes, rows = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
+    for number, result in enumerate(results):
+        place = [f"{value:.2f}" for value in result.box]
+        rows.append((number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"))
+        boxes.append(result.box)
+    with replacing(table) as temporary, open(temporary, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    write_boxes(plain, np.array(boxes))
+    return table, plain
+
+
+def follow_live(
+    tracker: Tracker, sequence: FrameSequence, start: DrawnBox, window: LiveWindow | None
+) -> Iterator[tuple[FramePair, TrackResult, str]]:
+    """Every pair of a sequence with the tracker's answer, as it is shown in `window`, and '' or why it cannot be read.
+
+    In place of one that cannot be read come the pair and the box before it, and the window stays as it is. Where the
+    person draws a new box on a frame, the tracker starts anew there. The run ends after the frame in which the person
+    ends it. Raises ValueError if the first frame cannot be read.
+    """
+    shown = result = None
+    for number, pair in enumerate(readable(sequence.frames(), len(sequence))):
+        if isinstance(pair, str):
+            if result is None:
+                raise ValueError(f"the first frame, in which the target is shown, cannot be read: {pair}")
+            yield shown, replace(result, confidence=math.nan, inference_s=math.nan, total_s=math.nan), pair
+            continue
+        shown = pair
+        result = tracker.init(pair, start.box, start.drawn_in) if number == 0 else tracker.update(pair)
+        drawn = _shown(window, sequence, number, pair, result)
+        while drawn is not None:
+            result = tracker.init(pair, drawn.box, drawn.drawn_in)
+            drawn = _shown(window, sequence, number, pair, result)
+        yield pair, result, ""
+        if window is not None and window.ended:
+            return
+
+
+def _shown(
+    window: LiveWindow | None, sequence: FrameSequence, number: int, pair: FramePair, result: TrackResult
+) -> DrawnBox | None:
+    if window is None:
+        return None
+    truth, thermal_truth = sequence.truth(number)
+    return window.show(pair, result, truth, f"frame {number}", thermal_truth)

@@ -1,0 +1,89 @@
+"""What a person sees on the terminal: how far something has come, and the scores and faults of an evaluation."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from ckd_ros.evaluation.scores import Evaluation
+
+if TYPE_CHECKING:
+    from ckd_ros.evaluation.evaluate import Watch
+
+_FAULT = 300  # characters of a fault that are printed: the names of 225 missing sequences fill a screen
+
+
+def console() -> Console:
+    """Where a command talks to its user; its results go to files or to the standard output."""
+    return Console(stderr=True)
+
+
+def watched(items: Iterable, total: int, what: str) -> Iterable:
+    """Pass items through behind a progress bar."""
+    with Progress(*_columns(), console=console()) as progress:
+        yield from progress.track(items, total=total, description=what)
+
+
+def _columns() -> tuple:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+
+
+@contextmanager
+def evaluation_progress(what: str) -> Iterator[Watch]:
+    """A progress bar over frames, with the time that is left and the trackers' scores so far; it appears when told."""
+    scores = TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold"))  # as many lines as it needs
+    # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.
+    progress = Progress(*_columns(), scores, console=console(), speed_estimate_period=1e9, refresh_per_second=2)
+
+    def watch(done: int, total: int, scores: dict[str, float]) -> None:
+        text = "  ".join(f"{label} {100 * score:.1f}" for label, score in scores.items())
+        if not progress.tasks:
+            progress.add_task(what, total=total, completed=done, scores=text)
+            progress.start()
+        progress.update(progress.task_ids[0], completed=done, scores=text)
+
+    try:
+        yield watch
+    finally:
+        if progress.tasks:
+            progress.stop()
+
+
+def scores_table(evaluation: Evaluation) -> Table:
+    """The trackers, best first, with their scores in per cent."""
+    table = Table(title=evaluation.dataset)
+    table.add_column("tracker", overflow="fold")
+    for name in (*(measure.name for measure in evaluation.measures), "ms/frame", "sequences", "faults"):
+        table.add_column(name, justify="right")
+    for tracker in evaluation.trackers:
+        scores = [f"{100 * tracker.scores[measure.name]:.1f}" for measure in evaluation.measures]
+        faults = len(tracker.faults) + sum(bool(sequence.faults) for sequence in tracker.sequences.values())
+        table.add_row(
+            tracker.label,
+            *("-" if score == "nan" else score for score in scores),
+            "-" if tracker.frame_ms is None else f"{tracker.frame_ms:.1f}",
+            f"{len(tracker.sequences)} of {len(evaluation.lengths)}",
+            str(faults),
+        )
+    return table
+
+
+def fault_lines(evaluation: Evaluation) -> Iterator[str]:
+    """One line for each fault of the data set and of a tracker, cut short where it is very long."""
+    faults = list(evaluation.faults.items())
+    for tracker in evaluation.trackers:
+        faults += [(": ".join(filter(None, (tracker.label, name))), text) for name, text in tracker.faults.items()]
+    for name, reason in faults:
+        yield textwrap.shorten(f"{name}: {reason}", _FAULT, placeholder=" ... (--json and the report say all)")

@@ -1,0 +1,150 @@
+"""What trackers are scored on: sequences, their truth, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ckd_ros.datasets.benchmarks import official_names, open_dataset
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.datasets.sources import key_values
+from ckd_ros.evaluation.protocols import BenchmarkProtocol, Truth, protocol_for
+from ckd_ros.evaluation.result_files import TrackerResults
+
+#: Kind of data set that holds what a robot's tracker said, see `recorded_runs`.
+RUNS = "runs"
+
+
+@dataclass
+class EvaluationSet:
+    """A data set as it is used.
+
+    Attributes:
+        protocol: of the data set.
+        truths: sequence -> truth; each one's `rates` are frames per second.
+        faults: sequences that cannot be used, and why.
+        sequences: with their images, by name; empty where only existing results are scored.
+        total: how many sequences the data set has.
+        data: what was asked for, for the record.
+        recorded: results that lie in the data set itself, as those of recorded runs do.
+    """
+
+    protocol: BenchmarkProtocol
+    truths: dict[str, Truth] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    sequences: dict[str, FrameSequence] = field(default_factory=dict)
+    total: int = 0
+    data: dict = field(default_factory=dict)
+    recorded: list[TrackerResults] = field(default_factory=list)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Sequence -> frames."""
+        return {name: len(truth) for name, truth in self.truths.items()}
+
+
+def open_evaluation_set(
+    kind: str,
+    root: Path | None,
+    split: str | None = None,
+    modality: str = "both",
+    names: Sequence[str] = (),
+    images: bool = True,
+    truth: Path | None = None,
+) -> EvaluationSet:
+    """The data set `kind`: one of `open_dataset`, or `runs`, recorded runs as `open_runs` reads them.
+
+    Args:
+        names: the sequences to use; all if empty. What is not there is a fault.
+        images: whether trackers are going to be run; without, the truth of some benchmarks needs no `root`.
+        root: for `runs` a bag or a folder of bags, `ROOT?topic=/TOPIC` where their tracker did not say `/ckd/track`.
+        truth: for `runs` the truth file, or a folder of them, if they do not lie beside the bags.
+
+    Raises ValueError or OSError if not one sequence can be used.
+    """
+    protocol = protocol_for(kind, split)
+    if kind == RUNS:
+        material = _recorded_runs(protocol, root, modality, truth)
+    elif truth is not None:
+        raise ValueError(f"{kind} brings its own truth: --truth is for the data set '{RUNS}'")
+    elif root is None and not images and protocol.official:
+        truths = protocol.official_truths()
+        material = EvaluationSet(protocol, truths, dict.fromkeys(truths, 30.0), total=len(truths))
+    elif root is None and not images and kind != "simulator":
+        raise ValueError(f"the truth of {kind} lies beside its images: name its folder with --root")
+    else:
+        material = _with_images(protocol, root, modality)
+    if names:
+        _choose(material, names)
+    _read_truths(material)
+    if not material.truths:
+        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in material.faults.items()))
+    return material
+
+
+def _with_images(protocol: BenchmarkProtocol, root: Path | None, modality: str) -> EvaluationSet:
+    root = None if root is None else Path(root).expanduser().absolute()  # other machines work in other folders
+    data = open_dataset(protocol.kind, root, protocol.split, modality)
+    material = EvaluationSet(protocol, faults=dict(data.faults))
+    material.sequences = {sequence.name: sequence for sequence in data}
+    material.total = len(data) + len(data.faults)
+    if protocol.official:
+        material.total = len(official_names(protocol.kind, protocol.split))
+    for name in data.missing:
+        del material.faults[name]
+    if data.missing:
+        first = data.faults[data.missing[0]]
+        material.faults[f"{len(data.missing)} missing"] = f"{first}, and so on: {', '.join(data.missing)}"
+    material.data = {"dataset": protocol.kind, "modality": modality}
+    if not protocol.official and protocol.kind != "vtuav" and root is not None:
+        material.data["root"] = str(root.resolve())  # names alone do not tell which data it was
+    return material
+
+
+def _recorded_runs(protocol: BenchmarkProtocol, root: Path | None, modality: str, truth: Path | None) -> EvaluationSet:
+    from ckd_ros.evaluation.recorded_runs import open_runs
+
+    if root is None:
+        raise ValueError(f"{RUNS} need a root: a bag, or the folder that holds bags")
+    if modality != "both":
+        raise ValueError(f"modality '{modality}' cannot be chosen for recorded runs: they are what they are")
+    path, question, query = str(root).partition("?")
+    topic = {}
+    if question and not Path(root).exists():
+        root, topic = Path(path), key_values(query, "&", ("topic",), "run")
+    runs = open_runs(root, truth, **topic)
+    return EvaluationSet(
+        protocol,
+        runs.truths,
+        runs.rates,
+        runs.faults,
+        runs.sequences,
+        len(runs.truths) + len(runs.faults),
+        {"dataset": RUNS, "root": str(Path(root).expanduser().resolve())},
+        [runs.results],
+    )
+
+
+def _choose(material: EvaluationSet, names: Sequence[str]) -> None:
+    """Leave the sequences of these names."""
+    there = {**material.sequences, **material.truths, **material.faults}
+    material.faults = {name: reason for name, reason in material.faults.items() if name in names}
+    for name in names:
+        if name not in there:
+            material.faults[name] = "the data set has no sequence of this name"
+    material.sequences = {name: sequence for name, sequence in material.sequences.items() if name in names}
+    material.truths = {name: truth for name, truth in material.truths.items() if name in names}
+
+
+def _read_truths(material: EvaluationSet) -> None:
+    """The truth of every sequence that has images; those without a usable one are left out."""
+    for name, sequence in list(material.sequences.items()):
+        if name in material.truths:
+            continue
+        try:
+            material.truths[name], material.rates[name] = material.protocol.truth_of(sequence), sequence.rate
+        except (ValueError, OSError) as error:
+            material.faults[name] = str(error)
+            del material.sequences[name]

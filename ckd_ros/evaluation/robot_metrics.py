@@ -1,0 +1,150 @@
+"""What a robot wants to know of a tracker: how long it holds its target, how it fails, and what it has in time.
+
+Definitions, over the frames in which the target is visible (its truth is known):
+
+* A frame is a *miss* when the box does not touch the target at all (IoU 0, or no box).
+* The *longest run* is the longest time without a miss. Time in which the target is out of sight neither counts nor
+  ends it.
+* A *failure* is a miss directly after a frame that was none. When the target has just come back into sight, a miss is
+  none: the tracker did not lose it, it has yet to find it. *Failures per minute* are per minute of visible target.
+* A *return* is the first frame of the target after it was out of sight. *Re-acquisition* is the time from there to the
+  first box that overlaps by `FOUND`, and 0 when that is at once. A return is *missed* when no such box comes before the
+  target goes again or the sequence ends; the median time is over the others, so read it beside their number.
+* *Drift* is the slope of a straight line fitted to the distance of the centres, in target sides (geometric mean of
+  width and height), over time, in the frames that are no miss. Over several sequences it is one slope for all, with a
+  level of its own for each.
+* *Streaming* overlap is that of the box which is at hand when each frame arrives (Li, Wang, Ramanan: Towards Streaming
+  Perception, ECCV 2020). Frames arrive at a fixed rate; the tracker takes the newest one as soon as it is free and
+  drops those in between; before its first answer the first box of the truth stands. Even a tracker that keeps pace is
+  behind by the one frame that it is at work on.
+
+The boxes of a streaming score come from a pass in which the tracker saw every frame. As long as it keeps pace that is
+exact. Where it would have dropped frames it is optimistic: it would have had a larger motion between those it saw.
+Those of a run recorded on a robot are at hand from the moment that they came (`arrived`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ckd_ros.evaluation.scores import RobotScores
+from ckd_ros.metrics import longest_run
+
+FOUND = 0.3  # overlap by which a target counts as found again
+
+
+@dataclass(frozen=True)
+class FrameMeasures:
+    """What the robot's measures need of one sequence; frames without truth are part of the time, but of no count.
+
+    Attributes:
+        rate: of the rows of `overlap` and `distance`, per second.
+        overlap: `(N,)` IoU; NaN where the target is not visible, 0 where the track is missing.
+        distance: `(N,)` of the centres in target sides; NaN where either is missing.
+        streamed: `(N,)` IoU with the box at hand when the frame arrives; None without times.
+        processed: for how many of the `offered` frames, those that it was shown, the tracker has time; 0 without times.
+    """
+
+    rate: float
+    overlap: np.ndarray
+    distance: np.ndarray
+    streamed: np.ndarray | None = None
+    processed: int = 0
+    offered: int = 0
+
+
+def robot_scores(courses: Iterable[FrameMeasures]) -> RobotScores:
+    """The measures (see the module) of one sequence, or over several.
+
+    Over several: the median of the longest runs, the median of all re-acquisition times, sums of counts, failures over
+    the whole time, one drift, the mean of streaming overlaps, and the share of all frames.
+    """
+    courses = [course for course in courses if not np.isnan(course.overlap).all()]
+    if not courses:
+        return RobotScores()
+    failures = sum(_failures(course.overlap) for course in courses)
+    minutes = sum(np.count_nonzero(~np.isnan(course.overlap)) / course.rate for course in courses) / 60
+    waits = np.concatenate([_waits(course.overlap) / course.rate for course in courses])
+    found = waits[np.isfinite(waits)]
+    streamed = [np.nanmean(course.streamed) for course in courses if course.streamed is not None]
+    offered = sum(course.offered for course in courses)
+    return RobotScores(
+        longest_run_s=float(np.median([longest_run(course.overlap) / course.rate for course in courses])),
+        failures=failures,
+        failures_per_minute=float(failures / minutes),
+        reacquired_s=float(np.median(found)) if len(found) else None,
+        returns=len(waits),
+        missed_returns=len(waits) - len(found),
+        drift_per_minute=_drift(courses),
+        streaming=float(np.mean(streamed)) if streamed else None,
+        processed=sum(course.processed for course in courses) / offered if offered else None,
+    )
+
+
+def stream(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which frame's answer is at hand when each of N frames arrives, and which frames were taken at all.
+
+    Frame `i` arrives at `i / rate`; `seconds` `(N,)` is what the tracker takes for each. Frames before the first known
+    time come before its start; later ones without a time cost none.
+
+    Returns `(N,)` frame numbers, -1 where there is no answer yet, and `(N,)` bool.
+    """
+    count = len(seconds)
+    known = np.flatnonzero(~np.isnan(seconds))
+    taken, ready = [], []
+    number = int(known[0]) if len(known) else count
+    cost = (np.nan_to_num(np.asarray(seconds, float)) * rate).tolist()
+    free = float(number)  # time in frames
+    while number < count:
+        free = max(free, number) + cost[number]
+        taken.append(number)
+        ready.append(free)
+        # The newest frame that has arrived; a hair's breadth of time is lost in rounding.
+        number = max(number + 1, int(free + 1e-6))
+    latest = np.searchsorted(np.array(ready) - 1e-6, np.arange(count), side="right") - 1
+    processed = np.zeros(count, bool)
+    processed[taken] = True
+    return np.where(latest >= 0, np.array([*taken, -1])[latest], -1), processed
+
+
+def arrived(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a run that was live: the answer to frame `i` came `seconds[i]` after it, or (NaN) never did.
+
+    An answer that is overtaken by that to a later frame is not gone back to.
+    """
+    known = np.flatnonzero(~np.isnan(seconds))
+    ready = known + seconds[known] * rate
+    order = np.argsort(ready, kind="stable")
+    newest = np.maximum.accumulate(known[order])
+    latest = np.searchsorted(ready[order] - 1e-6, np.arange(len(seconds)), side="right") - 1
+    return np.where(latest >= 0, np.append(newest, -1)[latest], -1), ~np.isnan(seconds)
+
+
+def _failures(overlap: np.ndarray) -> int:
+    return int(np.count_nonzero((overlap[1:] == 0) & (overlap[:-1] > 0)))
+
+
+def _waits(overlap: np.ndarray) -> np.ndarray:
+    """Frames from each return of the target to the first box that found it; infinite for a missed return."""
+    visible = ~np.isnan(overlap)
+    edges = np.diff(np.concatenate([[False], visible, [False]]).astype(int))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    hits = np.flatnonzero(np.nan_to_num(overlap) >= FOUND)
+    first = np.append(hits, len(overlap))[np.searchsorted(hits, starts)]
+    return np.where(first < ends, first - starts, np.inf)[1:]  # the first time it is seen is no return
+
+
+def _drift(courses: list[FrameMeasures]) -> float | None:
+    """One slope by least squares, every sequence with its own level; None where no sequence can tell."""
+    above = below = 0.0
+    for course in courses:
+        used = np.flatnonzero((np.nan_to_num(course.overlap) > 0) & np.isfinite(course.distance))
+        if len(used) > 1:
+            minutes = used / course.rate / 60
+            minutes = minutes - minutes.mean()
+            above += float(minutes @ course.distance[used])
+            below += float(minutes @ minutes)
+    return above / below if below else None

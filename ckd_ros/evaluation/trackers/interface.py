@@ -1,0 +1,44 @@
+"""What a tracker must offer to be compared, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ckd_ros.frames import FramePair
+
+
+class Estimate(Protocol):
+    """What a tracker says about one frame; `ckd_ros.tracking.TrackResult` is one.
+
+    Attributes:
+        box: `(4,)` in RGB pixels (thermal pixels where there are thermal images only), NaN when it has none.
+        confidence: in [0, 1], NaN when the tracker gives none.
+    """
+
+    box: np.ndarray
+    confidence: float
+
+
+class SequenceTracker(Protocol):
+    """What every compared tracker can do; `ckd_ros.tracking.Tracker` is one."""
+
+    def init(self, pair: FramePair, box: np.ndarray) -> Estimate: ...
+
+    def update(self, pair: FramePair) -> Estimate: ...
+
+
+@dataclass(frozen=True)
+class BoxEstimate:
+    """An answer: `(4,)` box, NaN when there is none, and a confidence in [0, 1], NaN from trackers without one."""
+
+    box: np.ndarray
+    confidence: float = float("nan")
+
+
+def check_threads(threads: int) -> None:
+    """Raise ValueError for a number of threads that is not possible."""
+    if not 1 <= threads <= 1024:
+        raise ValueError(f"threads={threads} is not possible: expected 1 or more")

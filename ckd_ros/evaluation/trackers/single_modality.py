@@ -1,0 +1,70 @@
+"""Trackers of one camera's images among pairs: boxes go in and come back in RGB pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ckd_ros.evaluation.trackers.interface import BoxEstimate, Estimate, SequenceTracker
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.geometry import transform_box
+from ckd_ros.tracking import Registration
+
+MODALITIES = ("both", "rgb", "thermal")
+
+
+class SingleModalityView:
+    """A tracker that sees one camera's images alone.
+
+    Pairs reach it without the other image, boxes in pixels of its own one: both images show the same field of view, so
+    that a thermal box is the RGB box times the ratio of the image sizes. As long as no RGB image has come (a thermal
+    sequence), boxes are thermal ones outside too. Where its image is missing it is not asked, and its last answer
+    stands.
+
+    Args:
+        tracker: follows what is in a pair that holds one image.
+        modality: `rgb` or `thermal`.
+    """
+
+    def __init__(self, tracker: SequenceTracker, modality: str) -> None:
+        self.tracker, self.modality = tracker, modality
+
+    def init(self, pair: FramePair, box: np.ndarray) -> Estimate:
+        """Raises ValueError where the pair lacks the image: there is nothing to show the tracker."""
+        shown = self._shown(pair)
+        if shown is None:
+            raise ValueError(f"the first pair holds no {self.modality} image, the only one this tracker looks at")
+        self._to_shown = np.eye(3)  # from RGB pixels
+        self._observe(pair)
+        self._last = self._outside(self.tracker.init(shown, transform_box(self._to_shown, box)))
+        return self._last
+
+    def update(self, pair: FramePair) -> Estimate:
+        shown = self._shown(pair)
+        self._observe(pair)
+        if shown is not None:
+            self._last = self._outside(self.tracker.update(shown))
+        return self._last
+
+    def _shown(self, pair: FramePair) -> FramePair | None:
+        image = pair.rgb if self.modality == "rgb" else pair.thermal
+        if image is None:
+            return None
+        if self.modality == "rgb":
+            return FramePair(image, None, pair.stamp, None)
+        return FramePair(None, image, None, pair.thermal_stamp)
+
+    def _observe(self, pair: FramePair) -> None:
+        if self.modality == "thermal" and pair.rgb is not None and pair.thermal is not None:
+            self._to_shown = Registration().matrix(_size(pair.rgb), _size(pair.thermal))
+
+    def _outside(self, answer: Estimate) -> BoxEstimate:
+        return BoxEstimate(transform_box(np.linalg.inv(self._to_shown), answer.box), answer.confidence)
+
+
+def shown(tracker: SequenceTracker, modality: str) -> SequenceTracker:
+    """A tracker of ours on `both` images (as it is) or on one alone."""
+    return tracker if modality == "both" else SingleModalityView(tracker, modality)
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.width, image.height

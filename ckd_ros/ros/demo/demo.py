@@ -1,0 +1,217 @@
+"""The main job, end to end: a camera process and the tracker process on real middleware, watched and reported.
+
+`python -m ckd_ros.ros.demo.demo --source SOURCE --out demo` leaves in `demo/` the annotated video, a plot, a table, the logs
+of the processes and `summary.json`. Exit code 0: the target was followed to the end; 1: it was lost, or a process
+failed; 2: bad arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.datasets.sources import open_source
+from ckd_ros.ros.demo.run_report import Run, write_summary
+from ckd_ros.frames import FramePair
+from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed, use_large_images
+from ckd_ros.tracking import Registration
+from ckd_ros.tracking.video import AnnotatedVideo
+
+if TYPE_CHECKING:
+    from ckd_ros.ros.demo.observer import Observer
+
+RESULTS = ("video.mp4", "plot.png", "track.csv", "summary.json", "run.mcap", "run.csv")
+#: Seconds until the tracker must be ready (its engine may have to be built for a GPU), until the first image must come,
+#: and within which every further answer must.
+READY, FIRST_IMAGE, ANSWER = 600.0, 60.0, 15.0
+#: Seconds of silence after the camera ended in which late answers may still come.
+LINGER = 1.0
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the message says why."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the demo. Returns the exit code."""
+    options, console = _arguments(args), Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        sequence = open_source(options.source, options.rate)
+        first = next(sequence.frames())
+        if sequence.init_box is None:
+            raise ValueError(f"'{options.source}' does not say where the target is in its first frame")
+        _check_ros()
+    except (ValueError, OSError, ImportError) as error:
+        return _complain(console, str(error), 2)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        for name in RESULTS:
+            (options.out / name).unlink(missing_ok=True)
+        observer = _drive(options, sequence, first, console)
+        run = _report(options, sequence, observer, console)
+    except (DemoFailed, ProcessFailed, OSError, ValueError) as error:
+        return _complain(console, str(error), 1)
+    except KeyboardInterrupt:
+        return _complain(console, "interrupted", 130)
+    return _complain(console, f"the target was lost: {run.lost()}", 1) if run.lost() else 0
+
+
+def _arguments(args: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="demo", description="Track a target on ROS 2 and report how it went.")
+    parser.add_argument("--source", default="simulator", help="what the cameras see, as for `ckd track`")
+    parser.add_argument("--rate", type=float, help="frames per second (default: the source's own)")
+    parser.add_argument("--frames", type=int, help="stop after so many frames (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
+    parser.add_argument("--model", type=Path, help="the network, an .onnx file (default: the shipped one)")
+    options = parser.parse_args(args)
+    if options.frames is not None and options.frames < 2:
+        parser.error(f"--frames {options.frames}: expected at least 2")
+    return options
+
+
+def _check_ros() -> None:
+    try:
+        import rclpy  # noqa: F401
+
+        import ckd_ros.msg  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"ROS 2 is not ready ({error}): use `make demo`, or source the workspace") from error
+
+
+def _complain(console: Console, problem: str, code: int) -> int:
+    console.print(f"demo: {problem}", style="bold red", markup=False)
+    return code
+
+
+def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePair, console: Console) -> Observer:
+    """Run both nodes to the end of the source. Returns the observer with all that it saw."""
+    # Domains up to 101 are safe on Linux. A private one keeps other cameras out of the demo, and the demo's in.
+    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    use_large_images()
+    from ckd_ros.ros.demo.observer import Observer
+
+    console.print(f"to watch: ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST")
+    settings = {"model.path": str(options.model.resolve())} if options.model else {}
+    if _one_camera(sequence):
+        settings["sync.timeout"] = 0.05  # there is no second image to wait for
+    source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
+    with ExitStack() as stack:
+        progress = stack.enter_context(_progress(console))
+        task = progress.add_task("starting the tracker", total=_length(options, sequence))
+        observer = stack.enter_context(Observer(sequence, first))
+        tracker = stack.enter_context(NodeProcess("tracker_node", settings, options.out))
+        _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
+        progress.update(task, description="starting the camera")
+        waiting = {**source, "wait_for_subscribers": True}
+        camera = stack.enter_context(NodeProcess("camera_node", waiting, options.out, ends=True))
+        both = [tracker, camera]
+        _wait(observer, both, observer.images_come, FIRST_IMAGE, lambda: "no image comes from the camera")
+        _wait(observer, both, observer.start_target, ANSWER, lambda: f"no start on the target: {observer.refusal}")
+        heard, count = time.monotonic(), 0
+        while camera.running() or time.monotonic() - heard < LINGER:
+            observer.spin()
+            for process in both:
+                process.check()
+            if len(observer.tracks) > count:
+                heard, count, result = time.monotonic(), len(observer.tracks), observer.latest.result
+                progress.update(task, completed=count, description=f"{result.state.name:9} {result.confidence:.2f}")
+            elif time.monotonic() - heard > ANSWER:
+                raise DemoFailed(f"no answer from the tracker for {ANSWER:.0f} s; its log is {tracker.log}")
+        observer.diagnostics = {}
+        _wait(observer, [tracker], lambda: observer.diagnostics, ANSWER, lambda: "the tracker sends no diagnostics")
+    for line in camera.warnings() + tracker.warnings():
+        console.print(line, style="yellow", markup=False)
+    return observer
+
+
+def _one_camera(sequence: FrameSequence) -> bool:
+    """Whether the first pairs show one camera only (in a recording, one may start a little later than the other)."""
+    pairs = list(islice(sequence.frames(), 10))
+    return all(pair.rgb is None for pair in pairs) or all(pair.thermal is None for pair in pairs)
+
+
+def _wait(
+    observer: Observer,
+    processes: list[NodeProcess],
+    done: Callable[[], object],
+    seconds: float,
+    problem: Callable[[], str],
+) -> None:
+    """Spin until `done()`. Raises DemoFailed (`problem()`) after `seconds`, ProcessFailed if a process ends badly."""
+    limit = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > limit:
+            raise DemoFailed(f"{problem()} ({seconds:.0f} s)")
+        for process in processes:
+            process.check()
+        observer.spin()
+
+
+def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Observer, console: Console) -> Run:
+    """Match the answers to the frames of the source, write all results, print the summary."""
+    from ckd_ros.datasets.bag import write_truth
+    from ckd_ros.datasets.track_bag import write_tracks
+
+    # The frames are made anew and drawn only now: while the nodes ran, the cores were theirs.
+    total, truth, answers, incomplete, stamps = _length(options, sequence), sequence.boxes, [], [], []
+    cameras = 1 if _one_camera(sequence) else 2
+    provider = observer.diagnostics["provider"]
+    with (
+        _progress(console) as progress,
+        AnnotatedVideo(options.out / "video.mp4", sequence.rate, Registration()) as video,
+    ):
+        frames = progress.track(islice(sequence.frames(), total), total=total, description="writing the video")
+        for index, pair in enumerate(frames):
+            answer = observer.answer(pair)
+            note = f"frame {index}" if answer else f"frame {index}: no answer"
+            box, thermal_box = sequence.truth(index)
+            video.add(pair, answer.result if answer else None, box, note, thermal_box)
+            answers.append(answer)
+            main = pair.thermal if sequence.modality == "thermal" else pair.rgb
+            stamps.append(None if main is None else observer.stamp(pair))  # truth belongs to the images of one camera
+            if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
+                incomplete.append(index)
+    write_tracks(options.out / "run.mcap", observer.recorded)
+    if truth is not None:
+        write_truth(options.out / "run.csv", stamps, truth[:total])
+    run = Run(answers, None if truth is None else truth[:total], sequence.rate, incomplete)
+    run.write_table(options.out / "track.csv")
+    run.plot(options.out / "plot.png", f"{options.source} at {sequence.rate:g} Hz, {provider}")
+    summary = {
+        **run.summary(),
+        "dropped_by_tracker": int(observer.diagnostics["dropped"]),
+        "provider": provider,
+        "source": options.source,
+        "rate": sequence.rate,
+    }
+    write_summary(options.out / "summary.json", summary)
+    for name, value in summary.items():
+        console.print(f"{name:>20}  {value}", markup=False)
+    written = [name for name in RESULTS if (options.out / name).exists()]  # without truth there is no run.csv
+    console.print(f"results in {options.out}: {', '.join(written)}", markup=False)
+    return run
+
+
+def _length(options: argparse.Namespace, sequence: FrameSequence) -> int:
+    return min(len(sequence), options.frames or len(sequence))
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+

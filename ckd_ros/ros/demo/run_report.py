@@ -1,0 +1,150 @@
+"""What a run through the node leaves: a table of its frames, a summary, a plot."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ckd_ros.metrics import overlaps, score
+from ckd_ros.files import replacing
+from ckd_ros.tracking import TrackResult, TrackState
+
+
+@dataclass(frozen=True)
+class TimedResult:
+    """What came back for one frame: the tracker's result, and the seconds from the image's stamp to its publication."""
+
+    result: TrackResult
+    latency: float
+
+
+class Run:
+    """Answers to the frames of a source, in order of the frames.
+
+    Args:
+        answers: one for each frame; None where none came.
+        truth: `N x 4` true boxes (NaN: not visible), or None when there is no truth.
+        rate: frames per second.
+        incomplete: the numbers of frames of which the source itself had lost an image.
+    """
+
+    def __init__(
+        self,
+        answers: list[TimedResult | None],
+        truth: np.ndarray | None,
+        rate: float,
+        incomplete: Collection[int] = (),
+    ) -> None:
+        self.answers, self.rate, self.incomplete = answers, rate, set(incomplete)
+        self.truth = truth if truth is not None and np.isfinite(truth).all(axis=1).any() else None
+        blank = np.full(4, np.nan)
+        self.boxes = np.array([blank if answer is None else answer.result.box for answer in answers]).reshape(-1, 4)
+        self.overlap = None if self.truth is None else overlaps(self.boxes, self.truth)
+
+    @property
+    def state(self) -> TrackState:
+        """The state in the last answer; IDLE where there was none."""
+        return next((answer.result.state for answer in reversed(self.answers) if answer), TrackState.IDLE)
+
+    def lost(self) -> str | None:
+        """Why the target counts as lost at the end, or None.
+
+        It is lost when the tracker says so while the target is visible (or nobody knows), or when no box of the last
+        second in which it was visible touches it.
+        """
+        if self.state in (TrackState.LOST, TrackState.IDLE) and (
+            self.truth is None or np.isfinite(self.truth[-1]).all()
+        ):
+            return f"the tracker ended in the state {self.state.name}"
+        if self.overlap is not None:
+            last = self.overlap[~np.isnan(self.overlap)][-max(1, round(self.rate)) :]
+            if not last.any():
+                return f"no box of the last {len(last)} frames in which the target was visible touches it"
+        return None
+
+    def summary(self) -> dict[str, object]:
+        """Counts, scores (None without truth) and latencies in milliseconds (None without answers).
+
+        `pairs` are the frames with an answer, `dropped` those without although the source had all their images.
+        """
+        unanswered = {index for index, answer in enumerate(self.answers) if answer is None}
+        scores = None if self.truth is None else score(self.boxes, self.truth)
+        latencies = 1e3 * np.array([answer.latency for answer in self.answers if answer])
+        return {
+            "frames": len(self.answers),
+            "pairs": len(latencies),
+            "dropped": len(unanswered - self.incomplete),
+            "mean_iou": _rounded(scores and scores.mean_iou),
+            "success_auc": _rounded(scores and scores.success_auc),
+            "precision_20px": _rounded(scores and scores.precision),
+            "latency_ms_median": _rounded(np.median(latencies)) if len(latencies) else None,
+            "latency_ms_p95": _rounded(np.quantile(latencies, 0.95)) if len(latencies) else None,
+            "final_state": self.state.name,
+            "lost": self.lost(),
+        }
+
+    def write_table(self, path: Path) -> None:
+        """A CSV file with one row for each frame."""
+        with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms", "overlap"])
+            for index, answer in enumerate(self.answers):
+                overlap = "" if self.overlap is None else f"{self.overlap[index]:.4f}"
+                row = ["", "", "", "", "", "", ""]
+                if answer is not None:
+                    result = answer.result
+                    row = [f"{value:.2f}" for value in result.box]
+                    row += [f"{result.confidence:.4f}", result.state.name, f"{1e3 * answer.latency:.3f}"]
+                table.writerow([index, *row, overlap])
+
+    def plot(self, path: Path, title: str) -> None:
+        """Overlap with the truth, confidence and latency over time, as a picture."""
+        from matplotlib.figure import Figure
+
+        time = np.arange(len(self.answers)) / self.rate
+        figure = Figure(figsize=(10, 7), layout="constrained")
+        overlap, confidence, latency = figure.subplots(3, sharex=True)
+        figure.suptitle(title)
+        if self.overlap is not None:
+            overlap.fill_between(
+                time, 0, 1, where=np.isnan(self.overlap), color="0.85", label="target not visible", lw=0
+            )
+            overlap.plot(time, self.overlap, color="tab:blue", label="overlap")
+            overlap.legend(loc="lower left")
+        else:
+            overlap.text(0.5, 0.5, "no truth", transform=overlap.transAxes, ha="center")
+        overlap.set(ylim=(0, 1), ylabel="overlap with the truth")
+        values = self._column(lambda answer: answer.result.confidence)
+        confidence.plot(time, values, color="0.6", lw=0.8)
+        for state, colour in _COLOURS.items():
+            chosen = self._column(lambda answer, state=state: 1.0 if answer.result.state is state else np.nan)
+            confidence.plot(time, values * chosen, ".", ms=4, color=colour, label=state.name)
+        confidence.set(ylim=(0, 1), ylabel="confidence")
+        confidence.legend(loc="lower left", ncols=3)
+        latency.plot(time, self._column(lambda answer: 1e3 * answer.latency), color="tab:blue")
+        latency.set(ylim=(0, None), ylabel="latency [ms]", xlabel="time [s]")
+        for axes in (overlap, confidence, latency):
+            axes.grid(alpha=0.3)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110)
+
+    def _column(self, value) -> np.ndarray:
+        return np.array([np.nan if answer is None else value(answer) for answer in self.answers])
+
+
+_COLOURS = {TrackState.TRACKING: "tab:green", TrackState.UNCERTAIN: "tab:orange", TrackState.LOST: "tab:red"}
+
+
+def write_summary(path: Path, summary: dict[str, object]) -> None:
+    """A JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 4)

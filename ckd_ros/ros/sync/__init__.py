@@ -1,0 +1,1 @@
+"""Two image streams into pairs of (nearly) the same moment."""

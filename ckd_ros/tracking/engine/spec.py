@@ -1,0 +1,126 @@
+"""What every engine is to the tracker: a network's description, and one forward pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime as ort
+
+from ckd_ros.tracking.crops import Normalisation
+
+IMAGE_INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
+OUTPUTS = ("score_map", "size_map", "offset_map")
+_METADATA = ("template_size", "search_size", "template_factor", "search_factor", "mean", "std")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model file says about itself.
+
+    Attributes:
+        preset, opset: name of the network's configuration, ONNX operator set.
+        template_size, search_size: side of the network's crops, pixels.
+        template_factor, search_factor: side of the crop window over the target's geometric mean side.
+        normalisation: mean and std of its inputs.
+        uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
+        training: the record of how it was trained, empty when there is none.
+        precision: `fp32`, or `int8` for a quantised file.
+    """
+
+    preset: str
+    opset: str
+    template_size: int
+    search_size: int
+    template_factor: float
+    search_factor: float
+    normalisation: Normalisation
+    uses_box: bool
+    training: dict = field(default_factory=dict, hash=False)
+    precision: str = "fp32"
+
+    @staticmethod
+    def from_session(session: ort.InferenceSession, path: Path) -> ModelSpec:
+        """Read and check inputs, outputs and metadata of a loaded model. Raises ValueError with what is wrong."""
+        metadata = session.get_modelmeta().custom_metadata_map
+        missing = [key for key in _METADATA if not metadata.get(key)]
+        if missing:
+            raise ValueError(f"model {path} lacks the metadata {', '.join(missing)}: make it with `ckd export`")
+        inputs = {node.name: node for node in session.get_inputs()}
+        outputs = [node.name for node in session.get_outputs()]
+        unknown = sorted(set(inputs) - set(IMAGE_INPUTS) - {"template_box"})
+        absent = [name for name in IMAGE_INPUTS if name not in inputs] + [n for n in OUTPUTS if n not in outputs]
+        if absent or unknown:
+            raise ValueError(
+                f"model {path} is no tracking network of this package: it has inputs {sorted(inputs)} and outputs "
+                f"{outputs}, but needs {list(IMAGE_INPUTS)} (and may have template_box) and {list(OUTPUTS)}"
+            )
+        try:
+            training = json.loads(metadata.get("training") or "{}")
+            spec = ModelSpec(
+                preset=metadata.get("preset", "unknown"),
+                opset=metadata.get("opset", "unknown"),
+                template_size=int(metadata["template_size"]),
+                search_size=int(metadata["search_size"]),
+                template_factor=float(metadata["template_factor"]),
+                search_factor=float(metadata["search_factor"]),
+                normalisation=Normalisation(_triple(metadata["mean"]), _triple(metadata["std"])),
+                uses_box="template_box" in inputs,
+                training=training if isinstance(training, dict) else {},
+                precision=metadata.get("precision", "fp32"),
+            )
+        except ValueError as error:
+            raise ValueError(f"model {path} has unreadable metadata: {error}") from error
+        for name, node in inputs.items():
+            if list(node.shape) != list(spec.shape(name)) or node.type != "tensor(float)":
+                raise ValueError(
+                    f"model {path} takes {name} as {node.type} {node.shape}, but its metadata asks for float "
+                    f"{list(spec.shape(name))}: make it with `ckd export`"
+                )
+        return spec
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an input."""
+        if name == "template_box":
+            return (1, 4)
+        size = self.template_size if name.startswith("template") else self.search_size
+        return (1, 3, size, size)
+
+
+class Engine(Protocol):
+    """What `Tracker` runs the network on: `OnnxEngine` on a robot, `TorchEngine` for a checkpoint.
+
+    Attributes:
+        spec: what the network says about itself.
+        grid: cells a side of its maps (`G`).
+        provider: where it really runs, by the runtime's name.
+    """
+
+    spec: ModelSpec
+    grid: int
+
+    @property
+    def provider(self) -> str: ...
+
+    def describe(self) -> str:
+        """One line for logs and diagnostics."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One forward pass.
+
+        Args:
+            inputs: every input of the network by name, float32, in the shapes of `ModelSpec.shape`.
+        Returns:
+            score `(G, G)`, size `(2, G, G)` as fractions of the search crop, offset `(2, G, G)` in cells.
+        """
+
+
+def _triple(text: str) -> tuple[float, float, float]:
+    values = tuple(float(v) for v in text.split(","))
+    if len(values) != 3:
+        raise ValueError(f"'{text}' should be 3 numbers")
+    return values

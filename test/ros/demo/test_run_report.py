@@ -1,0 +1,89 @@
+"""The report of a run: when a target counts as lost, what the summary says, what the files hold."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from ckd_ros.ros.demo.run_report import TimedResult, Run, write_summary
+from ckd_ros.tracking import TrackResult, TrackState
+
+RATE = 10.0
+BOX, ELSEWHERE = np.array([10.0, 10, 20, 20]), np.array([100.0, 100, 20, 20])
+
+
+def answer(box=BOX, state=TrackState.TRACKING, latency=0.02):
+    return TimedResult(TrackResult(box, box, 0.7, state, True, True), latency)
+
+
+def truth(count, hidden=()):
+    boxes = np.tile(BOX, (count, 1))
+    boxes[list(hidden)] = np.nan
+    return boxes
+
+
+def test_summary_counts_frames_without_an_answer_as_dropped_and_as_missed():
+    run = Run([answer(latency=0.01), None, answer(latency=0.03), answer(latency=0.02)], truth(4), RATE)
+    summary = run.summary()
+    assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 3, 1)
+    assert summary["mean_iou"] == 0.75
+    assert summary["success_auc"] == pytest.approx(0.75 * 20 / 21, abs=1e-4)
+    assert summary["latency_ms_median"] == pytest.approx(20)
+    assert summary["lost"] is None and summary["final_state"] == "TRACKING"
+
+
+def test_a_frame_that_the_source_lost_an_image_of_is_not_dropped():
+    summary = Run([answer(), None, None, answer()], truth(4), RATE, incomplete=[1, 3]).summary()
+    assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 2, 1)
+
+
+def test_without_truth_there_are_no_scores():
+    for unknown in (None, np.full((2, 4), np.nan)):
+        summary = Run([answer(), answer()], unknown, RATE).summary()
+        assert summary["mean_iou"] is None and summary["success_auc"] is None and summary["lost"] is None
+
+
+def test_a_run_without_any_answer_is_lost():
+    run = Run([None, None], truth(2), RATE)
+    assert "IDLE" in run.lost() and run.summary()["latency_ms_median"] is None
+
+
+@pytest.mark.parametrize("known", [truth(3), None])
+def test_lost_when_the_tracker_ends_so(known):
+    run = Run([answer(), answer(), answer(state=TrackState.LOST)], known, RATE)
+    assert "LOST" in run.lost()
+
+
+def test_not_lost_when_the_tracker_found_it_again():
+    assert Run([answer(), answer(ELSEWHERE, TrackState.LOST), answer()], truth(3), RATE).lost() is None
+
+
+def test_lost_when_no_box_of_the_last_second_touches_the_target():
+    count = int(RATE)
+    assert "10 frames" in Run([answer()] * 3 + [answer(ELSEWHERE)] * count, truth(3 + count), RATE).lost()
+    assert Run([answer()] * 4 + [answer(ELSEWHERE)] * (count - 1), truth(3 + count), RATE).lost() is None
+
+
+def test_a_target_out_of_sight_at_the_end_may_be_lost():
+    run = Run([answer()] * 5 + [answer(state=TrackState.LOST)] * 15, truth(20, hidden=range(5, 20)), RATE)
+    assert run.lost() is None
+
+
+def test_files(tmp_path):
+    run = Run([answer(), None, answer(state=TrackState.UNCERTAIN)], truth(3, hidden=[2]), RATE)
+    run.write_table(tmp_path / "track.csv")
+    with open(tmp_path / "track.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["TRACKING", "", "UNCERTAIN"]
+    assert [row["overlap"] for row in rows] == ["1.0000", "0.0000", "nan"]
+    assert rows[0]["w"] == "20.00" and rows[0]["latency_ms"] == "20.000" and rows[1]["x"] == ""
+    write_summary(tmp_path / "summary.json", run.summary())
+    assert json.loads((tmp_path / "summary.json").read_text())["pairs"] == 2
+
+
+@pytest.mark.parametrize("known", [truth(3, hidden=[1]), None])
+def test_plot(tmp_path, known):
+    Run([answer(), None, answer()], known, RATE).plot(tmp_path / "plot.png", "a title")
+    assert cv2.imread(str(tmp_path / "plot.png")).shape[1] > 800
