@@ -12,7 +12,7 @@ help:
 	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
 	@echo "make test                         install what the tests need and run them"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
-	@echo "make lint                         check the style"
+	@echo "make lint                         check style, spelling, types and layers"
 	@echo "make clean                        remove everything that these commands made"
 	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.13) than python3"
 
@@ -29,6 +29,10 @@ test:
 lint:
 	@$(PYTHON) tools/setup_environment.py --tests
 	@$(ENV) ruff check .
+	@$(ENV) ruff format --check .
+	@$(ENV) codespell
+	@$(ENV) lint-imports
+	@$(ENV) python -m mypy
 
 clean:
-	rm -rf .venv build install log demo *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build install log demo *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

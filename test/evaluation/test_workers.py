@@ -179,7 +179,7 @@ def test_no_process_outlives_the_main_one_killed_at_once(sequences, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "from test_running import FolderSequence, Job, LocalProcesses, Slow, Spec, run\n"
+        "from test_workers import FolderSequence, Job, LocalProcesses, Slow, Spec, run\n"
         "if __name__ == '__main__':\n"
         "    slow = Spec('slow', Slow, (Path(sys.argv[2]),))\n"
         "    list(run([Job(slow, FolderSequence(path)) for path in sys.argv[3:]], LocalProcesses(2)))\n"
@@ -242,7 +242,7 @@ def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, t
         address = f"127.0.0.1:{free.getsockname()[1]}"
     code = (
         "import sys\n"
-        "from test_running import FolderSequence, Homes, Job, RayCluster, Spec, run\n"
+        "from test_workers import FolderSequence, Homes, Job, RayCluster, Spec, run\n"
         "jobs = [Job(Spec('homes', Homes), FolderSequence(path)) for path in sys.argv[2:]]\n"
         "for outcome in run(jobs, RayCluster(sys.argv[1])): print(outcome.name, outcome.done.boxes[0, 0])\n"
     )

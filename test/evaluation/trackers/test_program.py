@@ -20,7 +20,7 @@ from ckd_ros.evaluation.trackers.spec import parse_tracker
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.metrics import score
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BOX = np.array([2.0, 3, 4, 5.5])
 PAIR = FramePair(Image(np.full((12, 16, 3), 9, np.uint8), "rgb8"), Image(np.full((6, 8), 7, np.uint8), "mono8"))
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")

@@ -270,5 +270,5 @@ def test_threads_are_opencvs():
 
 
 def test_every_kind_is_documented():
-    text = (Path(__file__).parents[2] / "docs" / "trackers.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "trackers.md").read_text()
     assert all(f"`{kind}" in text for kind in KINDS)
