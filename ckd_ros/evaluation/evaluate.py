@@ -31,8 +31,9 @@ from ckd_ros.evaluation.result_files import (
 from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
 from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
-from ckd_ros.evaluation.workers import Job, JobResult, LocalProcesses, RayCluster, run, usable_cores
+from ckd_ros.evaluation.workers import Job, JobResult, LocalProcesses, RayCluster, run
 from ckd_ros.files import replacing
+from ckd_ros.system import usable_cores
 
 SCORES = "scores.json"
 _SPLITS = {"lasher": "test", "vtuav": "test"}

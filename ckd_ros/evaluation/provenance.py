@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from ckd_ros.system import usable_cores
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -26,8 +27,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def machine() -> dict[str, str | int]:
     """Processor, cores that this process may use, operating system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"cpu": _cpu_name(), "cores": cores, "system": platform.platform()}
+    return {"cpu": _cpu_name(), "cores": usable_cores(), "system": platform.platform()}
 
 
 def fingerprint(path: Path) -> dict[str, str | int]:

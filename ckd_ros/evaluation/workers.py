@@ -6,7 +6,6 @@ comparable and processes do not get in each other's way. Results come back to th
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import threading
@@ -22,6 +21,7 @@ import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence, one_line
 from ckd_ros.evaluation.one_pass import Pass, one_pass
+from ckd_ros.system import end_process_group, usable_cores
 
 if TYPE_CHECKING:
     from ckd_ros.evaluation.trackers.spec import TrackerSpec
@@ -93,11 +93,6 @@ def run(jobs: Iterable[Job], workers: Workers) -> Iterator[JobResult]:
             if not outcomes:
                 return
             broken.update(outcome.label for outcome in outcomes if outcome.broken)
-
-
-def usable_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def first_sight(sequence: FrameSequence) -> tuple[int, np.ndarray]:
@@ -203,7 +198,6 @@ def _serve(jobs: connection.Connection) -> None:
     with suppress(EOFError, ConnectionError):
         while True:
             jobs.send(work(jobs.recv()))
-    atexit._run_exitfuncs()  # multiprocessing leaves them out, and trackers' programs are ended by them
 
 
 def _end_with_parent() -> None:
@@ -213,11 +207,7 @@ def _end_with_parent() -> None:
 
 def _end(process: process.BaseProcess, patience: float = 0.0) -> str:
     """Let a process end for so many seconds, then kill it and the programs it started; how it ended, in words."""
-    process.join(patience)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()  # its group is not there yet where it has just started
-    process.join()
+    end_process_group(process, patience)
     return _how_it_ended(process.exitcode)
 
 

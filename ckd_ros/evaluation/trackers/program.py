@@ -23,10 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,7 @@ from ckd_ros.evaluation.provenance import fingerprint, versions
 from ckd_ros.evaluation.trackers.interface import BoxEstimate, SequenceTracker
 from ckd_ros.evaluation.trackers.opencv import to_bgr
 from ckd_ros.frames import FramePair, Image
+from ckd_ros.system import end_process_group
 
 #: Seconds that a program may take for a frame, and for the first one, when it loads what it needs.
 FRAME_SECONDS, START_SECONDS = 60.0, 300.0
@@ -141,7 +143,8 @@ class _Child:
             shutil.rmtree(self.folder)
             raise
         self._unread = b""
-        self.end = weakref.finalize(self, _end, self._process, self._log, self.folder)
+        # With this object, or with this process, one of `multiprocessing` too, which does without `atexit`.
+        self.end = Finalize(self, _end, (self._process, self._log, self.folder), exitpriority=0)
 
     def ask(self, request: str, seconds: float) -> str:
         """The line that answers a request. Raises ProgramError without one."""
@@ -191,19 +194,9 @@ class _Child:
 
 
 def _end(process: subprocess.Popen, log, folder: Path) -> None:
-    try:
+    with suppress(OSError):
         process.stdin.close()
-    except OSError:
-        pass
-    try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
-        os.killpg(process.pid, signal.SIGKILL)  # with what it started; the group outlives its first process
-    except ProcessLookupError:
-        pass
-    process.wait()
+    end_process_group(process, _GRACE)
     process.stdout.close()
     log.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from ckd_ros.files import package_file
+from ckd_ros.system import end_process_group
 
 #: ROS 2 distributions on Fast DDS 2, which names the variable differently.
 _FAST_DDS_2 = ("humble", "iron", "jazzy")
@@ -62,14 +63,7 @@ class NodeProcess:
         return self
 
     def __exit__(self, *error) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if self._process.poll() is not None:
-                return
-            os.killpg(self._process.pid, number)
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                continue
+        end_process_group(self._process, PATIENCE, (signal.SIGINT, signal.SIGTERM))
 
     def running(self) -> bool:
         return self._process.poll() is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from ckd_ros.system import usable_cores
 from ckd_ros.tracking.engine.spec import OUTPUTS, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -178,8 +179,7 @@ def _check_file(path: Path) -> None:
 
 def _thread_count(threads: int | None) -> int:
     if threads is None:
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(2, usable)
+        return min(2, usable_cores())
     if not threads >= 1:
         raise ValueError(f"threads is {threads}: expected at least 1")
     return int(threads)

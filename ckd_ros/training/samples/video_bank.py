@@ -6,11 +6,9 @@ is not visible).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.splits import held_out
+from ckd_ros.files import replacing
 from ckd_ros.geometry import crop_window, index_matrix
 
 log = logging.getLogger(__name__)
@@ -80,16 +79,16 @@ def _build(videos: list[Path], thermal: bool, store: Path) -> None:
             f"none of the {len(videos)} videos in '{videos[0].parent}' can be read and shows its target: expected "
             f"NAME.mp4 with NAME.csv, a header x,y,w,h and one box a frame"
         )
-    store.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=store.parent))
     try:
-        np.save(draft / "images.npy", np.stack(images))
-        np.save(draft / "boxes.npy", np.stack(boxes))
-        np.save(draft / "clips.npy", np.array(clips))
-        os.replace(draft, store)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+        with replacing(store) as draft:
+            draft.mkdir()
+            np.save(draft / "images.npy", np.stack(images))
+            np.save(draft / "boxes.npy", np.stack(boxes))
+            np.save(draft / "clips.npy", np.array(clips))
+    except OSError as error:
+        # Another process that cut the same windows was quicker: what it stored is the same.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
 
 
 def _windows(file: Path, thermal: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,8 +1,11 @@
 """Samples from RGB-T sequences: which frames, what is cut from them, and what damaged data does."""
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -169,3 +172,25 @@ def test_videos_that_cannot_be_read_are_named(tmp_path, caplog):
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").iterdir())
     with pytest.raises(FileNotFoundError, match="no labelled video"):
         VideoBank(tmp_path / "empty", True, tmp_path / "cache")
+
+
+def test_two_that_cut_the_same_videos_at_once_both_have_the_windows(tmp_path, monkeypatch):
+    film = cv2.VideoWriter(str(tmp_path / "A_1.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 20, (64, 48))
+    for _ in range(8):
+        film.write(np.full((48, 64, 3), 90, np.uint8))
+    film.release()
+    (tmp_path / "A_1.csv").write_text("x,y,w,h\n" + "20,10,16,16\n" * 8)
+    both, save = threading.Barrier(2, timeout=60), np.save
+
+    def save_together(path, values):
+        save(path, values)
+        both.wait()  # neither is stored before both have begun
+
+    monkeypatch.setattr(np, "save", save_together)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = (pool.submit(VideoBank, tmp_path, False, tmp_path / "cache") for _ in range(2))
+    monkeypatch.undo()
+    assert len(first.result().images) == 2
+    np.testing.assert_array_equal(first.result().images, second.result().images)
+    np.testing.assert_array_equal(first.result().images, VideoBank(tmp_path, False, tmp_path / "cache").images)
+    assert len(list((tmp_path / "cache").iterdir())) == 1, "no draft is left"

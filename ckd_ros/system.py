@@ -1,0 +1,53 @@
+"""What the operating system is asked for: the cores that may be used, and the end of a process with its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def end_process_group(
+    process: subprocess.Popen | BaseProcess, patience: float, signals: Sequence[signal.Signals] = ()
+) -> None:
+    """End a process that leads a process group, with everything that it started there.
+
+    It gets `patience` seconds to end by itself, or, where there are `signals`, after each one that its group is sent
+    in turn. Whatever of the group is then left is killed.
+    """
+    if not signals:
+        _ends_within(process, patience)
+    for number in signals:
+        if _ends_within(process, 0.0):
+            break
+        _signal_group(process, number)
+        _ends_within(process, patience)
+    _signal_group(process, signal.SIGKILL)  # the group outlives its leader
+    process.kill()  # one that has only just started does not lead its group yet
+    _ends_within(process, None)
+
+
+def _ends_within(process: subprocess.Popen | BaseProcess, seconds: float | None) -> bool:
+    """Wait for so many seconds (None: for as long as it takes); whether the process has ended."""
+    if isinstance(process, BaseProcess):
+        process.join(seconds)
+        return process.exitcode is not None
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _signal_group(process: subprocess.Popen | BaseProcess, number: signal.Signals) -> None:
+    if process.pid is not None:  # else it was never started
+        with suppress(ProcessLookupError, PermissionError):  # the group is gone, or not yet there
+            os.killpg(process.pid, number)
