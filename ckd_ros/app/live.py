@@ -1,4 +1,4 @@
-"""A run that a person can watch and take a hand in: where the target is, in the first frame or in a later one."""
+"""A run that a person can watch, and correct by drawing a box around the target in the first or a later frame."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class LiveRun:
     """A tracker on a sequence, with what is made of it on the way: a window, an annotated video.
 
     Args:
-        between: the tracker's registration.
+        registration: the tracker's.
         init: see `start_box`.
         show: whether to open a window. Entering raises what `LiveWindow` raises, and `start_box`.
         video: a file to write, or None; it appears, whole, when the context ends without an error.
@@ -78,14 +78,14 @@ class LiveRun:
         self,
         tracker: Tracker,
         sequence: FrameSequence,
-        between: Registration,
+        registration: Registration,
         init: str | None = None,
         show: bool = False,
         video: Path | None = None,
     ) -> None:
-        self._tracker, self._sequence, self._between, self._init = tracker, sequence, between, init
-        self._window = LiveWindow(sequence.name, sequence.rate, between) if show else None
-        self._film = None if video is None else AnnotatedVideo(video, sequence.rate, between)
+        self._tracker, self._sequence, self._registration, self._init = tracker, sequence, registration, init
+        self._window = LiveWindow(sequence.name, sequence.rate, registration) if show else None
+        self._film = None if video is None else AnnotatedVideo(video, sequence.rate, registration)
         self.faults: list[str] = []
 
     def __enter__(self) -> LiveRun:
@@ -95,13 +95,13 @@ class LiveRun:
                     stack.enter_context(self._window)
                 except ValueError as error:
                     raise ValueError(f"--show: {error}; --video FILE keeps what it would show") from error
-            self._start = start_box(self._sequence, self._init, self._between, self._window)
+            self._start = start_box(self._sequence, self._init, self._registration, self._window)
             if self._film is not None:
                 stack.enter_context(self._film)
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
 
     @property

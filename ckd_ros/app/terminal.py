@@ -5,17 +5,26 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
 from ckd_ros.evaluation.scores import Evaluation
 
 if TYPE_CHECKING:
-    from ckd_ros.evaluation.evaluate import Watch
+    from ckd_ros.evaluation.progress import ProgressCallback
 
+Item = TypeVar("Item")
 _FAULT = 300  # characters of a fault that are printed: the names of 225 missing sequences fill a screen
 
 
@@ -24,13 +33,13 @@ def console() -> Console:
     return Console(stderr=True)
 
 
-def watched(items: Iterable, total: int, what: str) -> Iterable:
-    """Pass items through behind a progress bar."""
+def with_progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """The same items, with a progress bar that counts them."""
     with Progress(*_columns(), console=console()) as progress:
         yield from progress.track(items, total=total, description=what)
 
 
-def _columns() -> tuple:
+def _columns() -> tuple[ProgressColumn, ...]:
     return (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -41,13 +50,16 @@ def _columns() -> tuple:
 
 
 @contextmanager
-def evaluation_progress(what: str) -> Iterator[Watch]:
-    """A progress bar over frames, with the time that is left and the trackers' scores so far; it appears when told."""
+def evaluation_progress(what: str) -> Iterator[ProgressCallback]:
+    """A progress bar over frames, with the time that is left and the trackers' scores so far.
+
+    It appears when it is first told of any progress.
+    """
     scores = TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold"))  # as many lines as it needs
     # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.
     progress = Progress(*_columns(), scores, console=console(), speed_estimate_period=1e9, refresh_per_second=2)
 
-    def watch(done: int, total: int, scores: dict[str, float]) -> None:
+    def on_progress(done: int, total: int, scores: dict[str, float]) -> None:
         text = "  ".join(f"{label} {100 * score:.1f}" for label, score in scores.items())
         if not progress.tasks:
             progress.add_task(what, total=total, completed=done, scores=text)
@@ -55,7 +67,7 @@ def evaluation_progress(what: str) -> Iterator[Watch]:
         progress.update(progress.task_ids[0], completed=done, scores=text)
 
     try:
-        yield watch
+        yield on_progress
     finally:
         if progress.tasks:
             progress.stop()

@@ -23,7 +23,7 @@ try:
     from rosbags.typesys import Stores, get_typestore
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
-    from ckd_ros.datasets.track_bag import TRACK, TrackMessage, heard, known_types
+    from ckd_ros.datasets.track_bag import TRACK, TrackMessage, known_types, parse_track
 except ImportError as error:
     raise ModuleNotFoundError(
         "bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image"
@@ -163,7 +163,7 @@ def read_tracks(path: Path, topic: str) -> list[TrackMessage]:
             raise ValueError(f"{path}: {topic} is of type {connections[0].msgtype}, expected {TRACK}")
         try:
             for connection, logged, raw in reader.messages(connections=connections):
-                found.append(heard(reader.deserialize(raw, connection.msgtype), logged))
+                found.append(parse_track(reader.deserialize(raw, connection.msgtype), logged))
         except Exception as error:  # the storage libraries raise their own kinds on damaged files
             raise ValueError(f"{path} breaks off after {len(found)} tracks: {error}") from error
     return found

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckd_ros.datasets.attributes import ATTRIBUTES, read_attributes
-from ckd_ros.datasets.deferred import Deferred
 from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, VTUAV, FolderSequence, Layout
 from ckd_ros.datasets.images import natural
+from ckd_ros.datasets.lazy import LazySequence
 from ckd_ros.datasets.rgbt_files import truth_folder
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import MODALITIES, SingleModality
@@ -224,7 +224,7 @@ def _open_simulator(data: DataSet, split: str | None, modality: str) -> None:
     for seed in range(SIMULATED):
         config = SimulatorConfig(pairs=data.root, subset=split or "all", seed=seed)
         make = partial(_simulated, config, modality)
-        data.sequences.append(Deferred(f"simulator-{seed}", config.frames, config.rate, modality, make))
+        data.sequences.append(LazySequence(f"simulator-{seed}", config.frames, config.rate, modality, make))
 
 
 def _simulated(config: SimulatorConfig, modality: str) -> FrameSequence:

@@ -62,7 +62,7 @@ class FrameSequence(ABC):
             raise IndexError(f"{self.name} has frames 0 to {len(self) - 1}, not {index}")
 
 
-def one_line(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What an error says, in one line; its type where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -80,5 +80,5 @@ def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | st
         except StopIteration:
             return
         except Exception as error:  # whatever a reader raises, the frames behind this one may be good
-            pair = one_line(error)
+            pair = describe_error(error)
         yield pair

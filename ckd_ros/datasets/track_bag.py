@@ -77,7 +77,7 @@ def known_types() -> Typestore:
     return types
 
 
-def heard(message: object, logged: int) -> TrackMessage:
+def parse_track(message: object, logged: int) -> TrackMessage:
     """A deserialised `ckd_ros/Track`. Raises ValueError where it has not its fields."""
     try:
         return TrackMessage(

@@ -1,4 +1,4 @@
-"""What trackers are scored on: sequences, their truth, and what is wrong with the others."""
+"""The sequences that trackers are scored on, with their truth, and what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ class EvaluationSet:
 
     Attributes:
         protocol: of the data set.
-        truths: sequence -> truth; each one's `rates` are frames per second.
+        truths: sequence -> truth.
+        rates: sequence -> frames per second.
         faults: sequences that cannot be used, and why.
         sequences: with their images, by name; empty where only existing results are scored.
+        attributes: attribute -> names of the sequences that have it.
         total: how many sequences the data set has.
         data: what was asked for, for the record.
         recorded: results that lie in the data set itself, as those of recorded runs do.
@@ -35,6 +37,7 @@ class EvaluationSet:
     rates: dict[str, float] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     sequences: dict[str, FrameSequence] = field(default_factory=dict)
+    attributes: dict[str, list[str]] = field(default_factory=dict)
     total: int = 0
     data: dict = field(default_factory=dict)
     recorded: list[TrackerResults] = field(default_factory=list)
@@ -47,12 +50,12 @@ class EvaluationSet:
 
 def open_evaluation_set(
     kind: str,
-    root: Path | None,
+    root: str | Path | None,
     split: str | None = None,
     modality: str = "both",
     names: Sequence[str] = (),
     images: bool = True,
-    truth: Path | None = None,
+    truth: str | Path | None = None,
 ) -> EvaluationSet:
     """The data set `kind`: one of `open_dataset`, or `runs`, recorded runs as `open_runs` reads them.
 
@@ -66,44 +69,47 @@ def open_evaluation_set(
     """
     protocol = protocol_for(kind, split)
     if kind == RUNS:
-        material = _recorded_runs(protocol, root, modality, truth)
+        evaluation_set = _recorded_runs(protocol, root, modality, truth)
     elif truth is not None:
         raise ValueError(f"{kind} brings its own truth: --truth is for the data set '{RUNS}'")
     elif root is None and not images and protocol.official:
         truths = protocol.official_truths()
-        material = EvaluationSet(protocol, truths, dict.fromkeys(truths, 30.0), total=len(truths))
+        evaluation_set = EvaluationSet(protocol, truths, dict.fromkeys(truths, 30.0), total=len(truths))
     elif root is None and not images and kind != "simulator":
         raise ValueError(f"the truth of {kind} lies beside its images: name its folder with --root")
     else:
-        material = _with_images(protocol, root, modality)
+        evaluation_set = _with_images(protocol, root, modality)
     if names:
-        _choose(material, names)
-    _read_truths(material)
-    if not material.truths:
-        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in material.faults.items()))
-    return material
+        _choose(evaluation_set, names)
+    _read_truths(evaluation_set)
+    if not evaluation_set.truths:
+        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in evaluation_set.faults.items()))
+    evaluation_set.attributes = protocol.attributes(evaluation_set.sequences.values())
+    return evaluation_set
 
 
-def _with_images(protocol: BenchmarkProtocol, root: Path | None, modality: str) -> EvaluationSet:
+def _with_images(protocol: BenchmarkProtocol, root: str | Path | None, modality: str) -> EvaluationSet:
     root = None if root is None else Path(root).expanduser().absolute()  # other machines work in other folders
     data = open_dataset(protocol.kind, root, protocol.split, modality)
-    material = EvaluationSet(protocol, faults=dict(data.faults))
-    material.sequences = {sequence.name: sequence for sequence in data}
-    material.total = len(data) + len(data.faults)
+    evaluation_set = EvaluationSet(protocol, faults=dict(data.faults))
+    evaluation_set.sequences = {sequence.name: sequence for sequence in data}
+    evaluation_set.total = len(data) + len(data.faults)
     if protocol.official:
-        material.total = len(official_names(protocol.kind, protocol.split))
+        evaluation_set.total = len(official_names(protocol.kind, protocol.split))
     for name in data.missing:
-        del material.faults[name]
+        del evaluation_set.faults[name]
     if data.missing:
         first = data.faults[data.missing[0]]
-        material.faults[f"{len(data.missing)} missing"] = f"{first}, and so on: {', '.join(data.missing)}"
-    material.data = {"dataset": protocol.kind, "modality": modality}
+        evaluation_set.faults[f"{len(data.missing)} missing"] = f"{first}, and so on: {', '.join(data.missing)}"
+    evaluation_set.data = {"dataset": protocol.kind, "modality": modality}
     if not protocol.official and protocol.kind != "vtuav" and root is not None:
-        material.data["root"] = str(root.resolve())  # names alone do not tell which data it was
-    return material
+        evaluation_set.data["root"] = str(root.resolve())  # names alone do not tell which data it was
+    return evaluation_set
 
 
-def _recorded_runs(protocol: BenchmarkProtocol, root: Path | None, modality: str, truth: Path | None) -> EvaluationSet:
+def _recorded_runs(
+    protocol: BenchmarkProtocol, root: str | Path | None, modality: str, truth: str | Path | None
+) -> EvaluationSet:
     from ckd_ros.evaluation.recorded_runs import open_runs
 
     if root is None:
@@ -121,30 +127,33 @@ def _recorded_runs(protocol: BenchmarkProtocol, root: Path | None, modality: str
         runs.rates,
         runs.faults,
         runs.sequences,
-        len(runs.truths) + len(runs.faults),
-        {"dataset": RUNS, "root": str(Path(root).expanduser().resolve())},
-        [runs.results],
+        total=len(runs.truths) + len(runs.faults),
+        data={"dataset": RUNS, "root": str(Path(root).expanduser().resolve())},
+        recorded=[runs.results],
     )
 
 
-def _choose(material: EvaluationSet, names: Sequence[str]) -> None:
+def _choose(evaluation_set: EvaluationSet, names: Sequence[str]) -> None:
     """Leave the sequences of these names."""
-    there = {**material.sequences, **material.truths, **material.faults}
-    material.faults = {name: reason for name, reason in material.faults.items() if name in names}
+    there = {**evaluation_set.sequences, **evaluation_set.truths, **evaluation_set.faults}
+    evaluation_set.faults = {name: reason for name, reason in evaluation_set.faults.items() if name in names}
     for name in names:
         if name not in there:
-            material.faults[name] = "the data set has no sequence of this name"
-    material.sequences = {name: sequence for name, sequence in material.sequences.items() if name in names}
-    material.truths = {name: truth for name, truth in material.truths.items() if name in names}
+            evaluation_set.faults[name] = "the data set has no sequence of this name"
+    evaluation_set.sequences = {name: sequence for name, sequence in evaluation_set.sequences.items() if name in names}
+    evaluation_set.truths = {name: truth for name, truth in evaluation_set.truths.items() if name in names}
 
 
-def _read_truths(material: EvaluationSet) -> None:
+def _read_truths(evaluation_set: EvaluationSet) -> None:
     """The truth of every sequence that has images; those without a usable one are left out."""
-    for name, sequence in list(material.sequences.items()):
-        if name in material.truths:
+    for name, sequence in list(evaluation_set.sequences.items()):
+        if name in evaluation_set.truths:
             continue
         try:
-            material.truths[name], material.rates[name] = material.protocol.truth_of(sequence), sequence.rate
+            evaluation_set.truths[name], evaluation_set.rates[name] = (
+                evaluation_set.protocol.truth_of(sequence),
+                sequence.rate,
+            )
         except (ValueError, OSError) as error:
-            material.faults[name] = str(error)
-            del material.sequences[name]
+            evaluation_set.faults[name] = str(error)
+            del evaluation_set.sequences[name]

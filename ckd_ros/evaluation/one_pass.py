@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ckd_ros.datasets.sequence import one_line, readable
+from ckd_ros.datasets.sequence import describe_error, readable
 from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.frames import FramePair
 
 
 @dataclass(frozen=True)
-class Pass:
-    """What one tracker made of one sequence of N frames.
+class OnePassResult:
+    """The boxes of one tracker in the N frames of one sequence, with what they cost and what went wrong.
 
     Attributes:
         boxes: `(N, 4)`, NaN rows where it gave no box.
-        seconds: `(N,)` it took for each frame (the first: its start), NaN where it was not asked.
+        seconds: `(N,)` that it took for each frame (the first: its start), NaN where it was not asked.
         confidences: `(N,)`, NaN where it gave none.
         faults: what went wrong, each naming its frame; empty for a clean pass.
         failed: whether the tracker gave up or had no first image, so that later frames were not asked for.
@@ -37,7 +37,7 @@ class Pass:
 
 def one_pass(
     tracker: SequenceTracker, frames: Iterable[FramePair], count: int, box: np.ndarray, start: int = 0
-) -> Pass:
+) -> OnePassResult:
     """Run `tracker` over the `count` frames of a sequence, from frame `start` on, where its target is in `box`.
 
     A frame that cannot be read is a fault: the tracker is not asked and its last box stands. When it is the first one,
@@ -60,14 +60,14 @@ def one_pass(
             continue
         begin = time.perf_counter()
         try:
-            answer = tracker.init(pair, box) if number == start else tracker.update(pair)
+            estimate = tracker.init(pair, box) if number == start else tracker.update(pair)
             seconds[number] = time.perf_counter() - begin
-            boxes[number], confidences[number] = answer.box, answer.confidence
+            boxes[number], confidences[number] = estimate.box, estimate.confidence
         except Exception as error:  # whatever another's tracker raises must not end the evaluation
-            faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {one_line(error)}")
+            faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {describe_error(error)}")
             failed = True
             break
     else:
         if number + 1 < count:
             faults.append(f"frame {number + 1}: the source ends here, {count} frames were announced")
-    return Pass(boxes, seconds, confidences, tuple(faults), failed)
+    return OnePassResult(boxes, seconds, confidences, tuple(faults), failed)

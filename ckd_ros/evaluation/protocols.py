@@ -64,7 +64,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class ProtocolScores:
-    """What a protocol says of one result: measure -> figure, measure -> `(T,)` curve, and how many frames counted."""
+    """How a protocol scores one result: measure -> figure, measure -> `(T,)` curve, and how many frames count."""
 
     scores: dict[str, float]
     curves: dict[str, np.ndarray]
@@ -169,17 +169,17 @@ class BenchmarkProtocol:
                 scores[measure.name], curves[measure.name] = float(value), np.asarray(curve, float)[0]
         return ProtocolScores(scores, curves, len(boxes))
 
-    def average(self, marks: Iterable[ProtocolScores]) -> ProtocolScores:
+    def average(self, sequences: Iterable[ProtocolScores]) -> ProtocolScores:
         """The figures over several sequences, by the benchmark's way of averaging; NaN over none."""
-        marks = list(marks)
-        weights = np.array([m.frames if self.by_frames else 1 for m in marks], float)
-        if not marks:
+        sequences = list(sequences)
+        weights = np.array([each.frames if self.by_frames else 1 for each in sequences], float)
+        if not sequences:
             nan = {m.name: np.full(len(m.thresholds), np.nan) for m in self.measures}
             return ProtocolScores({name: float("nan") for name in nan}, nan, 0)
         names = [m.name for m in self.measures]
-        scores = {name: float(np.average([m.scores[name] for m in marks], weights=weights)) for name in names}
-        curves = {name: np.average([m.curves[name] for m in marks], axis=0, weights=weights) for name in names}
-        return ProtocolScores(scores, curves, sum(m.frames for m in marks))
+        scores = {name: float(np.average([s.scores[name] for s in sequences], weights=weights)) for name in names}
+        curves = {name: np.average([s.curves[name] for s in sequences], axis=0, weights=weights) for name in names}
+        return ProtocolScores(scores, curves, sum(each.frames for each in sequences))
 
     def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Truths and result as the functors take them, frame by frame the same."""

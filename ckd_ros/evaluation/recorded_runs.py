@@ -10,7 +10,7 @@ run is also a sequence on which other trackers can be run.
 * A frame without a message was dropped: it has no box, and counts as a miss.
 * A box while `LOST` counts as any other: the same tracker run over images is scored so too. `settings` counts them.
 * Times are those from a frame's stamp to its answer, on the robot: as the bag recorded them, or, if its clock is not
-  the camera's, as the message says. Streaming scores use these moments as they were (`Pass.live`).
+  the camera's, as the message says. Streaming scores use these moments as they were (`OnePassResult.live`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ckd_ros.datasets.pairing import period
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import BAG_SUFFIXES
 from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
-from ckd_ros.evaluation.one_pass import Pass
+from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.evaluation.protocols import Truth
 from ckd_ros.evaluation.result_files import TrackerResults
 from ckd_ros.frames import FramePair
@@ -172,7 +172,7 @@ class _Run:
                 return seconds, ""
         return np.full(len(told), np.nan), "no times: neither the bag's clock nor the tracker's is that of the cameras"
 
-    def answered(self) -> Pass:
+    def answered(self) -> OnePassResult:
         seconds, fault = self.delays()
         dropped, targets = self.counts()["dropped"], {m.target for m in self.answers if m is not None and m.target}
         faults = [
@@ -183,7 +183,7 @@ class _Run:
             self.note,
         ]
         confidences = self._column(lambda message: message.confidence)
-        return Pass(self.boxes, seconds, confidences, tuple(filter(None, faults)), live=True)
+        return OnePassResult(self.boxes, seconds, confidences, tuple(filter(None, faults)), live=True)
 
     def counts(self) -> dict[str, int]:
         """Frames: all, those without an answer, and those in each of the tracker's states."""

@@ -1,10 +1,10 @@
-"""Box files of trackers: ours are written in each benchmark's own form, any tracker's are read.
+"""Box files of trackers: ours are written in each benchmark's own format, any tracker's are read.
 
 A tracker's folder holds one box file a sequence, and what is known beside it:
 
 | file | what it holds |
 |---|---|
-| `NAME.txt`, `LABEL_NAME.txt` | one box a frame, in the form of the benchmark's toolkit (`FORMS`); zeros: no box |
+| `NAME.txt`, `LABEL_NAME.txt` | one box a frame, in the format of the benchmark (`BOX_FORMATS`); zeros: no box |
 | `NAME_time.txt` | seconds the tracker took, one line a frame; `nan` where it was not asked |
 | `NAME_confidence.txt` | one line a frame; `nan` where it gave none |
 | `NAME_faults.txt` | what went wrong, one line a fault; only where something did |
@@ -24,18 +24,18 @@ from pathlib import Path
 import numpy as np
 
 from ckd_ros.datasets.boxes import read_rows, upright, visible_or_nan
-from ckd_ros.evaluation.one_pass import Pass
+from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.files import replacing
 
 SETTINGS = "settings.json"
 #: Last line of the faults of a pass that failed.
 FAILED = "the pass ends here: this sequence is run again"
 _BESIDE = ("_time", "_confidence", "_faults")
-_MARKS = "_-. "  # a foreign prefix ends in one of these, or `redcar.txt` would be taken for the sequence `car`
+_PREFIX_ENDS = "_-. "  # of foreign prefixes, or `redcar.txt` would be taken for the sequence `car`
 
 
 @dataclass(frozen=True)
-class Form:
+class BoxFormat:
     """How a benchmark writes boxes, with two decimals.
 
     Attributes:
@@ -62,59 +62,59 @@ class Form:
         return np.round(rows, 2)
 
 
-_CORNERS = Form(" ", corners=True, labelled=True)
+_CORNERS = BoxFormat(" ", corners=True, labelled=True)
 #: By the data sets of `open_dataset`; `runs` are recorded robot runs.
-FORMS = {
+BOX_FORMATS = {
     "gtot": _CORNERS,
     "rgbt210": _CORNERS,
     "rgbt234": _CORNERS,
-    "lasher": Form("\t"),
-    "vtuav": Form(" "),
-    "folder": Form(),
-    "simulator": Form(),
-    "videos": Form(),
-    "runs": Form(),
+    "lasher": BoxFormat("\t"),
+    "vtuav": BoxFormat(" "),
+    "folder": BoxFormat(),
+    "simulator": BoxFormat(),
+    "videos": BoxFormat(),
+    "runs": BoxFormat(),
 }
 
 
 @dataclass(frozen=True)
 class TrackerResults:
-    """What one tracker made of a data set.
+    """The results of one tracker on a data set.
 
     Attributes:
         label: its name in tables.
-        passes: sequence -> its pass, as long as was asked for: a box file that is shorter is filled up with NaN, one
+        passes: sequence -> its result, as long as was asked for: a box file that is shorter is filled up with NaN, one
             that is longer is cut.
-        faults: sequence -> why it has no pass; '' -> what concerns the tracker as a whole.
+        faults: sequence -> why it has no result; '' -> what concerns the tracker as a whole.
         settings: contents of `settings.json`; empty where there is none.
         rows: sequence -> `M x 4` or `M x 8` numbers of its box file as they stand there, M its own length, which is
-            what a benchmark's toolkit goes by. Where it is missing, the pass is what there is.
+            what a benchmark's toolkit goes by. Where it is missing, `passes` has all there is.
     """
 
     label: str
-    passes: dict[str, Pass]
+    passes: dict[str, OnePassResult]
     faults: dict[str, str] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
     rows: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def write_pass(folder: Path, label: str, name: str, done: Pass, form: Form) -> None:
-    """Write what `label` made of the sequence `name` to its folder, the boxes last.
+def write_result(folder: Path, label: str, name: str, result: OnePassResult, box_format: BoxFormat) -> None:
+    """Write the result of the tracker `label` on the sequence `name` to its folder, the boxes last.
 
     A process that is killed in between leaves no box file, so that the sequence counts as not run.
     """
     folder = Path(folder)
-    boxes, faults = folder / form.file(label, name), folder / f"{name}_faults.txt"
+    boxes, faults = folder / box_format.file(label, name), folder / f"{name}_faults.txt"
     boxes.unlink(missing_ok=True)  # an older one must not vouch for what is written now
-    _write_numbers(folder / f"{name}_time.txt", done.seconds, "%.6f")
-    _write_numbers(folder / f"{name}_confidence.txt", done.confidences, "%.4f")
-    lines = [*done.faults, *([FAILED] if done.failed else [])]
+    _write_numbers(folder / f"{name}_time.txt", result.seconds, "%.6f")
+    _write_numbers(folder / f"{name}_confidence.txt", result.confidences, "%.4f")
+    lines = [*result.faults, *([FAILED] if result.failed else [])]
     if lines:
         with replacing(faults) as temporary:
             temporary.write_text("".join(f"{' '.join(line.split())}\n" for line in lines))
     else:
         faults.unlink(missing_ok=True)
-    _write_numbers(boxes, form.rows(done.boxes), "%.2f", form.separator)
+    _write_numbers(boxes, box_format.rows(result.boxes), "%.2f", box_format.separator)
 
 
 def finished(folder: Path, names: Iterable[str]) -> set[str]:
@@ -133,7 +133,7 @@ def read_results(folder: Path, lengths: Mapping[str, int], label: str | None = N
     Files are `PREFIXNAME.txt`, with one prefix for all: the one that fits most names. Lines are `x y w h` or four
     corners, separated by commas, blanks or tabs. `label` is the folder's name if it is not given.
     A file that is missing, empty or cannot be read is named in `faults`; one with too many or too few lines is used,
-    with a fault in its pass. Raises FileNotFoundError if there is no such folder.
+    with a fault in its result. Raises FileNotFoundError if there is no such folder.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -155,7 +155,7 @@ def read_results(folder: Path, lengths: Mapping[str, int], label: str | None = N
             results.faults[name] = f"{path} is empty: expected {length} lines with a box each"
             continue
         results.rows[name] = rows
-        results.passes[name] = _read_pass(path, name, rows, length)
+        results.passes[name] = _read_result(path, name, rows, length)
     if not results.passes and results.faults:
         results.faults[""] = f"{folder} has a result for none of the {len(lengths)} sequences"
     results.settings.update(_read_settings(folder / SETTINGS, results.faults))
@@ -186,21 +186,21 @@ def _box_files(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     beside = {name + ending for name in names for ending in _BESIDE}
     for stem in stems - names - beside:
         # Every place where a name may begin: names can be endings of one another.
-        cuts = (at + 1 for at, letter in enumerate(stem) if letter in _MARKS)
+        cuts = (at + 1 for at, letter in enumerate(stem) if letter in _PREFIX_ENDS)
         fits.update(stem[:cut] for cut in cuts if stem[cut:] in names)
     prefix = max(fits, key=lambda prefix: (fits[prefix], -len(prefix)))
     return {name: Path(folder) / f"{prefix}{name}.txt" for name in sorted(names) if prefix + name in stems}
 
 
-def _read_pass(path: Path, name: str, rows: np.ndarray, length: int) -> Pass:
-    """The pass whose box file is `path`, with what lies beside it, as `length` frames."""
+def _read_result(path: Path, name: str, rows: np.ndarray, length: int) -> OnePassResult:
+    """The result whose box file is `path`, with what lies beside it, as `length` frames."""
     faults = _fault_lines(path.with_name(f"{name}_faults.txt"))
     failed = FAILED in faults
     faults = [fault for fault in faults if fault != FAILED]
     if len(rows) != length:
         faults.append(f"{path} has {len(rows)} boxes for {length} frames of truth")
     boxes = visible_or_nan(upright(rows) if rows.shape[1] == 8 else rows)
-    columns = []
+    columns: list[np.ndarray] = []
     for ending in ("_time", "_confidence"):
         # Beside the boxes of others, with their prefix (`our_NAME_time.txt`) or without.
         candidates = (path.with_name(f"{name}{ending}.txt"), path.with_name(f"{path.stem}{ending}.txt"))
@@ -210,7 +210,8 @@ def _read_pass(path: Path, name: str, rows: np.ndarray, length: int) -> Pass:
                 values = _read_numbers(candidate, length, faults)
                 break
         columns.append(fit_rows(values, length))
-    return Pass(fit_rows(boxes, length), *columns, tuple(faults), failed)
+    seconds, confidences = columns
+    return OnePassResult(fit_rows(boxes, length), seconds, confidences, tuple(faults), failed)
 
 
 def fit_rows(values: np.ndarray, length: int) -> np.ndarray:
@@ -251,6 +252,6 @@ def _read_settings(path: Path, faults: dict[str, str]) -> dict:
     return {}
 
 
-def _write_numbers(path: Path, values: np.ndarray, form: str, separator: str = " ") -> None:
+def _write_numbers(path: Path, values: np.ndarray, number_format: str, separator: str = " ") -> None:
     with replacing(path) as temporary:
-        np.savetxt(temporary, values, fmt=form, delimiter=separator)
+        np.savetxt(temporary, values, fmt=number_format, delimiter=separator)

@@ -20,7 +20,7 @@ Definitions, over the frames in which the target is visible (its truth is known)
 
 The boxes of a streaming score come from a pass in which the tracker saw every frame. As long as it keeps pace that is
 exact. Where it would have dropped frames it is optimistic: it would have had a larger motion between those it saw.
-Those of a run recorded on a robot are at hand from the moment that they came (`arrived`).
+Those of a run recorded on a robot are at hand from the moment that they came (`newest_answers_live`).
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ FOUND = 0.3  # overlap by which a target counts as found again
 
 @dataclass(frozen=True)
 class FrameMeasures:
-    """What the robot's measures need of one sequence; frames without truth are part of the time, but of no count.
+    """What the robot's measures are computed from, for the N frames of one sequence.
+
+    Frames without truth take their time, but are not counted.
 
     Attributes:
         rate: of the rows of `overlap` and `distance`, per second.
         overlap: `(N,)` IoU; NaN where the target is not visible, 0 where the track is missing.
         distance: `(N,)` of the centres in target sides; NaN where either is missing.
         streamed: `(N,)` IoU with the box at hand when the frame arrives; None without times.
-        processed: for how many of the `offered` frames, those that it was shown, the tracker has time; 0 without times.
+        offered: how many frames the tracker was shown; 0 without times.
+        processed: for how many of them it had time.
     """
 
     rate: float
@@ -56,45 +59,46 @@ class FrameMeasures:
     offered: int = 0
 
 
-def robot_scores(courses: Iterable[FrameMeasures]) -> RobotScores:
+def robot_scores(sequences: Iterable[FrameMeasures]) -> RobotScores:
     """The measures (see the module) of one sequence, or over several.
 
     Over several: the median of the longest runs, the median of all re-acquisition times, sums of counts, failures over
     the whole time, one drift, the mean of streaming overlaps, and the share of all frames.
     """
-    courses = [course for course in courses if not np.isnan(course.overlap).all()]
-    if not courses:
+    sequences = [sequence for sequence in sequences if not np.isnan(sequence.overlap).all()]
+    if not sequences:
         return RobotScores()
-    failures = sum(_failures(course.overlap) for course in courses)
-    minutes = sum(np.count_nonzero(~np.isnan(course.overlap)) / course.rate for course in courses) / 60
-    waits = np.concatenate([_waits(course.overlap) / course.rate for course in courses])
+    failures = sum(_failures(sequence.overlap) for sequence in sequences)
+    minutes = sum(np.count_nonzero(~np.isnan(sequence.overlap)) / sequence.rate for sequence in sequences) / 60
+    waits = np.concatenate([_waits(sequence.overlap) / sequence.rate for sequence in sequences])
     found = waits[np.isfinite(waits)]
-    streamed = [np.nanmean(course.streamed) for course in courses if course.streamed is not None]
-    offered = sum(course.offered for course in courses)
+    streamed = [np.nanmean(sequence.streamed) for sequence in sequences if sequence.streamed is not None]
+    offered = sum(sequence.offered for sequence in sequences)
     return RobotScores(
-        longest_run_s=float(np.median([longest_run(course.overlap) / course.rate for course in courses])),
+        longest_run_s=float(np.median([longest_run(sequence.overlap) / sequence.rate for sequence in sequences])),
         failures=failures,
         failures_per_minute=float(failures / minutes),
         reacquired_s=float(np.median(found)) if len(found) else None,
         returns=len(waits),
         missed_returns=len(waits) - len(found),
-        drift_per_minute=_drift(courses),
+        drift_per_minute=_drift(sequences),
         streaming=float(np.mean(streamed)) if streamed else None,
-        processed=sum(course.processed for course in courses) / offered if offered else None,
+        processed=sum(sequence.processed for sequence in sequences) / offered if offered else None,
     )
 
 
-def stream(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which frame's answer is at hand when each of N frames arrives, and which frames were taken at all.
+def newest_answers_simulated(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The newest frame that is answered when each of N frames arrives, in a simulation of a camera that does not wait.
 
     Frame `i` arrives at `i / rate`; `seconds` `(N,)` is what the tracker takes for each. Frames before the first known
     time come before its start; later ones without a time cost none.
 
-    Returns `(N,)` frame numbers, -1 where there is no answer yet, and `(N,)` bool.
+    Returns `(N,)` frame numbers, -1 where there is no answer yet, and `(N,)` bool: which frames were processed at all.
     """
     count = len(seconds)
     known = np.flatnonzero(~np.isnan(seconds))
-    taken, ready = [], []
+    taken: list[int] = []
+    ready: list[float] = []
     number = int(known[0]) if len(known) else count
     cost = (np.nan_to_num(np.asarray(seconds, float)) * rate).tolist()
     free = float(number)  # time in frames
@@ -110,10 +114,10 @@ def stream(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return np.where(latest >= 0, np.array([*taken, -1])[latest], -1), processed
 
 
-def arrived(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """The same of a run that was live: the answer to frame `i` came `seconds[i]` after it, or (NaN) never did.
+def newest_answers_live(seconds: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The same for a run that was live: the answer to frame `i` came `seconds[i]` after it, or (NaN) never did.
 
-    An answer that is overtaken by that to a later frame is not gone back to.
+    An answer that comes after that to a later frame is never the newest.
     """
     known = np.flatnonzero(~np.isnan(seconds))
     ready = known + seconds[known] * rate
@@ -137,14 +141,14 @@ def _waits(overlap: np.ndarray) -> np.ndarray:
     return np.where(first < ends, first - starts, np.inf)[1:]  # the first time it is seen is no return
 
 
-def _drift(courses: list[FrameMeasures]) -> float | None:
+def _drift(sequences: list[FrameMeasures]) -> float | None:
     """One slope by least squares, every sequence with its own level; None where no sequence can tell."""
     above = below = 0.0
-    for course in courses:
-        used = np.flatnonzero((np.nan_to_num(course.overlap) > 0) & np.isfinite(course.distance))
+    for sequence in sequences:
+        used = np.flatnonzero((np.nan_to_num(sequence.overlap) > 0) & np.isfinite(sequence.distance))
         if len(used) > 1:
-            minutes = used / course.rate / 60
+            minutes = used / sequence.rate / 60
             minutes = minutes - minutes.mean()
-            above += float(minutes @ course.distance[used])
+            above += float(minutes @ sequence.distance[used])
             below += float(minutes @ minutes)
     return above / below if below else None

@@ -4,48 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ckd_ros.datasets.boxes import visible_or_nan
-from ckd_ros.evaluation.protocols import BenchmarkProtocol, ProtocolScores, Truth
-from ckd_ros.evaluation.result_files import FORMS, TrackerResults, fit_rows
-from ckd_ros.evaluation.robot_metrics import FrameMeasures, arrived, robot_scores, stream
+from ckd_ros.evaluation.evaluation_set import EvaluationSet
+from ckd_ros.evaluation.protocols import ProtocolScores, Truth
+from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, fit_rows
+from ckd_ros.evaluation.robot_metrics import FrameMeasures, newest_answers_live, newest_answers_simulated, robot_scores
 from ckd_ros.evaluation.scores import Evaluation, SequenceScores, TrackerScores
 from ckd_ros.metrics import distances, overlaps
 
 
 def evaluate_results(
-    protocol: BenchmarkProtocol,
-    truths: Mapping[str, Truth],
-    rates: Mapping[str, float],
-    results: list[TrackerResults],
-    faults: Mapping[str, str],
-    rate: float | None = None,
-    attributes: Mapping[str, list[str]] | None = None,
+    evaluation_set: EvaluationSet, results: list[TrackerResults], rate: float | None = None
 ) -> Evaluation:
-    """The scores of trackers on the sequences of `truths`, best tracker first.
+    """The scores of trackers on the sequences of a data set whose truth is known, best tracker first.
 
-    A tracker is scored on those sequences that it has a result for; the others are named in its faults.
+    A tracker is scored on those sequences that it has a result for; the others are named in its faults. Where a
+    sequence's rate is not known, it is taken to be 30 frames per second.
 
-    Args:
-        rates: frames per second of each sequence; 30 where it is not known.
-        faults: sequences of the data set that cannot be used, and why.
-        rate: at which frames arrive for the streaming scores; None: each sequence's own.
-        attributes: attribute -> sequences; None: those of the benchmark, where they are known without images.
+    `rate`: frames per second at which frames arrive for the streaming scores; None: each sequence's own.
     """
-    faults, usable = dict(faults), {}
-    for name, truth in truths.items():
+    protocol, faults, usable = evaluation_set.protocol, dict(evaluation_set.faults), {}
+    for name, truth in evaluation_set.truths.items():
         if np.isfinite(_visible(truth.rgb)).all(axis=1).any():
             usable[name] = truth
         else:
             faults[name] = "its truth shows the target in no frame: there is nothing to score by"
-    attributes = protocol.attributes() if attributes is None else attributes
-    named = {attribute: [name for name in names if name in usable] for attribute, names in attributes.items()}
+    named = {
+        attribute: [name for name in names if name in usable] for attribute, names in evaluation_set.attributes.items()
+    }
     named = {attribute: names for attribute, names in named.items() if names}
-    trackers = [_tracker(protocol, usable, rates, result, rate, named) for result in results]
+    known = dataclasses.replace(evaluation_set, truths=usable, attributes=named)
+    trackers = [_tracker_scores(known, result, rate) for result in results]
     ranking = protocol.measures[-1].name
     trackers.sort(key=lambda tracker: np.nan_to_num(tracker.scores[ranking], nan=-1.0), reverse=True)
     return Evaluation(
@@ -110,52 +105,50 @@ def _tracker_json(tracker: TrackerScores, evaluation: Evaluation) -> dict:
     }
 
 
-def _tracker(
-    protocol: BenchmarkProtocol,
-    truths: Mapping[str, Truth],
-    rates: Mapping[str, float],
-    results: TrackerResults,
-    rate: float | None,
-    attributes: Mapping[str, list[str]],
-) -> TrackerScores:
+def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate: float | None) -> TrackerScores:
+    """The scores of one tracker, on sequences whose truths all show the target."""
+    protocol, truths = evaluation_set.protocol, evaluation_set.truths
     faults = {name: reason for name, reason in results.faults.items() if name == "" or name in truths}
     sequences: dict[str, SequenceScores] = {}
-    marks: dict[str, ProtocolScores] = {}
-    courses: dict[str, FrameMeasures] = {}
+    scores: dict[str, ProtocolScores] = {}
+    measures: dict[str, FrameMeasures] = {}
     for name, truth in truths.items():
         if name not in results.passes:
             faults.setdefault(name, "no result for this sequence")
             continue
-        done = results.passes[name]
+        result = results.passes[name]
         rows = results.rows.get(name)
         try:
-            marks[name] = protocol.score(truth, FORMS[protocol.kind].rows(done.boxes) if rows is None else rows)
+            scores[name] = protocol.score(
+                truth, BOX_FORMATS[protocol.kind].rows(result.boxes) if rows is None else rows
+            )
         except ValueError as error:
             faults[name] = str(error)
             continue
-        boxes, seconds = fit_rows(done.boxes, len(truth)), fit_rows(done.seconds, len(truth))
-        overlap, courses[name] = _course(truth, boxes, seconds, rates.get(name, 30.0), rate, done.live)
+        boxes, seconds = fit_rows(result.boxes, len(truth)), fit_rows(result.seconds, len(truth))
+        own_rate = evaluation_set.rates.get(name, 30.0)
+        overlap, measures[name] = _frame_measures(truth, boxes, seconds, own_rate, rate, result.live)
         sequences[name] = SequenceScores(
             name=name,
-            scores=marks[name].scores,
-            curves=marks[name].curves,
-            robot=robot_scores([courses[name]]),
+            scores=scores[name].scores,
+            curves=scores[name].curves,
+            robot=robot_scores([measures[name]]),
             boxes=boxes,
             overlap=overlap,
             seconds=None if np.isnan(seconds).all() else seconds,
-            faults=(*done.faults, *([truth.note] if truth.note else [])),
+            faults=(*result.faults, *([truth.note] if truth.note else [])),
         )
-    overall = protocol.average(marks.values())
+    overall = protocol.average(scores.values())
     times = [sequence.seconds for sequence in sequences.values()]
     return TrackerScores(
         label=results.label,
         scores=overall.scores,
         curves=overall.curves,
         attributes={
-            attribute: protocol.average(marks[name] for name in names if name in marks).scores
-            for attribute, names in attributes.items()
+            attribute: protocol.average(scores[name] for name in names if name in scores).scores
+            for attribute, names in evaluation_set.attributes.items()
         },
-        robot=robot_scores(courses.values()),
+        robot=robot_scores(measures.values()),
         frame_ms=_milliseconds(times, 50),
         frame_ms_p95=_milliseconds(times, 95),
         sequences=sequences,
@@ -164,7 +157,7 @@ def _tracker(
     )
 
 
-def _course(
+def _frame_measures(
     truth: Truth, boxes: np.ndarray, seconds: np.ndarray, own_rate: float, rate: float | None, live: bool
 ) -> tuple[np.ndarray, FrameMeasures]:
     """`(N,)` overlap of each frame, and what the robot's measures need."""
@@ -176,21 +169,23 @@ def _course(
     if np.isnan(seconds).all():
         return overlap, FrameMeasures(own_rate / truth.stride, overlap[each], distance[each])
     # What came live came at the run's own rate, whatever is asked of the others.
-    at_hand, processed = arrived(seconds, own_rate) if live else stream(seconds, rate or own_rate)
+    at_hand, processed = (
+        newest_answers_live(seconds, own_rate) if live else newest_answers_simulated(seconds, rate or own_rate)
+    )
     first = known[0][np.isfinite(known[0]).all(axis=1)][0]
     streamed = _best(overlaps, np.where(at_hand[:, None] >= 0, boxes[at_hand], first), known)
-    asked = ~np.isnan(seconds)
-    start = int(np.argmax(asked))
+    offered = ~np.isnan(seconds)
+    start = int(np.argmax(offered))
     streamed[:start] = np.nan
     if live:
-        asked[start:] = True  # a frame without an answer came all the same
+        offered[start:] = True  # a frame without an answer came all the same
     return overlap, FrameMeasures(
         own_rate / truth.stride,
         overlap[each],
         distance[each],
         streamed[each],
-        int((processed & asked).sum()),
-        int(asked.sum()),
+        int((processed & offered).sum()),
+        int(offered.sum()),
     )
 
 
@@ -199,8 +194,10 @@ def _nearness(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return -distances(boxes, truth) / np.sqrt(truth[:, 2] * truth[:, 3])
 
 
-def _best(measure, boxes: np.ndarray, truths: list[np.ndarray]) -> np.ndarray:
-    """`(N,)` the better answer of the two truths; NaN where neither is known."""
+def _best(
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray], boxes: np.ndarray, truths: list[np.ndarray]
+) -> np.ndarray:
+    """`(N,)` the largest measure over one or two truths; NaN where none is known."""
     return np.fmax.reduce([measure(boxes, truth) for truth in truths])
 
 
@@ -213,13 +210,13 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _milliseconds(times: list[np.ndarray | None], percentile: float) -> float | None:
-    """Percentile of the times for a frame; the first of each sequence, the start, is none of them."""
-    known = [seconds[~np.isnan(seconds)][1:] for seconds in times if seconds is not None]
-    known = np.concatenate(known) if known else np.zeros(0)
+    """Percentile of the times for a frame, without the first of each sequence, the start."""
+    each = [seconds[~np.isnan(seconds)][1:] for seconds in times if seconds is not None]
+    known = np.concatenate(each) if each else np.zeros(0)
     return float(1000 * np.percentile(known, percentile)) if len(known) else None
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """The same with plain types of JSON only."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

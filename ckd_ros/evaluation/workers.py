@@ -1,6 +1,6 @@
 """Trackers run over sequences in several processes of this machine, or on several machines through Ray.
 
-Whoever runs them, a job is one tracker on one sequence, done by `work` on a single thread, so that times are
+Wherever it runs, a job is one tracker on one sequence, done by `run_job` on a single thread, so that times are
 comparable and processes do not get in each other's way. Results come back to the main process, which alone writes.
 """
 
@@ -13,14 +13,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process, process
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 
-from ckd_ros.datasets.sequence import FrameSequence, one_line
-from ckd_ros.evaluation.one_pass import Pass, one_pass
+from ckd_ros.datasets.sequence import FrameSequence, describe_error
+from ckd_ros.evaluation.one_pass import OnePassResult, one_pass
 from ckd_ros.system import end_process_group, usable_cores
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 #: What keeps numerical libraries on one thread; they read it when they are loaded.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_PATIENCE = 2.0  # seconds that a process without a job may take to end
 _TRIES = "RAY_gcs_server_port_wait_time_s"  # in recent versions of Ray, how often it looks for a cluster
 
 
@@ -41,18 +43,18 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """What came of a job.
+    """How a job ended.
 
     Attributes:
         label, name: of the tracker and the sequence.
-        done: the pass; None where there is none.
-        fault: why there is none.
-        broken: whether the tracker itself cannot be made, so that its other jobs are in vain.
+        result: None where the job failed.
+        fault: why it failed.
+        broken: whether the tracker itself cannot be made, so that its other jobs would fail too.
     """
 
     label: str
     name: str
-    done: Pass | None
+    result: OnePassResult | None
     fault: str = ""
     broken: bool = False
 
@@ -60,68 +62,70 @@ class JobResult:
 class Workers(Protocol):
     """Processes that run one job each at a time; a context that ends them."""
 
-    free: int  # how many more jobs they can take now
+    @property
+    def free(self) -> int:
+        """How many more jobs they can take now."""
 
-    def give(self, job: Job) -> None: ...
+    def submit(self, job: Job) -> None: ...
 
     def finished(self) -> list[JobResult]:
-        """What has come since the last call; waits until there is something. Nothing when no job is under way."""
+        """The results since the last call; waits until there is one. Empty when no job is under way."""
 
     def __enter__(self) -> Workers: ...
 
     def __exit__(self, *error: object) -> None: ...
 
 
-def run(jobs: Iterable[Job], workers: Workers) -> Iterator[JobResult]:
-    """Run all jobs and give each one's outcome as it comes: tracker after tracker, each one's longest sequences first.
+def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[JobResult]:
+    """Run all jobs and yield the result of each as it comes: tracker after tracker, the longest sequences first.
 
-    The jobs of a tracker that turns out to be broken are dropped: its outcome says so once or a few times.
+    The other jobs of a tracker that turns out to be broken are dropped: its first results say why.
     """
     jobs = list(jobs)
     order = {label: number for number, label in enumerate(dict.fromkeys(job.tracker.label for job in jobs))}
     waiting = deque(sorted(jobs, key=lambda job: (order[job.tracker.label], -len(job.sequence))))
     broken: set[str] = set()
-    outcomes: list[JobResult] = []
+    results: list[JobResult] = []
     with workers:
         while True:
             while waiting and workers.free:
                 job = waiting.popleft()
                 if job.tracker.label not in broken:
-                    workers.give(job)
-            yield from outcomes  # only now, so that nobody waits for what is done with them
-            outcomes = workers.finished()
-            if not outcomes:
+                    workers.submit(job)
+            yield from results  # only now, so that nobody waits for what is done with them
+            results = workers.finished()
+            if not results:
                 return
-            broken.update(outcome.label for outcome in outcomes if outcome.broken)
+            broken.update(result.label for result in results if result.broken)
 
 
-def first_sight(sequence: FrameSequence) -> tuple[int, np.ndarray]:
-    """The frame in which a tracker is shown the target, and its box there: the first one whose truth is visible.
+def start_frame(sequence: FrameSequence) -> tuple[int, np.ndarray]:
+    """The frame in which a tracker is started, and the target's box there: the first frame whose truth is visible.
 
-    Raises ValueError if the sequence says nowhere where its target is.
+    Raises ValueError if the sequence does not say where its target is in any frame.
     """
     boxes = sequence.boxes
-    seen = np.flatnonzero(np.isfinite(boxes).all(axis=1)) if boxes is not None else []
-    if sequence.init_box is not None and (len(seen) == 0 or seen[0] == 0):
+    visible = np.zeros(0, int) if boxes is None else np.flatnonzero(np.isfinite(boxes).all(axis=1))
+    if sequence.init_box is not None and (len(visible) == 0 or visible[0] == 0):
         return 0, np.asarray(sequence.init_box, float)
-    if len(seen) == 0:
-        raise ValueError(f"{sequence.name} says nowhere where its target is")
-    return int(seen[0]), boxes[seen[0]]
+    if boxes is None or len(visible) == 0:
+        raise ValueError(f"{sequence.name} does not say where its target is in any frame")
+    return int(visible[0]), boxes[visible[0]]
 
 
-def work(job: Job) -> JobResult:
+def run_job(job: Job) -> JobResult:
     """Do a job in this process, on one thread. Nothing is raised."""
     label, name = job.tracker.label, job.sequence.name
     cv2.setNumThreads(1)
     try:
         tracker = job.tracker.make()
     except Exception as error:  # whatever another's tracker raises must not end the evaluation
-        return JobResult(label, name, None, one_line(error), broken=True)
+        return JobResult(label, name, None, describe_error(error), broken=True)
     try:
-        start, box = first_sight(job.sequence)
+        start, box = start_frame(job.sequence)
         return JobResult(label, name, one_pass(tracker, job.sequence.frames(), len(job.sequence), box, start))
     except Exception as error:  # a source that cannot even be opened
-        return JobResult(label, name, None, one_line(error))
+        return JobResult(label, name, None, describe_error(error))
 
 
 class LocalProcesses:
@@ -134,8 +138,8 @@ class LocalProcesses:
     def __init__(self, count: int) -> None:
         self._count = count
         self._context = get_context("spawn")  # a fork would share the state of libraries with threads
-        self._idle: list[_Process] = []
-        self._busy: list[_Process] = []
+        self._idle: list[_Worker] = []
+        self._busy: list[_Worker] = []
 
     @property
     def free(self) -> int:
@@ -149,11 +153,11 @@ class LocalProcesses:
         for worker in (*self._idle, *self._busy):
             worker.connection.close()
         for worker in self._busy:
-            _end(worker.process)
+            end_process_group(worker.process, patience=0.0)
         for worker in self._idle:
-            _end(worker.process, patience=2.0)
+            end_process_group(worker.process, patience=_PATIENCE)
 
-    def give(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         worker = self._idle.pop() if self._idle else self._start()
         worker.label, worker.name = job.tracker.label, job.sequence.name
         self._busy.append(worker)
@@ -162,58 +166,55 @@ class LocalProcesses:
 
     def finished(self) -> list[JobResult]:
         ready = connection.wait([worker.connection for worker in self._busy]) if self._busy else []
-        outcomes = []
+        results = []
         for worker in [worker for worker in self._busy if worker.connection in ready]:
             self._busy.remove(worker)
             try:
-                outcomes.append(worker.connection.recv())
+                results.append(worker.connection.recv())
                 self._idle.append(worker)
             except (EOFError, OSError):
                 worker.connection.close()
-                fault = f"the process that ran it {_end(worker.process, patience=2.0)}"
-                outcomes.append(JobResult(worker.label, worker.name, None, fault))
-        return outcomes
+                end_process_group(worker.process, patience=_PATIENCE)
+                fault = f"the process that ran it {_how_it_ended(worker.process.exitcode)}"
+                results.append(JobResult(worker.label, worker.name, None, fault))
+        return results
 
-    def _start(self) -> _Process:
+    def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        started = self._context.Process(target=_serve, args=(theirs,), daemon=False)
+        started = self._context.Process(target=_worker_main, args=(theirs,), daemon=False)
         with _environment(ONE_THREAD):
             started.start()
         theirs.close()
-        return _Process(started, ours)
+        return _Worker(started, ours)
 
 
 @dataclass
-class _Process:
-    process: process.BaseProcess
+class _Worker:
+    process: BaseProcess
     connection: connection.Connection
     label: str = ""
     name: str = ""
 
 
-def _serve(jobs: connection.Connection) -> None:
-    """What a process does: jobs, until no more come."""
+def _worker_main(jobs: connection.Connection) -> None:
+    """Runs jobs until no more come: the main function of a process."""
     os.setpgid(0, 0)  # Ctrl-C reaches the main process alone, and a tracker's own programs can be ended with this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         while True:
-            jobs.send(work(jobs.recv()))
+            jobs.send(run_job(jobs.recv()))
 
 
 def _end_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
+    parent = parent_process()
+    assert parent is not None, "this runs in a child process only"
+    connection.wait([parent.sentinel])
     os.killpg(0, signal.SIGKILL)
 
 
-def _end(process: process.BaseProcess, patience: float = 0.0) -> str:
-    """Let a process end for so many seconds, then kill it and the programs it started; how it ended, in words."""
-    end_process_group(process, patience)
-    return _how_it_ended(process.exitcode)
-
-
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended itself with code {code}"
+def _how_it_ended(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"ended by itself with code {code}"
     name = signal.Signals(-code).name
     return f"was killed by {name}" + (" (is there enough memory?)" if name == "SIGKILL" else "")
 
@@ -256,30 +257,30 @@ class RayCluster:
                 )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(
-                f"there is no cluster of Ray at '{self._address}' ({one_line(error)}): start one with `ray start "
+                f"there is no cluster of Ray at '{self._address}' ({describe_error(error)}): start one with `ray start "
                 "--head` (RAY_AUTH_MODE must be the same there and here), or give local for one on this machine alone"
             ) from error
-        self._work = self._ray.remote(num_cpus=1, max_retries=0)(work)
+        self._work = self._ray.remote(num_cpus=1, max_retries=0)(run_job)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ray.shutdown()
 
-    def give(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         self._busy[self._work.remote(job)] = job
 
     def finished(self) -> list[JobResult]:
         if not self._busy:
             return []
-        outcomes = []
+        results = []
         for reference in self._ray.wait(list(self._busy))[0]:
             job = self._busy.pop(reference)
             try:
-                outcomes.append(self._ray.get(reference))
+                results.append(self._ray.get(reference))
             except self._ray.exceptions.RayError as error:
-                reason = f"the process that ran it was lost: {one_line(error)}"
-                outcomes.append(JobResult(job.tracker.label, job.sequence.name, None, reason))
-        return outcomes
+                reason = f"the process that ran it was lost: {describe_error(error)}"
+                results.append(JobResult(job.tracker.label, job.sequence.name, None, reason))
+        return results
 
 
 @contextmanager

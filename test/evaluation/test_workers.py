@@ -19,7 +19,7 @@ import pytest
 from ckd_ros.datasets.folder import FolderSequence
 from ckd_ros.datasets.lasher import write_lasher
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, first_sight, run
+from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, run_jobs, start_frame
 
 SIZE = dict(width=64, height=48, thermal_width=64, thermal_height=48, target_size=16)
 
@@ -114,7 +114,7 @@ def jobs(sequences, *specs):
 
 
 def in_processes(jobs, count=2):
-    return {(outcome.label, outcome.name): outcome for outcome in run(jobs, LocalProcesses(count))}
+    return {(result.label, result.name): result for result in run_jobs(jobs, LocalProcesses(count))}
 
 
 def alive(pid):
@@ -133,14 +133,16 @@ def wait_until(condition, seconds=20.0):
 
 
 def test_each_tracker_runs_its_longest_sequences_first(sequences):
-    order = [(o.label, o.name) for o in run(jobs(sequences, Spec("a", Still), Spec("b", Still)), LocalProcesses(1))]
+    order = [
+        (o.label, o.name) for o in run_jobs(jobs(sequences, Spec("a", Still), Spec("b", Still)), LocalProcesses(1))
+    ]
     assert order == [(label, name) for label in "ab" for name in ("s1", "s0", "s2")]
 
 
 def test_every_process_has_one_thread(sequences, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    outcomes = in_processes(jobs(sequences, Spec("threads", Threads)))
-    rows = np.array([outcome.done.boxes[0] for outcome in outcomes.values()])
+    results = in_processes(jobs(sequences, Spec("threads", Threads)))
+    rows = np.array([result.result.boxes[0] for result in results.values()])
     assert (rows[:, :2] == 1).all()
     assert os.getpid() not in rows[:, 2] and len(set(rows[:, 2])) == 2
     assert "OMP_NUM_THREADS" not in os.environ, "what is set for the processes must not stay"
@@ -149,21 +151,21 @@ def test_every_process_has_one_thread(sequences, monkeypatch):
 def test_a_process_that_dies_takes_only_its_own_job_with_it(sequences):
     """And a tracker that cannot be made is asked for no further sequence than those under way."""
     specs = [Spec("deadly", Deadly), Spec("unloadable", Unloadable), Spec("still", Still)]
-    outcomes = in_processes(jobs(sequences, *specs))
-    assert {key for key, outcome in outcomes.items() if outcome.done is None} - {("deadly", "s1")} == {
-        key for key in outcomes if key[0] == "unloadable"
+    results = in_processes(jobs(sequences, *specs))
+    assert {key for key, result in results.items() if result.result is None} - {("deadly", "s1")} == {
+        key for key in results if key[0] == "unloadable"
     }
-    assert outcomes["deadly", "s1"].fault == "the process that ran it was killed by SIGSEGV"
-    broken = [outcome for outcome in outcomes.values() if outcome.broken]
+    assert results["deadly", "s1"].fault == "the process that ran it was killed by SIGSEGV"
+    broken = [result for result in results.values() if result.broken]
     assert 1 <= len(broken) <= 2 and all(o.label == "unloadable" and o.fault == "no such model" for o in broken)
     for name in ("s0", "s1", "s2"):
-        done = outcomes["still", name].done
+        done = results["still", name].result
         assert done.faults == () and np.isfinite(done.boxes).all()
 
 
 def test_no_process_outlives_a_run_that_is_broken_off(sequences, tmp_path):
     with closing(
-        run(jobs(sequences, Spec("still", Still), Spec("slow", Slow, (tmp_path,))), LocalProcesses(2))
+        run_jobs(jobs(sequences, Spec("still", Still), Spec("slow", Slow, (tmp_path,))), LocalProcesses(2))
     ) as runs:
         assert next(runs).label == "still"
         for _ in range(2):
@@ -179,10 +181,10 @@ def test_no_process_outlives_the_main_one_killed_at_once(sequences, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
-        "from test_workers import FolderSequence, Job, LocalProcesses, Slow, Spec, run\n"
+        "from test_workers import FolderSequence, Job, LocalProcesses, Slow, Spec, run_jobs\n"
         "if __name__ == '__main__':\n"
         "    slow = Spec('slow', Slow, (Path(sys.argv[2]),))\n"
-        "    list(run([Job(slow, FolderSequence(path)) for path in sys.argv[3:]], LocalProcesses(2)))\n"
+        "    list(run_jobs([Job(slow, FolderSequence(path)) for path in sys.argv[3:]], LocalProcesses(2)))\n"
     )
     script = tmp_path / "main.py"
     script.write_text(code)
@@ -202,14 +204,14 @@ def test_no_process_outlives_the_main_one_killed_at_once(sequences, tmp_path):
 def test_the_target_is_shown_where_it_is_first_seen():
     sequence = SimulatedSequence(SimulatorConfig(frames=4, **SIZE))
     truth = sequence.boxes.copy()
-    assert first_sight(sequence)[0] == 0
+    assert start_frame(sequence)[0] == 0
     sequence.boxes[:2], sequence.init_box = np.nan, None
-    start, box = first_sight(sequence)
+    start, box = start_frame(sequence)
     assert start == 2
     np.testing.assert_array_equal(box, truth[2])
     sequence.boxes = None
     with pytest.raises(ValueError, match="nowhere"):
-        first_sight(sequence)
+        start_frame(sequence)
 
 
 def test_without_ray_its_extra_is_named(monkeypatch):
@@ -224,12 +226,12 @@ def test_on_a_cluster_of_ray_the_same_comes_out(sequences, monkeypatch):
     # What its processes import them from; a real tracker's module is installed on every machine.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     todo = jobs(sequences, Spec("deadly", Deadly), Spec("unloadable", Unloadable), Spec("threads", Threads))
-    outcomes = {(o.label, o.name): o for o in run(todo, RayCluster("local", 2))}
-    assert "the process that ran it was lost" in outcomes["deadly", "s1"].fault
-    assert outcomes["deadly", "s0"].done.faults == ()
-    assert any(o.broken and o.fault == "no such model" for o in outcomes.values())
+    results = {(o.label, o.name): o for o in run_jobs(todo, RayCluster("local", 2))}
+    assert "the process that ran it was lost" in results["deadly", "s1"].fault
+    assert results["deadly", "s0"].result.faults == ()
+    assert any(o.broken and o.fault == "no such model" for o in results.values())
     for name, length in (("s0", 4), ("s1", 6), ("s2", 3)):
-        boxes = outcomes["threads", name].done.boxes
+        boxes = results["threads", name].result.boxes
         assert boxes.shape == (length, 4) and (boxes[:, :2] == 1).all()
         assert boxes[0, 2] != os.getpid()
 
@@ -242,9 +244,9 @@ def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, t
         address = f"127.0.0.1:{free.getsockname()[1]}"
     code = (
         "import sys\n"
-        "from test_workers import FolderSequence, Homes, Job, RayCluster, Spec, run\n"
+        "from test_workers import FolderSequence, Homes, Job, RayCluster, Spec, run_jobs\n"
         "jobs = [Job(Spec('homes', Homes), FolderSequence(path)) for path in sys.argv[2:]]\n"
-        "for outcome in run(jobs, RayCluster(sys.argv[1])): print(outcome.name, outcome.done.boxes[0, 0])\n"
+        "for result in run_jobs(jobs, RayCluster(sys.argv[1])): print(result.name, result.result.boxes[0, 0])\n"
     )
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else it would be that of the user's home
@@ -275,4 +277,4 @@ def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, t
 def test_a_cluster_that_is_not_there_is_named(sequences):
     pytest.importorskip("ray", reason="several machines need Ray: pip install '.[ray]'")
     with pytest.raises(ConnectionError, match="'auto'.*ray start --head"):
-        list(run(jobs(sequences, Spec("still", Still)), RayCluster("auto")))
+        list(run_jobs(jobs(sequences, Spec("still", Still)), RayCluster("auto")))

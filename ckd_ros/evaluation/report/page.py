@@ -20,7 +20,7 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.report import charts, tables
 from ckd_ros.evaluation.report.faults import fault_groups
 from ckd_ros.evaluation.report.figures import Plot
-from ckd_ros.evaluation.report.strips import Tile, draw_strip, image_files, strip_frames
+from ckd_ros.evaluation.report.filmstrips import Tile, draw_strip, image_files, strip_frames
 from ckd_ros.evaluation.report.styles import COLOURS, plot_style
 from ckd_ros.evaluation.scores import Evaluation, SequenceScores
 
@@ -50,8 +50,8 @@ def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Fram
         speed=tables.speed_table(evaluation),
         attributes=tables.attribute_table(evaluation),
         sequences=tables.sequence_table(evaluation, order, report.ids) if order else None,
-        worst=[report.chapter(name) for name in order[:WORST]],
-        others=[report.chapter(name) for name in order[WORST:]],
+        worst=[report.section(name) for name in order[:WORST]],
+        others=[report.section(name) for name in order[WORST:]],
         boxed=len(COLOURS),
         faults=fault_groups(evaluation),
         settings=[(place, _pretty(t.settings)) for place, t in enumerate(evaluation.trackers) if t.settings],
@@ -62,7 +62,7 @@ def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Fram
 
 @dataclass(frozen=True)
 class _Result:
-    """One tracker on one sequence, as its chapter shows it."""
+    """One tracker on one sequence, as its section shows it."""
 
     place: int
     scores: SequenceScores
@@ -81,7 +81,7 @@ class _Picture:
 
 
 @dataclass(frozen=True)
-class _Chapter:
+class _SequenceSection:
     """What the page says about one sequence."""
 
     name: str
@@ -124,7 +124,7 @@ class _Report:
         names = self.worst_first
         return set(names if len(names) <= ALL_STRIPS else names[:WORST])
 
-    def chapter(self, name: str) -> _Chapter:
+    def section(self, name: str) -> _SequenceSection:
         results, missing = [], []
         for place, tracker in enumerate(self.evaluation.trackers):
             scores = tracker.sequences.get(name)
@@ -137,14 +137,14 @@ class _Report:
         attributes = [a for a, names in self.evaluation.attributes.items() if name in names]
         count = self.evaluation.lengths[name]
         hidden = [] if shown is None else charts.hidden_spans(shown.scores.overlap)
-        chapter = _Chapter(name, self.ids[name], count, attributes, results, missing, hidden)
+        section = _SequenceSection(name, self.ids[name], count, attributes, results, missing, hidden)
         if name in self.sequences:
             files = image_files(self.sequences[name], 0)
-            chapter.folders.extend(self._links(file and file.parent for file in files))
+            section.folders.extend(self._links(file and file.parent for file in files))
         if shown is not None and name in self.sequences and name in self.with_strips:
-            chapter.pictures.extend(self._pictures(self.sequences[name], shown, results))
-            chapter.marks.extend(charts.frame_marks([picture.tile.frame for picture in chapter.pictures], count))
-        return chapter
+            section.pictures.extend(self._pictures(self.sequences[name], shown, results))
+            section.marks.extend(charts.frame_marks([picture.tile.frame for picture in section.pictures], count))
+        return section
 
     def _pictures(self, sequence: FrameSequence, shown: _Result, results: Iterable[_Result]) -> Iterable[_Picture]:
         # On top the tracker that is looked at; as many as have a colour of their own.

@@ -12,7 +12,7 @@ import onnxruntime as ort
 
 from ckd_ros.evaluation.provenance import fingerprint, versions
 from ckd_ros.evaluation.trackers.interface import SequenceTracker, check_threads
-from ckd_ros.evaluation.trackers.single_modality import shown
+from ckd_ros.evaluation.trackers.single_modality import with_modality
 from ckd_ros.tracking import Tracker, TrackerConfig, default_model, open_engine
 from ckd_ros.tracking.engine import MODEL_SUFFIXES, PROVIDERS, Engine
 
@@ -60,7 +60,7 @@ class CkdTracker:
 
     def make(self) -> SequenceTracker:
         cv2.setNumThreads(self.threads)
-        return shown(Tracker(self._engine(), config=self.config), self.modality)
+        return with_modality(Tracker(self._engine(), config=self.config), self.modality)
 
     def settings(self) -> dict:
         engine, path = self._engine(), self._path()

@@ -61,7 +61,7 @@ class SingleModalityView:
         return BoxEstimate(transform_box(np.linalg.inv(self._to_shown), answer.box), answer.confidence)
 
 
-def shown(tracker: SequenceTracker, modality: str) -> SequenceTracker:
+def with_modality(tracker: SequenceTracker, modality: str) -> SequenceTracker:
     """A tracker of ours on `both` images (as it is) or on one alone."""
     return tracker if modality == "both" else SingleModalityView(tracker, modality)
 

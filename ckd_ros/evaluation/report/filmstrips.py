@@ -13,7 +13,7 @@ import numpy as np
 
 from ckd_ros import geometry
 from ckd_ros.datasets.folder import FolderSequence
-from ckd_ros.datasets.sequence import FrameSequence, one_line
+from ckd_ros.datasets.sequence import FrameSequence, describe_error
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking.overlay import TRUTH_COLOUR, draw_box, paint_colour, paint_thermal, panel_size
 
@@ -98,7 +98,7 @@ def _pairs(sequence: FrameSequence, frames: list[int]) -> Iterator[FramePair | s
             try:
                 yield sequence.pair(frame)
             except (ValueError, OSError) as error:
-                yield one_line(error)
+                yield describe_error(error)
         return
     # To jump, such a source would produce all frames before: go through it once.
     source, position, fault = None, 0, ""
@@ -112,7 +112,7 @@ def _pairs(sequence: FrameSequence, frames: list[int]) -> Iterator[FramePair | s
         except StopIteration:
             fault = f"the source ends before frame {frame}"
         except (ValueError, OSError) as error:
-            fault = one_line(error)
+            fault = describe_error(error)
         yield fault
 
 

@@ -11,7 +11,7 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
 
-class Deferred(FrameSequence):
+class LazySequence(FrameSequence):
     """The sequence that `make()` returns, called once for its frames or its truth; the rest is known before."""
 
     def __init__(self, name: str, length: int, rate: float, modality: str, make: Callable[[], FrameSequence]) -> None:

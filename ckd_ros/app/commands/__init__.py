@@ -1,0 +1,29 @@
+"""The commands of `ckd`: dataclasses whose fields are the command line, and whose `run` imports what it needs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ckd_ros.app.commands.evaluate import Evaluate
+from ckd_ros.app.commands.network_files import Export, Import, Quantise
+from ckd_ros.app.commands.simulate import Simulate
+from ckd_ros.app.commands.track import Track
+from ckd_ros.app.commands.train import Train
+
+
+class Command(Protocol):
+    """What was asked for on the command line."""
+
+    def run(self) -> None:
+        """Do it. Raises what `ckd_ros.app.cli.main` turns into one line."""
+
+
+COMMANDS = {
+    "track": Track,
+    "evaluate": Evaluate,
+    "simulate": Simulate,
+    "train": Train,
+    "export": Export,
+    "quantise": Quantise,
+    "import": Import,
+}

@@ -1,0 +1,88 @@
+"""`ckd export`, `ckd quantise` and `ckd import`: from one kind of network file to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ckd_ros.app.commands.arguments import Output
+from ckd_ros.app.terminal import console
+from ckd_ros.files import replacing
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a trained student as an ONNX file, and check that ONNX Runtime agrees with PyTorch.
+
+    Attributes:
+        checkpoint: the .safetensors file that training left.
+        out: the .onnx file.
+    """
+
+    checkpoint: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CHECKPOINT")]]
+    out: tyro.conf.Positional[Output]
+
+    def run(self) -> None:
+        from ckd_ros.network.checkpoint import load_checkpoint, load_weights
+        from ckd_ros.network.export import check_export, export_onnx
+        from ckd_ros.network.student import CKDStudent
+
+        state, config, record = load_checkpoint(self.checkpoint)
+        student = CKDStudent(config)
+        load_weights(student, state)
+        with replacing(self.out) as unchecked:  # a file that fails the check replaces none
+            export_onnx(student, unchecked, record)
+            error = check_export(student, unchecked)
+        console().print(f"{self.out} agrees with PyTorch to {error:.1e}")
+
+
+@dataclass(frozen=True)
+class Quantise:
+    """Write an exported student with int8 weights, for CPUs, and check that it finds the same boxes.
+
+    Attributes:
+        model: the fp32 .onnx file that `export` wrote.
+        out: the int8 .onnx file.
+    """
+
+    model: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="MODEL")]]
+    out: tyro.conf.Positional[Output]
+
+    def run(self) -> None:
+        from ckd_ros.evaluation.quantisation_check import checked_agreement
+        from ckd_ros.network.quantise import quantise_onnx
+
+        with replacing(self.out) as unchecked:  # a file that fails the check replaces none
+            quantise_onnx(self.model, unchecked)
+            overlap = checked_agreement(self.model, unchecked)
+        size = self.out.stat().st_size / 1e6
+        console().print(f"{self.out}: {size:.0f} MB, its boxes overlap those of {self.model} by {overlap:.3f}")
+
+
+@dataclass(frozen=True)
+class Import:
+    """Turn a checkpoint of the paper's authors into weights that `train` can start from and an ONNX file.
+
+    Attributes:
+        file: their .pth file: a student, a training checkpoint with its teachers, a single-modality tracker
+            (OSTrack, DropTrack) or a plain vision transformer. Nothing in it is executed.
+        out: new folder for model.safetensors and, where FILE holds a student, model.onnx.
+        preset: the network that it is for: vitb256, vitb256-noce, vitb256-ce or vitb256-shared.
+    """
+
+    file: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]]
+    out: Output
+    preset: str = "vitb256"
+
+    def run(self) -> None:
+        from ckd_ros.network.config import preset
+        from ckd_ros.network.importing import import_checkpoint
+
+        written = import_checkpoint(self.file, preset(self.preset), self.out)
+        for path in written:
+            console().print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+        if len(written) == 1:
+            console().print("no model.onnx: FILE holds a network for one modality, train a student from it (`start:`)")

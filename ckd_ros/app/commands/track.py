@@ -1,0 +1,87 @@
+"""`ckd track`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from ckd_ros.app.commands.arguments import OptionalFile, Source, optional
+from ckd_ros.app.terminal import console, with_progress
+
+
+@dataclass(frozen=True)
+class Track:
+    """Follow a target through recorded or simulated frames.
+
+    In the window: space pauses, r lets you draw a new box on the frame shown (Enter takes it), q or Esc ends the run
+    and keeps what was found so far.
+
+    Attributes:
+        source: 'simulator[:key=value,...]', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/,
+            infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
+            ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
+        out: file for the boxes, written twice: as .txt one x,y,w,h line a frame, as .csv a table with confidence, state
+            and latency too; default: runs/track/NAME.csv.
+        init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
+            source says, else it is drawn.
+        show: watch it in a window.
+        video: annotated video to write (.mp4, .avi or .mkv).
+        modality: use only one of the cameras.
+        registration: from colour to thermal pixels: none (same field of view), offset:DX,DY (thermal pixels), affine: 6
+            or homography: 9 numbers, row by row.
+        model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one.
+    """
+
+    source: tyro.conf.Positional[Source]
+    out: OptionalFile = None
+    init: Annotated[str | None, optional("X,Y,W,H")] = None
+    show: bool = False
+    video: OptionalFile = None
+    modality: Literal["both", "rgb", "thermal"] = "both"
+    registration: Annotated[str, tyro.conf.arg(metavar="KIND:NUMBERS")] = "none"
+    model: OptionalFile = None
+
+    def run(self) -> None:
+        from ckd_ros.app.live import LiveRun, write_results
+        from ckd_ros.datasets.sources import open_source
+        from ckd_ros.metrics import score
+        from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
+
+        registration = Registration.from_text(self.registration)
+        sequence = open_source(self.source, modality=self.modality)
+        tracker = Tracker(open_engine(self.model or default_model()), registration)
+        out = self.out or Path("runs") / "track" / f"{sequence.name}.csv"
+        results: list[TrackResult] = []
+        stopped = False
+        with LiveRun(tracker, sequence, registration, self.init, self.show, self.video) as run:
+            try:
+                for result in with_progress(run.results(), len(sequence), f"track {sequence.name}"):
+                    results.append(result)
+            except KeyboardInterrupt:
+                if not results:
+                    raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
+                stopped = True
+        written = ", ".join(map(str, write_results(out, results)))
+        for fault in run.faults:
+            console().print(fault, markup=False, soft_wrap=True)
+        count = f"{len(results)} of {len(sequence)} frames"
+        if stopped:
+            raise KeyboardInterrupt(f"stopped after {count}: {written}")
+        if len(results) == len(sequence):
+            count = f"{len(results)} frames"
+        elif run.ended:
+            count = f"ended by you after {count}"
+        else:
+            raise ValueError(f"{sequence.name} ends after {count}: {written}")
+        console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
+        truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
+        if truth is not None and np.isfinite(truth).all(axis=1).any():
+            scores = score(np.array([result.box for result in results]), truth)
+            console().print(
+                f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at "
+                f"20 px {scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
+            )
