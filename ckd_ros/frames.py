@@ -64,3 +64,10 @@ class FramePair:
     def __post_init__(self) -> None:
         if self.rgb is None and self.thermal is None:
             raise ValueError("a frame pair needs at least one image")
+
+    @property
+    def reference(self) -> Image:
+        """The RGB image, or the thermal image where there is no other."""
+        image = self.rgb or self.thermal
+        assert image is not None, "checked when the pair was made"
+        return image

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -110,9 +111,9 @@ class LiveRun:
         return self._window is not None and self._window.ended
 
     def results(self) -> Iterator[TrackResult]:
-        """The tracker's answer to every pair, up to the one in which the person ends the run.
+        """The tracker's result for every pair, up to the one in which the person ends the run.
 
-        It is not asked in frames that cannot be read: its last box stands, without a confidence and a time (NaN).
+        Frames that cannot be read are not given to it: its last box stands, without a confidence and a time (NaN).
         Raises ValueError if the first frame cannot be read.
         """
         run = follow_live(self._tracker, self._sequence, self._start, self._window)
@@ -132,10 +133,10 @@ def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path
     The latter has one `x,y,w,h` line a frame; another suffix than these two is kept for it. Returns both paths.
     """
     table, plain = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
-    boxes, rows = [], [("frame", "x", "y", "w", "h", "confidence", "state", "latency_ms")]
+    boxes, rows = [], [["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms"]]
     for number, result in enumerate(results):
-        place = [f"{value:.2f}" for value in result.box]
-        rows.append((number, *place, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"))
+        box = [f"{value:.2f}" for value in result.box]
+        rows.append([str(number), *box, f"{result.confidence:.4f}", result.state.name, f"{1e3 * result.total_s:.3f}"])
         boxes.append(result.box)
     with replacing(table) as temporary, open(temporary, "w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -146,31 +147,32 @@ def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path
 def follow_live(
     tracker: Tracker, sequence: FrameSequence, start: DrawnBox, window: LiveWindow | None
 ) -> Iterator[tuple[FramePair, TrackResult, str]]:
-    """Every pair of a sequence with the tracker's answer, as it is shown in `window`, and '' or why it cannot be read.
+    """Every pair of a sequence with the tracker's result, as it is shown in `window`, and '' or why it cannot be read.
 
     In place of one that cannot be read come the pair and the box before it, and the window stays as it is. Where the
     person draws a new box on a frame, the tracker starts anew there. The run ends after the frame in which the person
     ends it. Raises ValueError if the first frame cannot be read.
     """
-    shown = result = None
+    shown: FramePair | None = None
+    result: TrackResult | None = None
     for number, pair in enumerate(readable(sequence.frames(), len(sequence))):
         if isinstance(pair, str):
-            if result is None:
+            if shown is None or result is None:
                 raise ValueError(f"the first frame, in which the target is shown, cannot be read: {pair}")
             yield shown, replace(result, confidence=math.nan, inference_s=math.nan, total_s=math.nan), pair
             continue
         shown = pair
         result = tracker.init(pair, start.box, start.drawn_in) if number == 0 else tracker.update(pair)
-        drawn = _shown(window, sequence, number, pair, result)
+        drawn = _show(window, sequence, number, pair, result)
         while drawn is not None:
             result = tracker.init(pair, drawn.box, drawn.drawn_in)
-            drawn = _shown(window, sequence, number, pair, result)
+            drawn = _show(window, sequence, number, pair, result)
         yield pair, result, ""
         if window is not None and window.ended:
             return
 
 
-def _shown(
+def _show(
     window: LiveWindow | None, sequence: FrameSequence, number: int, pair: FramePair, result: TrackResult
 ) -> DrawnBox | None:
     if window is None:

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ _IDLE_MS = 100
 _DRAWN_COLOUR = (255, 210, 60)  # red, green, blue
 _KEYS = "space: pause, r: draw a new box, q: end"
 _DRAWING = "drag a box, Enter: take it, Esc: cancel"
+#: (x, y) in pixels of one image's half of the window.
+Point = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class LiveWindow:
     def __init__(self, title: str, rate: float, registration: Registration) -> None:
         self.ended = False
         self._title, self._period, self._registration = title, 1.0 / rate, registration
-        self._panel: Size | None = None
+        self._panel: Size = (0, 0)  # of each image, once the window is open
+        self._surface: Any = None
         self._paused = False
         self._left = time.monotonic()
 
@@ -60,7 +64,7 @@ class LiveWindow:
         self._pygame = _display()
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pygame.display.quit()
 
     def show(
@@ -103,34 +107,39 @@ class LiveWindow:
         pygame = self._pygame
         self._open(pair)
         picture = draw_overlay(pair, None, self._registration, self._panel, None, f"{note}  {_DRAWING}")
-        start = end = half = None
+        corners: tuple[Point, Point] | None = None  # where the drag began and where it is
+        half: int | None = None  # the image in which the button is held down
         while True:
             self._put(picture, _DRAWING)
-            if start is not None:
-                self._outline(pair, start, end)
+            if corners is not None:
+                self._outline(pair, *corners)
             event = pygame.event.wait(_IDLE_MS)
             if event.type == pygame.QUIT:
                 self.ended = True
                 return None
             if event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE:
                 return None
-            if event.type == pygame.KEYDOWN and event.key in (pygame.K_RETURN, pygame.K_KP_ENTER) and start is not None:
-                box = self._box(pair, start, end)
+            if (
+                event.type == pygame.KEYDOWN
+                and event.key in (pygame.K_RETURN, pygame.K_KP_ENTER)
+                and corners is not None
+            ):
+                box = self._box(pair, *corners)
                 if box is not None:
                     return box
             if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
                 half = self._half(pair, event.pos)
-                start = end = None if half is None else self._inside(event.pos, half)
-            elif event.type == pygame.MOUSEMOTION and half is not None:
-                end = self._inside(event.pos, half)
-            elif event.type == pygame.MOUSEBUTTONUP and event.button == 1 and half is not None:
-                end, half = self._inside(event.pos, half), None
+                corners = None if half is None else (self._inside(event.pos, half),) * 2
+            elif event.type == pygame.MOUSEMOTION and half is not None and corners is not None:
+                corners = corners[0], self._inside(event.pos, half)
+            elif event.type == pygame.MOUSEBUTTONUP and event.button == 1 and half is not None and corners is not None:
+                corners, half = (corners[0], self._inside(event.pos, half)), None
 
     def _open(self, pair: FramePair) -> None:
         """The window itself, in the shape of the first frame that is shown."""
-        if self._panel is not None:
+        if self._surface is not None:
             return
-        image, pygame = pair.rgb or pair.thermal, self._pygame
+        image, pygame = pair.reference, self._pygame
         scale = min(PANEL[0] / image.width, PANEL[1] / image.height)
         self._panel = max(1, round(scale * image.width)), max(1, round(scale * image.height))
         height = draw_overlay(pair, None, self._registration, self._panel).shape[0]
@@ -149,7 +158,7 @@ class LiveWindow:
         self._surface.blit(pygame.image.frombuffer(data, data.shape[1::-1], "RGB"), (0, 0))
         pygame.display.flip()
 
-    def _outline(self, pair: FramePair, start: tuple[int, int], end: tuple[int, int]) -> None:
+    def _outline(self, pair: FramePair, start: Point, end: Point) -> None:
         """Show the box between two corners on each image that is there."""
         pygame = self._pygame
         (left, top), (right, bottom) = np.minimum(start, end), np.maximum(start, end)
@@ -159,25 +168,25 @@ class LiveWindow:
                 pygame.draw.rect(self._surface, _DRAWN_COLOUR, place, 2)
         pygame.display.flip()
 
-    def _ends(self, event) -> bool:
+    def _ends(self, event: Any) -> bool:
         pygame = self._pygame
         asked = event.type == pygame.KEYDOWN and event.key in (pygame.K_ESCAPE, pygame.K_q)
         return asked or event.type == pygame.QUIT
 
-    def _half(self, pair: FramePair, position: tuple[int, int]) -> int | None:
+    def _half(self, pair: FramePair, position: Point) -> int | None:
         """0 for a place on the colour image, 1 for one on the thermal image, None outside both."""
         half = int(position[0] >= self._panel[0])
         there = position[1] < self._panel[1] and (pair.rgb, pair.thermal)[half] is not None
         return half if there else None
 
-    def _inside(self, position: tuple[int, int], half: int) -> tuple[int, int]:
+    def _inside(self, position: Point, half: int) -> Point:
         """The place within its half that is nearest to a place in the window."""
         place = np.clip(np.subtract(position, (half * self._panel[0], 0)), 0, self._panel)
         return int(place[0]), int(place[1])
 
-    def _box(self, pair: FramePair, start: tuple[int, int], end: tuple[int, int]) -> DrawnBox | None:
+    def _box(self, pair: FramePair, start: Point, end: Point) -> DrawnBox | None:
         """Two corners on the panel as a box in image pixels; None if it is too small to follow."""
-        image = pair.rgb or pair.thermal
+        image = pair.reference
         scale = np.array([image.width, image.height]) / self._panel
         low, high = np.minimum(start, end) * scale, np.maximum(start, end) * scale
         if (high - low).min() < _SMALLEST:
@@ -185,8 +194,8 @@ class LiveWindow:
         return DrawnBox(np.concatenate([low, high - low]), "thermal" if pair.rgb is None else "rgb")
 
 
-def _display():
-    """`pygame` with its display started."""
+def _display() -> Any:
+    """The module `pygame`, with its display started."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         import pygame

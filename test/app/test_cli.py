@@ -246,19 +246,54 @@ def test_track_keeps_the_boxes_of_a_source_that_breaks_off(tmp_path, track, monk
 
 def test_track_stopped_by_hand_keeps_what_it_has(tmp_path, model_path):
     out = tmp_path / "boxes.csv"
-    command = [sys.executable, "-m", "ckd_ros.cli", "track", f"{CLEAR},frames=100000", "--out", out]
+    command = [sys.executable, "-m", "ckd_ros.cli", "track", f"{CLEAR},frames=5000", "--out", out]
     command += ["--model", model_path, "--video", tmp_path / "out.avi"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
-    limit = time.monotonic() + 60
-    while not list(tmp_path.glob(".out.avi.*/out.avi")) and time.monotonic() < limit:
-        time.sleep(0.05)
-    time.sleep(0.5)
+    # Each frame of the video is written after its result was found: when it has grown by many, there are some.
+    limit = time.monotonic() + 120
+    while sum(path.stat().st_size for path in tmp_path.glob(".out.avi.*/out.avi")) < 200_000:
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "stopped after" in said and "Traceback" not in said
     count = len(read_boxes(tmp_path / "boxes.txt"))
-    assert 0 < count < 100000
+    assert 0 < count < 5000
     assert abs(cv2.VideoCapture(str(tmp_path / "out.avi")).get(cv2.CAP_PROP_FRAME_COUNT) - count) <= 1
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("ckd_ros.datasets.sources.open_source", "interrupted"),
+        ("ckd_ros.tracking.Tracker.init", "stopped before the first frame: nothing was written"),
+    ],
+)
+def test_track_stopped_before_its_first_result_says_so_and_writes_nothing(
+    tmp_path, track, monkeypatch, capsys, step, message
+):
+    def stop(*args, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, stop)
+    before = sorted(tmp_path.iterdir())
+    assert track(f"{CLEAR},frames=3", "--video", tmp_path / "out.avi") == 130
+    said = capsys.readouterr().err
+    assert said.strip().splitlines()[-1] == f"ckd: {message}" and "Traceback" not in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ctrl_c_while_the_command_is_loaded_ends_it_in_order():
+    code = (
+        "import sys, ckd_ros.cli\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'ckd_ros.app.terminal': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "ckd_ros.cli.main(['track', 'simulator'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "ckd: interrupted\n")
 
 
 def test_track_needs_no_name_for_its_results(tmp_path, model_path, monkeypatch):
@@ -333,5 +368,6 @@ def test_bad_arguments_end_with_two_and_no_traceback(args):
 
 
 def test_the_command_starts_without_torch_and_ros():
-    code = "import sys, ckd_ros.app.cli; print([m for m in ('torch', 'rclpy', 'rosbags', 'onnxruntime') if m in sys.modules])"
+    heavy = ("torch", "rclpy", "rosbags", "onnxruntime")
+    code = f"import sys, ckd_ros.app.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ckd_ros.app.commands.evaluate import Evaluate
@@ -18,7 +19,7 @@ class Command(Protocol):
         """Do it. Raises what `ckd_ros.app.cli.main` turns into one line."""
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., Command]] = {
     "track": Track,
     "evaluate": Evaluate,
     "simulate": Simulate,

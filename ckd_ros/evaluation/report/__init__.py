@@ -27,13 +27,13 @@ def write_report(evaluation: Evaluation, out: Path, sequences: Mapping[str, Fram
     out = Path(out)
     made = plots(evaluation)
     files = {f"{plot.name}.{form}": plot.file(form) for plot in made for form in FORMATS}
-    html, text = page(evaluation, made, sequences, out), markdown(evaluation, made, PLOTS)
+    as_html, as_markdown = page(evaluation, made, sequences, out), markdown(evaluation, made, PLOTS)
     for name, data in files.items():
         with replacing(out / PLOTS / name) as temporary:
             temporary.write_bytes(data)
-    for name, data in {"report.md": text, "report.html": html}.items():
+    for name, text in {"report.md": as_markdown, "report.html": as_html}.items():
         with replacing(out / name) as temporary:
-            temporary.write_text(data, encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
     # A plot that an earlier report of this folder had and this one has not.
     for path in (out / PLOTS).glob("*.*"):
         if path.name not in files and path.stem in ("attributes", "speed", "normalised_precision"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import BytesIO
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ckd_ros.evaluation.report.styles import PlotStyle, plot_style
@@ -25,7 +28,7 @@ _LONG = 24  # characters of a label: longer ones go there too
 _LONGEST = 40
 # Colours that the page replaces by those of its light or dark mode.
 _INK, _GRID, _PAPER = "#1a1c1e", "#d9dce0", "#fefefe"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 10,
@@ -80,12 +83,13 @@ class Plot:
         text = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{self.name}-", text)
         for colour, name in ((_INK, "currentColor"), (_GRID, "var(--line)"), (_PAPER, "var(--paper)")):
             text = text.replace(colour, name)
-        width = float(re.search(r'width="([\d.]+)pt"', text)[1])
+        drawn = re.search(r'width="([\d.]+)pt"', text)
+        width = float(drawn[1]) if drawn else _WIDTH * 72
         text = re.sub(r' height="[\d.]+pt"', "", text, count=1)
         # Never wider than it was drawn (1 pt is about 1.3 px), and never wider than its place.
         return re.sub(r' width="[\d.]+pt"', f' style="width:{width * 1.3:.0f}px"', text, count=1)
 
-    def _saved(self, **options: object) -> bytes:
+    def _saved(self, **options: Any) -> bytes:
         file = BytesIO()
         with matplotlib.rc_context(_STYLE):
             self.figure.savefig(file, **options)
@@ -143,7 +147,7 @@ def _curves(evaluation: Evaluation, measure: Measure) -> Plot:
 def _radar(evaluation: Evaluation) -> Plot:
     counts, measure = shown_attributes(evaluation), evaluation.measures[-1]
     figure = Figure(figsize=(_WIDTH, _WIDTH))
-    axes = figure.add_subplot(projection="polar")
+    axes = cast(PolarAxes, figure.add_subplot(projection="polar"))
     angles = np.linspace(0, 2 * np.pi, len(counts), endpoint=False)
     closed = np.append(angles, angles[0])
     ranked = _ranked(evaluation, lambda tracker: tracker.scores.get(measure.name, np.nan))
@@ -178,20 +182,27 @@ def _radar(evaluation: Evaluation) -> Plot:
 def _speed(evaluation: Evaluation) -> Plot:
     measure = evaluation.measures[-1]
     figure, axes = _axes()
-    entries, rates = [], []
+    entries: list[tuple[Artist, str]] = []
+    rates = []
     for score, place, tracker in _ranked(evaluation, lambda tracker: tracker.scores.get(measure.name, np.nan)):
         if not tracker.frame_ms or not np.isfinite(score):
             continue
         rate, style = 1e3 / tracker.frame_ms, plot_style(place)
         hollow = bool(style.dashes)
-        options = {"mfc": _PAPER if hollow else style.colour, "mec": style.colour, "mew": 1.4, "ms": 7.5, "zorder": 3}
+        options: dict[str, Any] = {
+            "mfc": _PAPER if hollow else style.colour,
+            "mec": style.colour,
+            "mew": 1.4,
+            "ms": 7.5,
+            "zorder": 3,
+        }
         (point,) = axes.plot([rate], [100 * score], style.marker, **options)
         rates.append(rate)
         entries.append((point, f"{_short(tracker.label)} [{100 * score:.1f}, {_figure(rate)} FPS]"))
     if evaluation.rate:
         axes.axvline(evaluation.rate, color=_INK, lw=0.7, ls=":", zorder=1)
         rates.append(evaluation.rate)
-        at = {"xytext": (3, -3), "textcoords": "offset points", "va": "top", "fontsize": 7}
+        at: dict[str, Any] = {"xytext": (3, -3), "textcoords": "offset points", "va": "top", "fontsize": 7}
         axes.annotate("camera", (evaluation.rate, 1), xycoords=axes.get_xaxis_transform(), **at)
     axes.set_xscale("log")
     low, high = (min(rates), max(rates)) if rates else (1.0, 100.0)
@@ -210,13 +221,16 @@ def _axes() -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _line(axes: Axes, x: np.ndarray, y: np.ndarray, style: PlotStyle, lw: float = 1.6, **options: object) -> Artist:
-    dashes = {"dashes": style.dashes} if style.dashes else {}
-    (line,) = axes.plot(x, y, color=style.colour, lw=lw, **dashes, **options)
+def _line(axes: Axes, x: np.ndarray, y: np.ndarray, style: PlotStyle, lw: float = 1.6, **options: Any) -> Artist:
+    if style.dashes:
+        options["dashes"] = style.dashes
+    (line,) = axes.plot(x, y, color=style.colour, lw=lw, **options)
     return line
 
 
-def _ranked(evaluation: Evaluation, figure_of) -> list[tuple[float, int, TrackerScores]]:
+def _ranked(
+    evaluation: Evaluation, figure_of: Callable[[TrackerScores], float]
+) -> list[tuple[float, int, TrackerScores]]:
     """`(figure, place among the trackers, tracker)`, best first; those without a figure last."""
     rows = [(float(figure_of(tracker)), place, tracker) for place, tracker in enumerate(evaluation.trackers)]
     return sorted(rows, key=lambda row: (-np.nan_to_num(row[0], nan=-1.0), row[1]))
@@ -226,7 +240,7 @@ def _legend(axes: Axes, entries: list[tuple[Artist, str]], corner: str | None) -
     """Inside, in the corner that such curves leave free, or beside the plot where it would cover them."""
     if not entries:
         return
-    artists, labels = zip(*entries, strict=True)
+    artists, labels = [artist for artist, _ in entries], [label for _, label in entries]
     if corner and len(entries) <= _INSIDE and max(map(len, labels)) <= _LONG:
         axes.legend(artists, labels, loc=corner)
     else:

@@ -72,12 +72,16 @@ def draw_strip(
     size = (240, _HEIGHT) if good is None else _panel(good)
     tiles = []
     for frame, pair in zip(frames, pairs, strict=True):
-        fault = "" if isinstance(pair, FramePair) else pair
-        here = [(colour, track[frame]) for colour, track in boxes if frame < len(track)]
         panels = 2 if sequence.modality == "both" else 1
-        canvas = _grey(size, panels, fault) if fault else _drawn(sequence, frame, pair, here, size, panels)
+        if isinstance(pair, FramePair):
+            here = [(colour, track[frame]) for colour, track in boxes if frame < len(track)]
+            canvas, fault = _drawn(sequence, frame, pair, here, (size[0], panels * size[1])), ""
+        else:
+            canvas, fault = _grey((size[0], panels * size[1]), pair), pair
         _, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        tiles.append(Tile(frame, jpeg.tobytes(), canvas.shape[1::-1], image_files(sequence, frame), fault))
+        tiles.append(
+            Tile(frame, jpeg.tobytes(), (canvas.shape[1], canvas.shape[0]), image_files(sequence, frame), fault)
+        )
     return tiles
 
 
@@ -87,8 +91,8 @@ def image_files(sequence: FrameSequence, frame: int) -> tuple[Path | None, Path 
 
 
 def _panel(pair: FramePair) -> tuple[int, int]:
-    view = pair.rgb or pair.thermal
-    return panel_size(pair, min(_WIDEST, round(_HEIGHT * view.width / view.height)))
+    image = pair.reference
+    return panel_size(pair, min(_WIDEST, round(_HEIGHT * image.width / image.height)))
 
 
 def _pairs(sequence: FrameSequence, frames: list[int]) -> Iterator[FramePair | str]:
@@ -101,7 +105,8 @@ def _pairs(sequence: FrameSequence, frames: list[int]) -> Iterator[FramePair | s
                 yield describe_error(error)
         return
     # To jump, such a source would produce all frames before: go through it once.
-    source, position, fault = None, 0, ""
+    source: Iterator[FramePair] | None = None
+    position, fault = 0, ""
     for frame in frames:
         try:
             if not fault:
@@ -122,12 +127,12 @@ def _drawn(
     pair: FramePair,
     boxes: list[tuple[tuple[int, int, int], np.ndarray]],
     size: tuple[int, int],
-    panels: int,
 ) -> np.ndarray:
-    w, h = size
-    canvas = np.full((panels * h, w, 3), _GREY, np.uint8)
+    """The images of a frame above one another on a canvas of `size` (width, height), with truth and boxes."""
+    canvas = _canvas(size)
+    w, h = size[0], size[1] // (2 if sequence.modality == "both" else 1)
     truths = sequence.truth(frame)
-    main = pair.rgb or pair.thermal  # trackers answer in its pixels
+    main = pair.reference  # trackers answer in its pixels
     answers = geometry.scaling(w / main.width, h / main.height)
     for side, image in enumerate((pair.rgb, pair.thermal)):
         if sequence.modality not in ("both", ("rgb", "thermal")[side]):
@@ -153,10 +158,14 @@ def _drawn(
     return canvas
 
 
-def _grey(size: tuple[int, int], panels: int, reason: str) -> np.ndarray:
-    canvas = np.full((panels * size[1], size[0], 3), _GREY, np.uint8)
+def _grey(size: tuple[int, int], reason: str) -> np.ndarray:
+    canvas = _canvas(size)
     _text(canvas, reason)
     return canvas
+
+
+def _canvas(size: tuple[int, int]) -> np.ndarray:
+    return np.full((size[1], size[0], 3), _GREY, np.uint8)
 
 
 def _text(view: np.ndarray, text: str) -> None:

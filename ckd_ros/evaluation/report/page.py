@@ -106,7 +106,9 @@ class _Report:
     def focus(self) -> int | None:
         """Place of the tracker whose failures are shown; None if no tracker has a result."""
         places = {tracker.label: n for n, tracker in enumerate(self.evaluation.trackers) if tracker.sequences}
-        return places.get(self.evaluation.focus, min(places.values(), default=None))
+        if self.evaluation.focus in places:
+            return places[self.evaluation.focus]
+        return min(places.values(), default=None)
 
     @cached_property
     def worst_first(self) -> list[str]:
@@ -115,7 +117,7 @@ class _Report:
         def score(name: str) -> float:
             results = {} if self.focus is None else self.evaluation.trackers[self.focus].sequences
             value = results[name].scores.get(self.measure) if name in results else None
-            return value if tables.known(value) else np.inf
+            return value if tables.is_known(value) else np.inf
 
         return sorted(self.evaluation.lengths, key=score)
 

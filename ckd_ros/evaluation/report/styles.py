@@ -1,4 +1,4 @@
-"""How each tracker looks, the same in every plot, chart and picture of a report."""
+"""Colour, dashes and marker of each tracker, the same in every plot, chart and picture of a report."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class PlotStyle:
 
     @property
     def bgr(self) -> tuple[int, int, int]:
-        return tuple(int(self.colour[place : place + 2], 16) for place in (5, 3, 1))
+        red, green, blue = (int(self.colour[place : place + 2], 16) for place in (1, 3, 5))
+        return blue, green, red
 
 
 def plot_style(place: int) -> PlotStyle:
-    """The look of the tracker at `place` among the trackers, best first: the first six differ in colour alone."""
+    """The style of the tracker at `place` among the trackers, best first: the first six differ in colour alone."""
     turn = place // len(COLOURS)
     return PlotStyle(COLOURS[place % len(COLOURS)], _DASHES[turn % len(_DASHES)], _MARKERS[place % len(_MARKERS)])

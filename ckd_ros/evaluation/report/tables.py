@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -63,80 +64,96 @@ def plain(text: str) -> str:
 
 
 def percent(value: float | None) -> str:
+    """A share for reading, in percent; a dash where it is not known."""
     return number(None if value is None else 100 * value, 1)
 
 
 def number(value: float | None, digits: int = 1) -> str:
     """A figure for reading; a dash where it is not known."""
-    return f"{value:.{digits}f}" if known(value) else "–"
+    return f"{value:.{digits}f}" if is_known(value) else "–"
 
 
-def known(value: float | None) -> bool:
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a figure at all, and it is a number."""
     return value is not None and bool(np.isfinite(value))
 
 
 def score_table(evaluation: Evaluation) -> Table:
     """The measures in percent, and on how many sequences."""
-    specs = [
-        _Spec(Column(m.name, f"{m.title}, percent", "high"), lambda t, name=m.name: t.scores.get(name), _percent)
+    columns = [
+        _FigureColumn(Column(m.name, f"{m.title}, percent", "high"), _measured(m.name), _percent)
         for m in evaluation.measures
     ]
     total = len(evaluation.lengths)
-    specs.append(
-        _Spec(Column("sequences", "scored, of those that can be"), lambda t: len(t.sequences), lambda v: f"{v}/{total}")
+    columns.append(
+        _FigureColumn(
+            Column("sequences", "scored, of those that can be"), lambda t: len(t.sequences), lambda v: f"{v}/{total}"
+        )
     )
-    return _by_tracker(evaluation, specs)
+    return _by_tracker(evaluation, columns)
 
 
 def robot_table(evaluation: Evaluation) -> Table | None:
     """What matters on a robot; None where nothing of it is known."""
     rate = "each sequence's own rate" if evaluation.rate is None else f"{evaluation.rate:g} frames a second"
-    specs = [
-        _Spec(Column("longest run [s]", "longest time on the target, median", "high"), _robot("longest_run_s"), _one),
-        _Spec(Column("failures", "times that the box came off the target (IoU 0)", "low"), _robot("failures"), str),
-        _Spec(Column("per minute", "failures a minute of visible target", "low"), _robot("failures_per_minute"), _two),
-        _Spec(
-            Column("found again [s]", "from the target's return to the first box on it (IoU 0.3), median", "low"),
-            _robot("reacquired_s"),
-            _two,
+    columns = [
+        _FigureColumn(
+            Column("longest run [s]", "longest time on the target, median", "high"),
+            _robot_score("longest_run_s"),
+            _one_decimal,
         ),
-        _Spec(Column("returns", "times that the target came back into sight"), _robot("returns"), str),
-        _Spec(
+        _FigureColumn(
+            Column("failures", "times that the box came off the target (IoU 0)", "low"), _robot_score("failures"), str
+        ),
+        _FigureColumn(
+            Column("per minute", "failures a minute of visible target", "low"),
+            _robot_score("failures_per_minute"),
+            _two_decimals,
+        ),
+        _FigureColumn(
+            Column("found again [s]", "from the target's return to the first box on it (IoU 0.3), median", "low"),
+            _robot_score("reacquired_s"),
+            _two_decimals,
+        ),
+        _FigureColumn(Column("returns", "times that the target came back into sight"), _robot_score("returns"), str),
+        _FigureColumn(
             Column("missed", "returns after which it was not found again", "low"),
             lambda tracker: tracker.robot.missed_returns if tracker.robot.returns else None,
             str,
         ),
-        _Spec(
+        _FigureColumn(
             Column("drift [sides/min]", "growth of the distance while on the target, in its sides a minute"),
-            _robot("drift_per_minute"),
-            _two,
+            _robot_score("drift_per_minute"),
+            _two_decimals,
         ),
-        _Spec(
+        _FigureColumn(
             Column("streaming IoU", f"mean overlap with the box that is there in time, percent; at {rate}", "high"),
-            _robot("streaming"),
+            _robot_score("streaming"),
             _percent,
         ),
-        _Spec(
+        _FigureColumn(
             Column("frames in time", f"frames there was time for, percent; at {rate}", "high"),
-            _robot("processed"),
+            _robot_score("processed"),
             _percent,
         ),
     ]
-    return _where_known(evaluation, specs)
+    return _where_known(evaluation, columns)
 
 
 def speed_table(evaluation: Evaluation) -> Table | None:
     """Time for a frame; None where no times are known."""
-    specs = [
-        _Spec(Column("median [ms]", "time for a frame", "low"), lambda t: t.frame_ms, _two),
-        _Spec(Column("95 % [ms]", "95 of 100 frames take no longer", "low"), lambda t: t.frame_ms_p95, _two),
-        _Spec(
+    columns = [
+        _FigureColumn(Column("median [ms]", "time for a frame", "low"), lambda t: t.frame_ms, _two_decimals),
+        _FigureColumn(
+            Column("95 % [ms]", "95 of 100 frames take no longer", "low"), lambda t: t.frame_ms_p95, _two_decimals
+        ),
+        _FigureColumn(
             Column("FPS", "frames a second, of the median", "high"),
             lambda t: 1e3 / t.frame_ms if t.frame_ms else None,
-            _one,
+            _one_decimal,
         ),
     ]
-    return _where_known(evaluation, specs)
+    return _where_known(evaluation, columns)
 
 
 def attribute_table(evaluation: Evaluation) -> Table | None:
@@ -166,58 +183,62 @@ def sequence_table(evaluation: Evaluation, order: Iterable[str], ids: dict[str, 
         results = [tracker.sequences.get(name) for tracker in evaluation.trackers]
         count = evaluation.lengths[name]
         row = [Cell(name, link=ids[name]), Cell(str(count), count)]
-        row += _figures([r and r.scores.get(measure) for r in results], "high", _percent)
+        row += _figures([None if r is None else r.scores.get(measure) for r in results], "high", _percent)
         if failing:
-            row += _figures([r and r.robot.failures for r in results], None, str)
+            row += _figures([None if r is None else r.robot.failures for r in results], None, str)
         rows.append(row)
     return Table(columns, rows)
 
 
 @dataclass(frozen=True)
-class _Spec:
+class _FigureColumn:
     """A column of figures of trackers: where they are from and how they are written."""
 
-    column: Column
+    heading: Column
     of: Callable[[TrackerScores], float | None]
     text: Callable[[float], str]
 
 
-def _robot(name: str) -> Callable[[TrackerScores], float | None]:
+def _measured(name: str) -> Callable[[TrackerScores], float | None]:
+    return lambda tracker: tracker.scores.get(name)
+
+
+def _robot_score(name: str) -> Callable[[TrackerScores], float | None]:
     return lambda tracker: getattr(tracker.robot, name)
 
 
-def _where_known(evaluation: Evaluation, specs: list[_Spec]) -> Table | None:
-    kept = [spec for spec in specs if any(known(spec.of(tracker)) for tracker in evaluation.trackers)]
+def _where_known(evaluation: Evaluation, columns: list[_FigureColumn]) -> Table | None:
+    kept = [column for column in columns if any(is_known(column.of(tracker)) for tracker in evaluation.trackers)]
     return _by_tracker(evaluation, kept) if kept else None
 
 
-def _by_tracker(evaluation: Evaluation, specs: list[_Spec]) -> Table:
+def _by_tracker(evaluation: Evaluation, columns: list[_FigureColumn]) -> Table:
     rows = [[Cell(tracker.label, tracker=place)] for place, tracker in enumerate(evaluation.trackers)]
-    for spec in specs:
-        cells = _figures([spec.of(tracker) for tracker in evaluation.trackers], spec.column.better, spec.text)
+    for column in columns:
+        cells = _figures([column.of(tracker) for tracker in evaluation.trackers], column.heading.better, column.text)
         for row, cell in zip(rows, cells, strict=True):
             row.append(cell)
-    return Table([Column("tracker", text=True), *(spec.column for spec in specs)], rows)
+    return Table([Column("tracker", text=True), *(column.heading for column in columns)], rows)
 
 
 def _figures(values: list[float | None], better: str | None, text: Callable[[float], str]) -> list[Cell]:
     """Cells of figures that compete; the best are marked, unless there is nothing to compare."""
-    texts = [text(value) if known(value) else "–" for value in values]
-    there = [value for value in values if known(value)]
+    texts = [text(value) if is_known(value) else "–" for value in values]
+    there = [value for value in values if is_known(value)]
     best = None
     if better and len(there) > 1:
         best = text(max(there) if better == "high" else min(there))
     cells = zip(values, texts, strict=True)
-    return [Cell(t, float(v) if known(v) else None, best=known(v) and t == best) for v, t in cells]
+    return [Cell(t, float(v) if is_known(v) else None, best=is_known(v) and t == best) for v, t in cells]
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _one(value: float) -> str:
+def _one_decimal(value: float) -> str:
     return f"{value:.1f}"
 
 
-def _two(value: float) -> str:
+def _two_decimals(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"  # never -0.00

@@ -1,4 +1,4 @@
-"""What a tracker must offer to be compared, and what it answers."""
+"""What a tracker must offer to be compared, and what it says about each frame."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ class Estimate(Protocol):
         confidence: in [0, 1], NaN when the tracker gives none.
     """
 
-    box: np.ndarray
-    confidence: float
+    @property
+    def box(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> float: ...
 
 
 class SequenceTracker(Protocol):
@@ -32,13 +35,13 @@ class SequenceTracker(Protocol):
 
 @dataclass(frozen=True)
 class BoxEstimate:
-    """An answer: `(4,)` box, NaN when there is none, and a confidence in [0, 1], NaN from trackers without one."""
+    """A `(4,)` box, NaN when there is none, and a confidence in [0, 1], NaN from trackers without one."""
 
     box: np.ndarray
     confidence: float = float("nan")
 
 
 def check_threads(threads: int) -> None:
-    """Raise ValueError for a number of threads that is not possible."""
+    """Raise ValueError for an impossible number of threads."""
     if not 1 <= threads <= 1024:
         raise ValueError(f"threads={threads} is not possible: expected 1 or more")

@@ -94,7 +94,7 @@ class Picture:
         self._normalizer = ThermalNormalizer()
 
     def __call__(self, pair: FramePair) -> np.ndarray:
-        image = pair.rgb or pair.thermal
+        image = pair.reference
         if image.encoding != "mono16":
             return to_bgr(image)
         self._normalizer.update(image)
@@ -149,7 +149,7 @@ class OpenCvKind:
 
     def make(self) -> SequenceTracker:
         cv2.setNumThreads(self.threads)
-        tracker = TemplateMatcher() if self.name == "template" else OpenCvTracker(self._create)
+        tracker: SequenceTracker = TemplateMatcher() if self.name == "template" else OpenCvTracker(self._create)
         return SingleModalityView(tracker, self.modality)
 
     def settings(self) -> dict:

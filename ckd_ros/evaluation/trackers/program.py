@@ -1,4 +1,4 @@
-"""Any program as a tracker: a child process that is asked by lines and answers by lines.
+"""Any program as a tracker: a child process that gets a line for each frame and answers with a line.
 
     init<TAB>RGB_PATH<TAB>THERMAL_PATH<TAB>x,y,w,h      a new target, marked in these images
     update<TAB>RGB_PATH<TAB>THERMAL_PATH                the next images
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import cv2
 import numpy as np
@@ -88,12 +89,12 @@ class Program:
         if self._child is None:
             self._child, seconds = _Child(self._command), self._start_seconds
         self._child.forget_log()
-        return self._ask("init", pair, seconds, ",".join(f"{value:.9g}" for value in box))
+        return self._ask(self._child, "init", pair, seconds, ",".join(f"{value:.9g}" for value in box))
 
     def update(self, pair: FramePair) -> BoxEstimate:
         if self._child is None:
             raise RuntimeError("no target to follow: call init(pair, box) before update(pair)")
-        return self._ask("update", pair, self._frame_seconds)
+        return self._ask(self._child, "update", pair, self._frame_seconds)
 
     def close(self) -> None:
         """End the program."""
@@ -101,19 +102,19 @@ class Program:
             self._child.end()
             self._child = None
 
-    def _ask(self, what: str, pair: FramePair, seconds: float, *more: str) -> BoxEstimate:
+    def _ask(self, child: _Child, what: str, pair: FramePair, seconds: float, *more: str) -> BoxEstimate:
         self._number += 1
         names = (f"rgb-{self._number:08d}.png", f"thermal-{self._number:08d}.png")
-        paths = [self._child.folder / name for name in names]
+        paths = [child.folder / name for name in names]
         try:
             images = [write_image(image, path) for image, path in zip((pair.rgb, pair.thermal), paths, strict=True)]
-            line = self._child.ask("\t".join((what, *images, *more)), seconds)
+            line = child.ask("\t".join((what, *images, *more)), seconds)
             return parse_answer(line)
         except (ProgramError, ValueError) as error:
-            said = self._child.last_words()
+            log = child.log_tail()
             self.close()
             command = shlex.join(self._command)
-            raise ProgramError(f"'{command}' {error}{f'; it wrote: {said}' if said else ''}") from None
+            raise ProgramError(f"'{command}' {error}{f'; it wrote: {log}' if log else ''}") from None
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -124,9 +125,9 @@ class _Child:
 
     def __init__(self, command: Sequence[str]) -> None:
         parent = _fast_folder()
-        _sweep(parent)
+        _remove_leftovers(parent)
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._log = open(self.folder / "log", "ab+")
+        self._log: BinaryIO = open(self.folder / "log", "ab+")
         fcntl.flock(self._log, fcntl.LOCK_EX)  # the child holds it too: free when both are gone
         if sys.platform == "linux":
             command = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), *command]
@@ -144,7 +145,7 @@ class _Child:
             raise
         self._unread = b""
         # With this object, or with this process, one of `multiprocessing` too, which does without `atexit`.
-        self.end = Finalize(self, _end, (self._process, self._log, self.folder), exitpriority=0)
+        self.end = Finalize(self, _end_program, (self._process, self._log, self.folder), exitpriority=0)
 
     def ask(self, request: str, seconds: float) -> str:
         """The line that answers a request. Raises ProgramError without one."""
@@ -153,14 +154,14 @@ class _Child:
             raise ProgramError(f"said more than one line for a frame: {self._unread[:200].decode(errors='replace')!r}")
         deadline = time.monotonic() + seconds
         try:
-            self._process.stdin.write(f"{request}\n".encode())
+            _pipes(self._process)[0].write(f"{request}\n".encode())
         except BrokenPipeError:
             raise ProgramError(self._how_it_ended()) from None
         while b"\n" not in self._unread:
             left = deadline - time.monotonic()
             if left <= 0:
-                heard = f" after {self._unread[:200].decode(errors='replace')!r}" if self._unread else ""
-                raise ProgramError(f"did not answer '{request.split()[0]}' within {seconds:g} s{heard}")
+                received = f" after {self._unread[:200].decode(errors='replace')!r}" if self._unread else ""
+                raise ProgramError(f"did not answer '{request.split()[0]}' within {seconds:g} s{received}")
             if not self._read(left):
                 raise ProgramError(self._how_it_ended())
         line, _, self._unread = self._unread.partition(b"\n")
@@ -170,7 +171,7 @@ class _Child:
         """What it wrote about earlier targets is of no use, and the folder may be memory."""
         self._log.truncate(0)
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of what it wrote to its standard error."""
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - 2000))
         lines = self._log.read().decode(errors="replace").splitlines()
@@ -178,12 +179,12 @@ class _Child:
 
     def _read(self, seconds: float) -> bool:
         """Take in what it says within so many seconds; False when it has closed its standard output."""
-        output = self._process.stdout
+        output = _pipes(self._process)[1]
         if not select.select([output], [], [], seconds)[0]:
             return True
-        heard = os.read(output.fileno(), 65536)
-        self._unread += heard
-        return bool(heard)
+        received = os.read(output.fileno(), 65536)
+        self._unread += received
+        return bool(received)
 
     def _how_it_ended(self) -> str:
         try:
@@ -193,13 +194,19 @@ class _Child:
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code}"
 
 
-def _end(process: subprocess.Popen, log, folder: Path) -> None:
+def _end_program(process: subprocess.Popen[bytes], log: BinaryIO, folder: Path) -> None:
+    requests, answers = _pipes(process)
     with suppress(OSError):
-        process.stdin.close()
+        requests.close()
     end_process_group(process, _GRACE)
-    process.stdout.close()
+    answers.close()
     log.close()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output of a process that was started with both of them as pipes."""
+    return cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
 
 
 def write_image(image: Image | None, path: Path) -> str:
@@ -231,7 +238,7 @@ def _fast_folder() -> Path:
     return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def _sweep(parent: Path) -> None:
+def _remove_leftovers(parent: Path) -> None:
     """Remove what evaluations that were killed left there: folders of a minute and more, of no living process."""
     for log in parent.glob(f"{_PREFIX}*/log"):
         try:
