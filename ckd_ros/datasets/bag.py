@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class BagSequence(FrameSequence):
             raise ValueError(f"{self._path} holds no image on {', '.join(self._topics)}")
         periods = [known for known in map(period, stamps) if known]
         tolerance = slop * 1e9 if slop is not None else max(periods, default=1e9) / 2
-        self._pairs = pair_nearest(*stamps, tolerance)
+        self._pairs = pair_nearest(stamps[0], stamps[1], tolerance)
         main = stamps[0] if len(stamps[0]) else stamps[1]
         recorded = 1e9 / (period(main) or 1e9)
         self.rate = rate or round(recorded, 3)
@@ -76,7 +77,7 @@ class BagSequence(FrameSequence):
         return len(self._pairs)
 
     def frames(self) -> Iterator[FramePair]:
-        waiting: dict[tuple[int, int], object] = {}
+        waiting: dict[tuple[int, int], Any] = {}
         with self._open() as reader:
             messages = self._messages(reader)
             for pair in self._pairs:
@@ -90,22 +91,20 @@ class BagSequence(FrameSequence):
 
     def stamps(self) -> list[tuple[int | None, int | None]]:
         """Of each pair: the stamp (ns) of its colour and of its thermal image, None for one that is missing."""
-        return [
-            tuple(None if index is None else int(self._stamps[side][index]) for side, index in enumerate(pair))
-            for pair in self._pairs
-        ]
+        rgb, thermal = self._stamps
+        return [(None if i is None else int(rgb[i]), None if j is None else int(thermal[j])) for i, j in self._pairs]
 
     def _open(self) -> AnyReader:
         return _CheckedReader(self._path)
 
-    def _messages(self, reader: AnyReader) -> Iterator[tuple[tuple[int, int], object]]:
+    def _messages(self, reader: AnyReader) -> Iterator[tuple[tuple[int, int], Any]]:
         """((0 colour | 1 thermal, its number), message) in the order of recording."""
-        counts = Counter()
+        counts: Counter[int] = Counter()
         connections = [known for known in reader.connections if known.topic in self._topics]
         try:
             for connection, logged, raw in reader.messages(connections=connections):
                 side = self._topics[connection.topic]
-                message = reader.deserialize(raw, connection.msgtype)
+                message: Any = reader.deserialize(raw, connection.msgtype)
                 stamp = message.header.stamp
                 if not (stamp.sec or stamp.nanosec):
                     stamp.sec, stamp.nanosec = divmod(logged, 10**9)
@@ -122,7 +121,7 @@ class BagSequence(FrameSequence):
             stamps[side].append(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
         return [np.array(known, np.int64) for known in stamps]
 
-    def _decode(self, message: object, thermal: bool) -> Image:
+    def _decode(self, message: Any, thermal: bool) -> Image:
         try:
             return decode(message, thermal)
         except (ImageError, ValueError) as error:
@@ -135,8 +134,9 @@ class BagSequence(FrameSequence):
         known = read_truth(path)
         side = 0 if 0 in self._topics.values() else 1
         blank = [np.nan] * 4
-        stamps = [None if pair[side] is None else int(main[pair[side]]) for pair in self._pairs]
-        self.boxes = visible_or_nan(np.array([known.get(stamp, blank) for stamp in stamps], float))
+        indices = [pair[side] for pair in self._pairs]
+        boxes = [blank if index is None else known.get(int(main[index]), blank) for index in indices]
+        self.boxes = visible_or_nan(np.array(boxes))
         if np.isfinite(self.boxes[0]).all():
             self.init_box = self.boxes[0].copy()
 
@@ -270,8 +270,9 @@ def write_bag(
         topics = [writer.add_connection(topic, RAW, typestore=types) for topic in (rgb, thermal)]
         for pair in sequence.frames() if frames is None else frames:
             stamps.append(None if pair.rgb is None else pair.stamp)
-            sides = [(pair.stamp, 0, pair.rgb, "rgb"), (pair.thermal_stamp, 1, pair.thermal, "thermal")]
-            for stamp, side, image, frame in sorted((s for s in sides if s[2] is not None), key=lambda s: s[0]):
+            sides = ((pair.stamp, pair.rgb, "rgb", 0), (pair.thermal_stamp, pair.thermal, "thermal", 1))
+            shown = [(s, image, frame, side) for s, image, frame, side in sides if image is not None and s is not None]
+            for stamp, image, frame, side in sorted(shown, key=lambda image: image[0]):
                 message = image_message(types, image, stamp, f"{frame}_optical_frame")
                 writer.write(topics[side], stamp, types.serialize_cdr(message, RAW))
     if sequence.boxes is not None:

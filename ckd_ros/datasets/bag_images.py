@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from rosbags.image import image_to_cvimage
@@ -13,7 +15,7 @@ RAW = "sensor_msgs/msg/Image"
 _SAME_LAYOUT = {"16UC1": "mono16", "8UC1": "mono8", "8UC3": "bgr8"}
 
 
-def decode(message: object, thermal: bool) -> Image:
+def decode(message: Any, thermal: bool) -> Image:
     """A `sensor_msgs` Image or CompressedImage of a bag as an image.
 
     Packed encodings keep their bytes, others (bayer, yuv) become bgr8. Thermal images keep 16 bits.
@@ -37,7 +39,7 @@ def decode(message: object, thermal: bool) -> Image:
     return Image(data.reshape(message.height, message.width, channels) if channels > 1 else data, encoding)
 
 
-def _rows(message: object, width: int) -> np.ndarray:
+def _rows(message: Any, width: int) -> np.ndarray:
     """The image's bytes without row padding, `height x width` bytes. Raises ValueError if there are too few."""
     step, height = message.step or width, message.height
     if step < width or height <= 0 or width <= 0 or message.data.size < step * (height - 1) + width:
@@ -49,7 +51,7 @@ def _rows(message: object, width: int) -> np.ndarray:
     return np.ascontiguousarray(rows)
 
 
-def _unpadded(message: object) -> np.ndarray:
+def _unpadded(message: Any) -> np.ndarray:
     """Bytes of an image without row padding, for encodings whose pixels take whole bytes."""
     pixel_bytes = message.step // message.width if message.width else 0
     if not pixel_bytes:
@@ -57,7 +59,7 @@ def _unpadded(message: object) -> np.ndarray:
     return _rows(message, message.width * pixel_bytes).reshape(-1)
 
 
-def image_message(types: Typestore, image: Image, stamp: int, frame: str) -> object:
+def image_message(types: Typestore, image: Image, stamp: int, frame: str) -> Any:
     """`sensor_msgs/Image` of an image, stamped in nanoseconds."""
     make = types.types
     time = make["builtin_interfaces/msg/Time"](*divmod(stamp, 10**9))

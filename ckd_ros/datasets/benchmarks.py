@@ -1,4 +1,4 @@
-"""Whole data sets under one roof: `open_dataset(kind, root)` gives named sequences, and says which ones it cannot give.
+"""Whole data sets: `open_dataset(kind, root)` gives named sequences, and says which ones cannot be used and why.
 
 | kind | root | splits |
 |---|---|---|
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -75,6 +75,12 @@ class DataSet:
     def names(self) -> list[str]:
         return [sequence.name for sequence in self.sequences]
 
+    @property
+    def folder(self) -> Path:
+        """The root, which all but the simulator's data set have."""
+        assert self.root is not None, f"{self.kind} without a root is refused when it is opened"
+        return self.root
+
     def __len__(self) -> int:
         return len(self.sequences)
 
@@ -122,7 +128,7 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
         raise FileNotFoundError(f"there is no folder '{data.root}' to read {kind} from")
     openers = {"folder": _open_folder, "vtuav": _open_vtuav, "videos": _open_videos, "simulator": _open_simulator}
     openers.get(kind, _open_named)(data, split, modality)
-    if kind in ("gtot", "vtuav", "folder", "videos") and (data.root / ATTRIBUTES).is_file():
+    if kind in ("gtot", "vtuav", "folder", "videos") and (data.folder / ATTRIBUTES).is_file():
         _add_attributes(data, split)
     if not data.sequences:
         raise ValueError(data.report() if data.faults else f"'{data.root}' holds no sequence of {kind}")
@@ -150,14 +156,14 @@ def _open_named(data: DataSet, split: str | None, modality: str) -> None:
     """A benchmark whose sequences have known names."""
     layout, wanted, known = _LAYOUTS[data.kind], official_names(data.kind, split), set(official_names(data.kind))
     found: dict[str, Path] = {}
-    for folder in _sequence_folders(data.root, [layout], known):
+    for folder in _sequence_folders(data.folder, [layout], known):
         if folder.name not in known:
             data.faults[folder.name] = f"{folder} is not among the {len(known)} sequences of {data.kind}"
         elif folder.name in found and folder.name in wanted:
-            data.faults[_relative(folder, data.root)] = f"{folder.name} again; {found[folder.name]} is used"
+            data.faults[_relative(folder, data.folder)] = f"{folder.name} again; {found[folder.name]} is used"
         else:
             found[folder.name] = folder
-    beside = next((found[name].parent for name in wanted if name in found), data.root)
+    beside = next((found[name].parent for name in wanted if name in found), data.folder)
     for name in wanted:
         if name in found:
             _add(data, name, _checked, found[name], layout, modality)
@@ -169,35 +175,35 @@ def _open_named(data: DataSet, split: str | None, modality: str) -> None:
 def _open_vtuav(data: DataSet, split: str | None, modality: str) -> None:
     """VTUAV comes in parts, whose names tell the split. Some training sequences are in two parts: one is used."""
     found: dict[str, Path] = {}
-    for folder in _sequence_folders(data.root, [VTUAV]):
-        part = "/".join((data.root.resolve().name, _relative(folder.parent, data.root))).lower()
+    for folder in _sequence_folders(data.folder, [VTUAV]):
+        part = "/".join((data.folder.resolve().name, _relative(folder.parent, data.folder))).lower()
         role = "train" if "train" in part else "test" if "test" in part else None
         term = "lt" if re.search(r"(?<![a-z])(lt|long)", part) else "st"
         if split is not None and role is None:
-            data.faults[_relative(folder, data.root)] = (
+            data.faults[_relative(folder, data.folder)] = (
                 f"{folder} lies in no folder whose name tells train from test, as train_ST_001, test_ST or test_LT do"
             )
         elif split in (None, role, f"{role}_{term}"):
             if folder.name in found:
-                data.faults[_relative(folder, data.root)] = f"{folder.name} again; {found[folder.name]} is used"
+                data.faults[_relative(folder, data.folder)] = f"{folder.name} again; {found[folder.name]} is used"
             else:
                 found[folder.name] = folder
                 _add(data, folder.name, _checked, folder, VTUAV, modality)
 
 
 def _open_folder(data: DataSet, split: str | None, modality: str) -> None:
-    folders = list(_sequence_folders(data.root, [*_LAYOUTS.values()]))
+    folders = list(_sequence_folders(data.folder, [*_LAYOUTS.values()]))
     names = [folder.resolve().name for folder in folders]
     for folder, name in zip(folders, names, strict=True):
         if names.count(name) > 1:
-            name = _relative(folder, data.root).replace("/", "-")
+            name = _relative(folder, data.folder).replace("/", "-")
         _add(data, name, _checked, folder, None, modality)
 
 
 def _open_videos(data: DataSet, split: str | None, modality: str) -> None:
     if modality == "both":
         raise ValueError("a video shows one modality: say which with the modality rgb or thermal")
-    files = [path for path in data.root.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+    files = [path for path in data.folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
     kept_out = held_out(path.stem for path in files)
     for path in sorted(files, key=lambda path: natural(path.name)):
         if split is not None and (path.stem in kept_out) != (split == "held_out"):
@@ -248,13 +254,13 @@ def _add(data: DataSet, name: str, open_: Callable[..., FrameSequence], *argumen
 def _add_attributes(data: DataSet, split: str | None) -> None:
     """Tell the sequences what makes them hard. Those of another split are not known here, and no fault."""
     known = {*data.names, *data.faults} if split is None else None
-    attributes, faults = read_attributes(data.root / ATTRIBUTES, known)
+    attributes, faults = read_attributes(data.folder / ATTRIBUTES, known)
     for sequence in data.sequences:
         sequence.attributes = attributes.get(sequence.name, frozenset())
     data.faults.update(faults)
 
 
-def _checked(folder: Path, layout: Layout | None, modality: str) -> FolderSequence:
+def _checked(folder: Path, layout: Layout | None, modality: str) -> FrameSequence:
     """A sequence with the images and the truth that its benchmark has. Raises ValueError for what is not there."""
     sequence = FolderSequence(folder, modality=modality, layout=layout)
     layout = sequence.layout
@@ -278,7 +284,7 @@ def _with_visible_target(sequence: FrameSequence, *files: Path) -> FrameSequence
     return sequence
 
 
-def _sequence_folders(root: Path, layouts: list[Layout], known: set[str] = frozenset()) -> Iterator[Path]:
+def _sequence_folders(root: Path, layouts: list[Layout], known: Collection[str] = ()) -> Iterator[Path]:
     """Folders in `root`, or `root` itself, that are sequences by what they hold or by their name, damaged ones too.
 
     An empty folder counts: it is what remains of a sequence that was not unpacked.

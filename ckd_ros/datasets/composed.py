@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 
@@ -24,7 +25,7 @@ _CLEAN = SimulatorConfig(
 )
 
 #: What each degradation changes on a clean sequence; it lasts from the second frame to the end.
-DEGRADATIONS: dict[str, dict[str, float]] = {
+DEGRADATIONS: dict[str, dict[str, Any]] = {
     "clean": {},
     "crossover": {"crossover": 0.9},
     "glare": {"glare": 0.9},

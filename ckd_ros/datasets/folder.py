@@ -62,7 +62,7 @@ def layout_of(folder: Path) -> Layout | None:
     for layout in (LASHER, GTOT, VTUAV):
         # `rgb/` beside `tir/` is a folder of registered pairs.
         if any((folder / name).is_dir() for name in layout.images) and not (folder / "tir").is_dir():
-            if layout is LASHER and not any((folder / name).exists() for name in layout.truth):
+            if layout is LASHER and not any((folder / name).exists() for name in layout.truth or ()):
                 return RGBT210
             return layout
     return None
@@ -100,21 +100,26 @@ class FolderSequence(FrameSequence):
         return len(self._index)
 
     def frames(self) -> Iterator[FramePair]:
-        return map(self.pair, range(len(self)))  # unlike a generator, it goes on behind an image that cannot be read
+        return map(self.pair, range(len(self)))  # unlike a generator, it goes on after an image that cannot be read
 
     def pair(self, index: int) -> FramePair:
-        images, stamps = [None, None], [None, None]
-        for side, path in enumerate(self.files(index)):
-            if path is not None:
-                images[side], stamps[side] = read_image(path, thermal=side == 1), int(self._stamps[index, side])
-        return FramePair(*images, *stamps)
+        rgb, thermal = self.files(index)
+        stamp, thermal_stamp = (int(stamp) for stamp in self._stamps[index])
+        return FramePair(
+            None if rgb is None else read_image(rgb, thermal=False),
+            None if thermal is None else read_image(thermal, thermal=True),
+            None if rgb is None else stamp,
+            None if thermal is None else thermal_stamp,
+        )
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """The colour and the thermal image file of frame `index`; None where it has none."""
         self._check_index(index)
-        folders, numbers = self.layout.images, self._index[index]
-        sides = zip(folders, self._files, numbers, strict=True)
-        return tuple(self.folder / name / files[number] if number >= 0 else None for name, files, number in sides)
+        return self._file(index, 0), self._file(index, 1)
+
+    def _file(self, index: int, side: int) -> Path | None:
+        number = self._index[index, side]
+        return self.folder / self.layout.images[side] / self._files[side][number] if number >= 0 else None
 
     def _timeline(self, rate: float | None) -> tuple[np.ndarray, np.ndarray]:
         times = self.folder / "frames.csv"
@@ -131,24 +136,24 @@ class FolderSequence(FrameSequence):
         return index.astype(np.int32), np.stack([stamps, stamps], axis=1)
 
     def _timed_frames(self, path: Path, rate: float | None) -> tuple[np.ndarray, np.ndarray]:
-        counts, index, stamps = [0, 0], [], []
+        counts, numbered, stamped = [0, 0], [], []
         try:
             for row in csv.DictReader(path.read_text(errors="replace").splitlines()):
                 texts = [row["stamp"], row["thermal_stamp"]]
                 shown = [bool(text and files) for text, files in zip(texts, self._files, strict=True)]
-                stamps.append([int(text) if there else -1 for text, there in zip(texts, shown, strict=True)])
+                stamped.append([int(text) if there else -1 for text, there in zip(texts, shown, strict=True)])
                 numbers = [count if there else -1 for count, there in zip(counts, shown, strict=True)]
                 if any(number >= len(files) for number, files in zip(numbers, self._files, strict=True)):
                     raise ValueError("more rows than images")
-                index.append(numbers)
+                numbered.append(numbers)
                 counts = [count + there for count, there in zip(counts, shown, strict=True)]
         except (KeyError, ValueError, csv.Error) as error:
             names = self.layout.images
             raise ValueError(
-                f"{path}, line {len(index) + 2}: expected 'stamp,thermal_stamp' in nanoseconds, each empty where the "
-                f"image is lost, for {len(self._files[0])} {names[0]} and {len(self._files[1])} {names[1]} images"
+                f"{path}, line {len(numbered) + 2}: expected 'stamp,thermal_stamp' in nanoseconds, each empty where "
+                f"the image is lost, for {len(self._files[0])} {names[0]} and {len(self._files[1])} {names[1]} images"
             ) from error
-        index, stamps = np.array(index, np.int32).reshape(-1, 2), np.array(stamps, np.int64).reshape(-1, 2)
+        index, stamps = np.array(numbered, np.int32).reshape(-1, 2), np.array(stamped, np.int64).reshape(-1, 2)
         if not (index >= 0).any():
             raise ValueError(f"{path} names no image")
         main = np.where(index[:, 0] >= 0, stamps[:, 0], stamps[:, 1])[(index >= 0).any(axis=1)]
@@ -162,13 +167,13 @@ class FolderSequence(FrameSequence):
         boxes = rgb if self._files[0] else thermal
         init = self.folder / INIT
         if boxes is None and init.exists():
-            first = read_boxes(init)
+            start = read_boxes(init)
             # Some sequences repeat the whole truth here, others only say where to start.
-            boxes = fit_truth(first, count, init) if len(first) > 1 else None
+            boxes = fit_truth(start, count, init) if len(start) > 1 else None
         else:
-            first = boxes
-        if first is not None and len(first) and np.isfinite(first[0]).all():
-            self.init_box = first[0].copy()
+            start = np.zeros((0, 4)) if boxes is None else boxes
+        if len(start) and np.isfinite(start[0]).all():
+            self.init_box = start[0].copy()
         return boxes, thermal
 
     def _frame_boxes(self, name: str | None, count: int) -> np.ndarray | None:

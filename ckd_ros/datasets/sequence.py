@@ -54,8 +54,8 @@ class FrameSequence(ABC):
 
     def truth(self, index: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         """The true box of frame `index` in colour and in thermal pixels; None where it is not known."""
-        boxes = (None, self.boxes) if self.modality == "thermal" else (self.boxes, self.thermal_boxes)
-        return tuple(None if known is None else known[index] for known in boxes)
+        rgb, thermal = (None, self.boxes) if self.modality == "thermal" else (self.boxes, self.thermal_boxes)
+        return None if rgb is None else rgb[index], None if thermal is None else thermal[index]
 
     def _check_index(self, index: int) -> None:
         if not 0 <= index < len(self):
@@ -63,22 +63,23 @@ class FrameSequence(ABC):
 
 
 def describe_error(error: Exception) -> str:
-    """What an error says, in one line; its type where it says nothing."""
+    """The message of an error in one line; its type where it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def readable(frames: Iterable[FramePair], count: int) -> Iterator[FramePair | str]:
-    """The `count` frames of a sequence, with the reason in the place of each one that cannot be read.
+    """The `count` frames of a sequence; in place of each one that cannot be read stands the reason.
 
-    Nothing is raised. Frames after one that cannot be read are there as far as the source goes on
-    (`FrameSequence.frames`); where it ends, this ends.
+    Nothing is raised. Frames after one that cannot be read come as long as the source goes on
+    (`FrameSequence.frames`); where it ends, this ends too.
     """
     pairs = iter(frames)
     for _ in range(count):
+        pair: FramePair | str
         try:
             pair = next(pairs)
         except StopIteration:
             return
-        except Exception as error:  # whatever a reader raises, the frames behind this one may be good
+        except Exception as error:  # whatever a reader raises, the frames after this one may be good
             pair = describe_error(error)
         yield pair

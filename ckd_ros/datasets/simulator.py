@@ -147,16 +147,15 @@ class SimulatedSequence(FrameSequence):
         self._clock = np.arange(-1.0, self._times[-1] + 1.0 + period, period / 2) + 1.0
         self._build()
         views = [self._view(t) for t in self._times]
-        self.boxes = np.stack([self._sprite("target", t).box(v) for t, v in zip(self._times, views, strict=True)])
-        self.thermal_boxes = np.stack(
+        boxes = np.stack([self._sprite("target", t).box(v) for t, v in zip(self._times, views, strict=True)])
+        thermal_boxes = np.stack(
             [self._sprite("target", t).box(self._thermal_view(t), thermal=True) for t in self._thermal_times]
         )
         covered = np.array([self._covered(t) for t in self._times])
-        self.attributes = self._shown(covered)
+        self.attributes = self._effects_shown(boxes, covered)
         hidden = covered > 0.9
-        self.boxes[hidden] = np.nan
-        self.thermal_boxes[hidden] = np.nan
-        self.init_box = self.boxes[0]
+        boxes[hidden] = thermal_boxes[hidden] = np.nan
+        self.boxes, self.thermal_boxes, self.init_box = boxes, thermal_boxes, boxes[0]
 
     def __len__(self) -> int:
         return self.config.frames
@@ -302,10 +301,10 @@ class SimulatedSequence(FrameSequence):
             covered = max(covered, float(np.prod(np.clip(high - low, 0, None)) / np.prod(target[2:])))
         return covered
 
-    def _shown(self, covered: np.ndarray) -> frozenset[str]:
+    def _effects_shown(self, boxes: np.ndarray, covered: np.ndarray) -> frozenset[str]:
         """Which settings really make the sequence hard; `covered` is how much of the target is hidden in each frame."""
-        side = np.sqrt(self.boxes[:, 2] * self.boxes[:, 3])
-        centre = self.boxes[:, :2] + self.boxes[:, 2:] / 2
+        side = np.sqrt(boxes[:, 2] * boxes[:, 3])
+        centre = boxes[:, :2] + boxes[:, 2:] / 2
         step = np.linalg.norm(np.diff(centre, axis=0), axis=1) / side[1:]
         effects = {name: [self._at(values, t) > 0.2 for t in self._times] for name, values in self._envelope.items()}
         twins = [name for name, texture in self._textures.items() if texture is self._textures["target"]][1:]

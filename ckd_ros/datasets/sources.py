@@ -22,6 +22,9 @@ import numpy as np
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
+if typing.TYPE_CHECKING:
+    from ckd_ros.datasets.simulator import SimulatedSequence
+
 MODALITIES = ("both", "rgb", "thermal")
 BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
 
@@ -42,10 +45,9 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
         return _simulated(spec.partition(":")[2], rate, modality)
     if "," in spec and not Path(spec).exists():
         return _videos(spec, rate, modality)
-    path, question, query = spec.partition("?")
-    path = Path(path).expanduser()
+    bag, question, query = spec.partition("?")
     if question and not Path(spec).exists():
-        return _bag(path, query, rate, modality)
+        return _bag(Path(bag).expanduser(), query, rate, modality)
     path = Path(spec).expanduser()
     if path.is_dir():
         return _folder(path, rate, modality)
@@ -105,12 +107,11 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
 def _bag(path: Path, query: str, rate: float | None, modality: str) -> FrameSequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
-    settings = key_values(query, "&", ("rgb", "thermal", "slop"), "bag")
-    if "slop" in settings:
-        settings["slop"] = converted("slop", settings["slop"], float)
+    given = key_values(query, "&", ("rgb", "thermal", "slop"), "bag")
+    slop = converted("slop", given["slop"], float) if "slop" in given else None
     from ckd_ros.datasets.bag import BagSequence
 
-    return BagSequence(path, rate=rate, modality=modality, **settings)
+    return BagSequence(path, given.get("rgb"), given.get("thermal"), rate, modality, slop)
 
 
 def _simulated(text: str, rate: float | None, modality: str) -> FrameSequence:
@@ -175,7 +176,7 @@ def converted(name: str, text: str, kind: typing.Any) -> typing.Any:
 class SingleModality(FrameSequence):
     """A simulated sequence with one camera left out. Moments in which the other lost its image are left out too."""
 
-    def __init__(self, sequence, modality: str) -> None:
+    def __init__(self, sequence: SimulatedSequence, modality: str) -> None:
         self._sequence, self._rgb, self.modality = sequence, modality == "rgb", modality
         self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
         self.attributes = sequence.attributes - ({"crossover"} if self._rgb else {"night", "glare"})
@@ -184,7 +185,9 @@ class SingleModality(FrameSequence):
             self._kept = np.array([self._has_image(pair) for pair in sequence.frames()])
         else:
             self._kept = np.ones(len(sequence), bool)
-        self.boxes = (sequence.boxes if self._rgb else sequence.thermal_boxes)[self._kept]
+        boxes = sequence.boxes if self._rgb else sequence.thermal_boxes
+        assert boxes is not None, "a simulated sequence has both truths"
+        self.boxes = boxes[self._kept]
         self.init_box = self.boxes[0].copy() if np.isfinite(self.boxes[0]).all() else None
 
     def __len__(self) -> int:

@@ -36,7 +36,7 @@ def _surface(rng: np.random.Generator, width: int, height: int) -> tuple[np.ndar
 def silhouette(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """The alpha mask of one closed shape that touches all four sides of `width` x `height`."""
     kind = rng.integers(3)
-    mask = np.zeros((height, width), np.uint8)
+    mask: np.ndarray = np.zeros((height, width), np.uint8)
     if kind == 0:  # superellipse: from a rounded box to an ellipse
         power = rng.uniform(2, 8)
         y, x = np.ogrid[:height, :width]
@@ -59,8 +59,8 @@ def silhouette(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
             axes = (int(rng.integers(5, 38)), int(rng.integers(3, 18)))
             cv2.line(canvas, (64, 64), centre, 255, int(rng.integers(3, 10)))
             cv2.ellipse(canvas, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
-        x, y, w, h = cv2.boundingRect(canvas)
-        mask = cv2.resize(canvas[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_AREA)
+        left, top, w, h = cv2.boundingRect(canvas)
+        mask = cv2.resize(canvas[top : top + h, left : left + w], (width, height), interpolation=cv2.INTER_AREA)
     return mask
 
 

@@ -1,7 +1,7 @@
-"""What a tracker told a robot: the `ckd_ros/Track` messages of a bag, read and written without ROS. Needs `rosbags`.
+"""The `ckd_ros/Track` messages of a bag, read and written without ROS. Needs `rosbags`.
 
-The definition stands here once more (a test holds it equal to `msg/`): a SQLite bag of an older distribution holds
-none, and `pip install` has no generated messages.
+The message's definition is repeated here (a test compares it with `msg/`): a SQLite bag of an older distribution does
+not hold it, and `pip install` generates no messages.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -77,8 +78,8 @@ def known_types() -> Typestore:
     return types
 
 
-def parse_track(message: object, logged: int) -> TrackMessage:
-    """A deserialised `ckd_ros/Track`. Raises ValueError where it has not its fields."""
+def parse_track(message: Any, logged: int) -> TrackMessage:
+    """A deserialised `ckd_ros/Track`. Raises ValueError where a field is missing."""
     try:
         return TrackMessage(
             stamp=message.header.stamp.sec * 10**9 + message.header.stamp.nanosec,
@@ -91,11 +92,11 @@ def parse_track(message: object, logged: int) -> TrackMessage:
             latency=float(message.latency),
         )
     except AttributeError as error:
-        raise ValueError(f"its {TRACK} is another version's: {error}") from error
+        raise ValueError(f"its {TRACK} is of another version: {error}") from error
 
 
-def _box(box: object) -> np.ndarray:
-    values = np.array([box.x, box.y, box.width, box.height], float)
+def _box(box: Any) -> np.ndarray:
+    values = np.array([box.x, box.y, box.width, box.height], np.float64)
     return values if np.isfinite(values).all() and (values[2:] > 0).all() else np.full(4, np.nan)
 
 

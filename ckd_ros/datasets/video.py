@@ -24,31 +24,29 @@ class VideoSequence(FrameSequence):
     """
 
     def __init__(self, rgb: Path | None, thermal: Path | None, rate: float | None = None) -> None:
-        if rgb is None and thermal is None:
+        self._paths = (None if rgb is None else Path(rgb), None if thermal is None else Path(thermal))
+        main = self._paths[0] or self._paths[1]
+        if main is None:
             raise ValueError("a video sequence needs at least one video")
         self.modality = "thermal" if rgb is None else "rgb" if thermal is None else "both"
-        self._paths = tuple(None if path is None else Path(path) for path in (rgb, thermal))
-        main = self._paths[0] or self._paths[1]
         self.name = main.stem
-        info = [None if path is None else probe(path) for path in self._paths]
-        recorded = (info[0] or info[1])[1]
+        videos = {side: probe(path) for side, path in enumerate(self._paths) if path is not None}
+        side = min(videos)
+        count, recorded = videos[side]
         self.rate = rate or recorded
-        stamps = [
-            np.zeros(0, np.int64) if known is None else np.round(np.arange(known[0]) * 1e9 / known[1]).astype(np.int64)
-            for known in info
-        ]
-        slop = 0.5e9 / min(known[1] for known in info if known)
-        self._pairs = pair_nearest(*stamps, slop)
+        stamps = [_stamps(*videos[side]) if side in videos else np.zeros(0, np.int64) for side in (0, 1)]
+        slop = 0.5e9 / min(known for _, known in videos.values())
+        self._pairs = pair_nearest(stamps[0], stamps[1], slop)
         self._stamps = [np.round(known * (recorded / self.rate)).astype(np.int64) for known in stamps]
         truth = main.with_suffix(".csv")
         if truth.exists():
-            self._set_truth(fit_truth(read_boxes(truth), len(stamps[0 if info[0] else 1]), truth), 0 if info[0] else 1)
+            self._set_truth(fit_truth(read_boxes(truth), count, truth), side)
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def frames(self) -> Iterator[FramePair]:
-        streams = [None if path is None else _decoded(path) for path in self._paths]
+        streams: list[Iterator[np.ndarray]] = [iter(()) if path is None else _decoded(path) for path in self._paths]
         for pair in self._pairs:
             images = [None if index is None else next(stream) for index, stream in zip(pair, streams, strict=True)]
             yield self._assembled(pair, images)
@@ -58,7 +56,8 @@ class VideoSequence(FrameSequence):
         self._check_index(index)
         pair = self._pairs[index]
         files = zip(pair, self._paths, strict=True)
-        return self._assembled(pair, [None if number is None else _decoded_at(path, number) for number, path in files])
+        images = [None if number is None or path is None else _decoded_at(path, number) for number, path in files]
+        return self._assembled(pair, images)
 
     def _assembled(self, pair: tuple[int | None, int | None], images: list[np.ndarray | None]) -> FramePair:
         stamps = [None if i is None else int(known[i]) for i, known in zip(pair, self._stamps, strict=True)]
@@ -69,10 +68,15 @@ class VideoSequence(FrameSequence):
         )
 
     def _set_truth(self, boxes: np.ndarray, side: int) -> None:
-        blank = np.full(4, np.nan)
-        self.boxes = np.array([blank if pair[side] is None else boxes[pair[side]] for pair in self._pairs])
+        indices = [pair[side] for pair in self._pairs]
+        self.boxes = np.array([np.full(4, np.nan) if index is None else boxes[index] for index in indices])
         if np.isfinite(self.boxes[0]).all():
             self.init_box = self.boxes[0].copy()
+
+
+def _stamps(count: int, rate: float) -> np.ndarray:
+    """`(count,)` ns, from 0 on."""
+    return np.round(np.arange(count) * 1e9 / rate).astype(np.int64)
 
 
 def probe(path: Path) -> tuple[int, float]:

@@ -290,7 +290,7 @@ _PROTOCOLS = {
 
 def _official_truth(kind: str, name: str) -> Truth:
     rgb, *thermal = truth_of_name(kind, name)
-    return Truth(rgb, *thermal[:1])
+    return Truth(rgb, thermal[0] if thermal else None)
 
 
 def _whole(rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import matplotlib
 import numpy as np
@@ -236,7 +236,7 @@ def _ranked(
     return sorted(rows, key=lambda row: (-np.nan_to_num(row[0], nan=-1.0), row[1]))
 
 
-def _legend(axes: Axes, entries: list[tuple[Artist, str]], corner: str | None) -> None:
+def _legend(axes: Axes, entries: list[tuple[Artist, str]], corner: Literal["lower left", "lower right"] | None) -> None:
     """Inside, in the corner that such curves leave free, or beside the plot where it would cover them."""
     if not entries:
         return
