@@ -20,7 +20,7 @@ from ckd_ros.frames import FramePair
 from ckd_ros.tracking import Registration, Tracker, TrackResult
 from ckd_ros.tracking.video import AnnotatedVideo
 
-#: What a command line says in place of a box for one that is to be drawn.
+#: Instead of a box on the command line: it is to be drawn.
 BY_MOUSE = "mouse"
 
 
@@ -41,7 +41,7 @@ def start_box(
     """Where the target is in the first frame: `init`, else what the sequence says, else what a person draws.
 
     `init` is `x,y,w,h` or `mouse`. It is drawn in `window`, or in one that is opened only for that.
-    Raises ValueError for a box that is none, and where one would have to be drawn and cannot be; KeyboardInterrupt
+    Raises ValueError for an impossible box, and where one would have to be drawn and cannot be; KeyboardInterrupt
     if the person draws none.
     """
     if init is not None and init != BY_MOUSE:

@@ -26,7 +26,7 @@ def read_attributes(path: Path, known: set[str] | None = None) -> tuple[dict[str
         if not name or not all(attributes) or not attributes:
             faults[line] = f"expected SEQUENCE,NAME,NAME,..., found '{','.join(row)[:60]}'"
         elif known is not None and name not in known:
-            faults[line] = f"'{name[:60]}' is no sequence of this data set"
+            faults[line] = f"'{name[:60]}' is not a sequence of this data set"
         else:
             found[name] = found.get(name, frozenset()) | frozenset(attributes)
     return found, faults

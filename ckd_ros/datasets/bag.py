@@ -232,7 +232,7 @@ def _choose_topics(
             warm = [topic for topic in found if _is_grey(reader, topic)]
         cold = [topic for topic in found if topic not in warm]
         if not found or len(warm) > 1 or len(cold) > 1:
-            raise ValueError(f"which topics of {path} are colour and thermal is not clear; {remedy}; it has: {listing}")
+            raise ValueError(f"it is not clear which topics of {path} are colour and thermal; {remedy}; it has: {listing}")
         rgb, thermal = next(iter(cold), None), next(iter(warm), None)
     rgb, thermal = None if modality == "thermal" else rgb, None if modality == "rgb" else thermal
     if rgb is None and thermal is None:

@@ -202,7 +202,7 @@ def _open_folder(data: DataSet, split: str | None, modality: str) -> None:
 
 def _open_videos(data: DataSet, split: str | None, modality: str) -> None:
     if modality == "both":
-        raise ValueError("a video shows one modality: say which with the modality rgb or thermal")
+        raise ValueError("a video has only one modality: choose the modality rgb or thermal")
     files = [path for path in data.folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
     kept_out = held_out(path.stem for path in files)
     for path in sorted(files, key=lambda path: natural(path.name)):
@@ -280,7 +280,7 @@ def _with_visible_target(sequence: FrameSequence, *files: Path) -> FrameSequence
     for boxes in (sequence.boxes, sequence.thermal_boxes):
         if boxes is not None and not np.isfinite(boxes).all(axis=1).any():
             names = " or ".join(map(str, files))
-            raise ValueError(f"{names} shows the target in no frame: expected numbers with a width and height above 0")
+            raise ValueError(f"{names} does not show the target in any frame: expected numbers with a width and height above 0")
     return sequence
 
 

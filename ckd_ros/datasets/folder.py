@@ -55,7 +55,7 @@ VTUAV = Layout(("rgb", "ir"), ("rgb.txt", "ir.txt"), stride=10)
 
 
 def layout_of(folder: Path) -> Layout | None:
-    """The layout of a sequence's folder, by the names of the folders in it; None if it is no sequence.
+    """The layout of a sequence's folder, by the names of the folders in it; None if it is not a sequence.
 
     RGBT210 is told from LasHeR by its missing `visible.txt`.
     """
@@ -155,7 +155,7 @@ class FolderSequence(FrameSequence):
             ) from error
         index, stamps = np.array(numbered, np.int32).reshape(-1, 2), np.array(stamped, np.int64).reshape(-1, 2)
         if not (index >= 0).any():
-            raise ValueError(f"{path} names no image")
+            raise ValueError(f"{path} does not name any image")
         main = np.where(index[:, 0] >= 0, stamps[:, 0], stamps[:, 1])[(index >= 0).any(axis=1)]
         recorded = 1e9 / (period(main) or 1e9 / DEFAULT_RATE)
         self.rate = rate or round(recorded, 3)

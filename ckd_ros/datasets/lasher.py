@@ -17,7 +17,7 @@ from ckd_ros.frames import FramePair, Image
 def write_lasher(sequence: FrameSequence, folder: Path, frames: Iterator[FramePair] | None = None) -> None:
     """Write a sequence as `visible/`, `infrared/`, their truth and `frames.csv`; the folder appears whole or never.
 
-    `frames` are the sequence's pairs, possibly watched by a progress bar. Thermal 16-bit images become PNG, the others
+    `frames` are the sequence's pairs, possibly counted by a progress bar. Thermal 16-bit images become PNG, the others
     JPEG of quality 95. Raises ValueError if the folder exists and is not empty.
     """
     folder = Path(folder)

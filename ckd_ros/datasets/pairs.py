@@ -1,4 +1,4 @@
-"""A folder of registered colour and thermal pairs (`rgb/NAME.*`, `tir/NAME.*`) as material for scenes."""
+"""A folder of registered colour and thermal pairs (`rgb/NAME.*`, `tir/NAME.*`) from which scenes are composed."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class SimulatorConfig:
         self.effect_seeds()
 
     def effect_seeds(self) -> dict[str, int]:
-        """`seeds` as a dict. Raises ValueError for an unknown effect or a value that is no whole number."""
+        """`seeds` as a dict. Raises ValueError for an unknown effect or a value that is not a whole number."""
         known = {f.name for f in fields(self)} | {"scene", "trajectory"}
         result = {}
         for part in filter(None, self.seeds.split("+")):

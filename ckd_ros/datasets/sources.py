@@ -1,9 +1,9 @@
-"""Opens whatever a user names as a source of frames.
+"""Opens what a user names as a source of frames.
 
 | source | what it is |
 |---|---|
 | `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
-| a folder with `rgb/` and `tir/` | registered pairs, as material for the simulator (`simulator:pairs=FOLDER`) |
+| a folder with `rgb/` and `tir/` | registered pairs, from which the simulator composes scenes (`simulator:pairs=FOLDER`) |
 | a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a benchmark's sequence (`folder.py`) |
 | `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
 | a bag (folder, `.mcap`, `.db3`), `BAG?rgb=/TOPIC&thermal=/TOPIC` | a recording of ROS image topics |
@@ -57,7 +57,7 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
         return _bag(path, "", rate, modality)
     if modality == "both":
         raise ValueError(
-            f"'{spec}' is one video, which shows one modality: say which with the modality rgb or thermal, "
+            f"'{spec}' is one video, which has only one modality: choose the modality rgb or thermal, "
             f"or as '{spec},' (colour) or ',{spec}' (thermal)"
         )
     return _videos(f"{spec}," if modality == "rgb" else f",{spec}", rate, modality)
@@ -93,7 +93,7 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
 
     names = [name.strip() for name in spec.split(",")]
     if len(names) != 2 or not any(names):
-        raise ValueError(f"'{spec}' is no pair of videos: expected 'rgb.mp4,thermal.mp4', 'rgb.mp4,' or ',thermal.mp4'")
+        raise ValueError(f"'{spec}' is not a pair of videos: expected 'rgb.mp4,thermal.mp4', 'rgb.mp4,' or ',thermal.mp4'")
     rgb, thermal = (Path(name).expanduser() if name else None for name in names)
     if modality == "rgb":
         thermal = None

@@ -151,7 +151,7 @@ def _result_folders(texts: Iterable[str]) -> list[tuple[str, Path]]:
 def _check_labels(labels: list[str]) -> None:
     for label, count in Counter(label.lower() for label in labels).items():  # some file systems see no difference
         if count > 1:
-            raise ValueError(f"{count} trackers are called '{label}': name them apart, as LABEL=...")
+            raise ValueError(f"{count} trackers are called '{label}': give them different labels, as LABEL=...")
 
 
 def _read(folder: Path, lengths: dict[str, int], label: str) -> TrackerResults:
@@ -207,7 +207,7 @@ def _run(
                     progress.add(job)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"stopped: what is finished lies in {out}, and the same command goes on there"
+            f"stopped: what is finished is kept in {out}, and the same command continues from there"
         ) from None
     own = [_read(out / label, evaluation_set.lengths, label) for label in labels]
     for result in own:

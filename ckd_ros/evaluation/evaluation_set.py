@@ -12,7 +12,7 @@ from ckd_ros.datasets.sources import key_values
 from ckd_ros.evaluation.protocols import BenchmarkProtocol, Truth, protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
 
-#: Kind of data set that holds what a robot's tracker said, see `recorded_runs`.
+#: Kind of data set that holds the results of a robot's tracker, see `recorded_runs`.
 RUNS = "runs"
 
 
@@ -115,7 +115,7 @@ def _recorded_runs(
     if root is None:
         raise ValueError(f"{RUNS} need a root: a bag, or the folder that holds bags")
     if modality != "both":
-        raise ValueError(f"modality '{modality}' cannot be chosen for recorded runs: they are what they are")
+        raise ValueError(f"modality '{modality}' cannot be chosen for recorded runs: they keep the images that they were recorded with")
     path, question, query = str(root).partition("?")
     topic = {}
     if question and not Path(root).exists():

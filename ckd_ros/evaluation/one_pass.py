@@ -69,5 +69,5 @@ def one_pass(
             break
     else:
         if number + 1 < count:
-            faults.append(f"frame {number + 1}: the source ends here, {count} frames were announced")
+            faults.append(f"frame {number + 1}: the source ends here, though {count} frames were announced")
     return OnePassResult(boxes, seconds, confidences, tuple(faults), failed)

@@ -47,21 +47,21 @@ class RunProgress:
                         rows = read_results(out / label, evaluation_set.lengths, label).rows
                         for name in there:
                             self._add_scores(label, name, rows.get(name))
-            self._tell()
+            self._report()
 
     def add(self, job: JobResult) -> None:
         """Count a job that is done."""
         self._done += self._frames[job.name]
         if job.result is not None:
             self._add_scores(job.label, job.name, BOX_FORMATS[self._protocol.kind].rows(job.result.boxes))
-        self._tell()
+        self._report()
 
     def _add_scores(self, label: str, name: str, rows: np.ndarray | None) -> None:
         if rows is not None:
             with suppress(ValueError):  # the scores at the end say what is wrong
                 self._scores[label].append(self._protocol.score(self._truths[name], rows))
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         last = self._protocol.measures[-1].name
         scores = {label: self._protocol.average(each).scores[last] for label, each in self._scores.items() if each}
         self._callback(self._done, self._total, scores)

@@ -134,7 +134,7 @@ class BenchmarkProtocol:
             else:
                 note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
         if rgb is None or not np.isfinite(rgb).all(axis=1).any():
-            raise ValueError(f"{sequence.name} has no truth to score by: expected a box for each frame, or for some")
+            raise ValueError(f"{sequence.name} has no truth to score against: expected a box for each frame, or for some of them")
         rgb, thermal = np.array(rgb, float), None
         if self.both:
             thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
@@ -159,7 +159,7 @@ class BenchmarkProtocol:
         """
         truths, boxes = self._comparable(truth, rows)
         if len(boxes) == 0:
-            raise ValueError("there is no frame with truth to score by")
+            raise ValueError("there is no frame with truth to score against")
         known = {"visible": truths[0], "infrared": truths[1]} if self.both else truths[0]
         scores, curves = {}, {}
         with _mode(self.compatible), np.errstate(all="ignore"):

@@ -36,7 +36,7 @@ from ckd_ros.tracking import TrackState
 
 #: Name of the robot's own tracker in tables.
 LABEL = "recorded"
-#: An answer later than this, seconds, says that two clocks were compared.
+#: Seconds: a longer delay means that two different clocks were compared.
 _LATEST = 10.0
 _BLANK = [np.nan] * 4
 

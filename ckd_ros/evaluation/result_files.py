@@ -120,7 +120,7 @@ def write_result(folder: Path, label: str, name: str, result: OnePassResult, box
 def finished(folder: Path, names: Iterable[str]) -> set[str]:
     """Those of the sequences `names` that need not be run again: boxes are there, and the pass did not fail.
 
-    Damaged images are a fault of the data: a sequence that has some behind the first one is finished.
+    Damaged images are a fault of the data: a sequence that has some after the first one is finished.
     """
     folder, names = Path(folder), list(names)
     files = _box_files(folder, names)

@@ -1,26 +1,27 @@
-"""What a robot wants to know of a tracker: how long it holds its target, how it fails, and what it has in time.
+"""What matters on a robot: how long a tracker holds its target, how it fails, and which boxes it has in time.
 
 Definitions, over the frames in which the target is visible (its truth is known):
 
 * A frame is a *miss* when the box does not touch the target at all (IoU 0, or no box).
 * The *longest run* is the longest time without a miss. Time in which the target is out of sight neither counts nor
   ends it.
-* A *failure* is a miss directly after a frame that was none. When the target has just come back into sight, a miss is
-  none: the tracker did not lose it, it has yet to find it. *Failures per minute* are per minute of visible target.
+* A *failure* is a miss directly after a frame without one. A miss is not a failure when the target has just come back
+  into sight: the tracker did not lose it, but has yet to find it. *Failures per minute* are per minute of visible
+  target.
 * A *return* is the first frame of the target after it was out of sight. *Re-acquisition* is the time from there to the
   first box that overlaps by `FOUND`, and 0 when that is at once. A return is *missed* when no such box comes before the
   target goes again or the sequence ends; the median time is over the others, so read it beside their number.
 * *Drift* is the slope of a straight line fitted to the distance of the centres, in target sides (geometric mean of
-  width and height), over time, in the frames that are no miss. Over several sequences it is one slope for all, with a
+  width and height), over time, in the frames without a miss. Over several sequences it is one slope for all, with a
   level of its own for each.
-* *Streaming* overlap is that of the box which is at hand when each frame arrives (Li, Wang, Ramanan: Towards Streaming
-  Perception, ECCV 2020). Frames arrive at a fixed rate; the tracker takes the newest one as soon as it is free and
-  drops those in between; before its first answer the first box of the truth stands. Even a tracker that keeps pace is
-  behind by the one frame that it is at work on.
+* *Streaming* overlap is that of the newest box that is available when each frame arrives (Li, Wang, Ramanan: Towards
+  Streaming Perception, ECCV 2020). Frames arrive at a fixed rate; the tracker takes the newest one as soon as it is free
+  and drops those in between; before its first answer the first box of the truth is used. Even a tracker that keeps pace
+  is late by the one frame that it is working on.
 
 The boxes of a streaming score come from a pass in which the tracker saw every frame. As long as it keeps pace that is
 exact. Where it would have dropped frames it is optimistic: it would have had a larger motion between those it saw.
-Those of a run recorded on a robot are at hand from the moment that they came (`newest_answers_live`).
+Those of a run recorded on a robot are available from the moment that they came (`newest_answers_live`).
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _waits(overlap: np.ndarray) -> np.ndarray:
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     hits = np.flatnonzero(np.nan_to_num(overlap) >= FOUND)
     first = np.append(hits, len(overlap))[np.searchsorted(hits, starts)]
-    return np.where(first < ends, first - starts, np.inf)[1:]  # the first time it is seen is no return
+    return np.where(first < ends, first - starts, np.inf)[1:]  # the first time it is seen is not a return
 
 
 def _drift(sequences: list[FrameMeasures]) -> float | None:

@@ -34,7 +34,7 @@ def evaluate_results(
         if np.isfinite(_visible(truth.rgb)).all(axis=1).any():
             usable[name] = truth
         else:
-            faults[name] = "its truth shows the target in no frame: there is nothing to score by"
+            faults[name] = "its truth does not show the target in any frame: there is nothing to score against"
     named = {
         attribute: [name for name in names if name in usable] for attribute, names in evaluation_set.attributes.items()
     }
@@ -168,7 +168,7 @@ def _frame_measures(
     each = slice(None, None, truth.stride)
     if np.isnan(seconds).all():
         return overlap, FrameMeasures(own_rate / truth.stride, overlap[each], distance[each])
-    # What came live came at the run's own rate, whatever is asked of the others.
+    # The frames of a live run came at its own rate, whatever rate is simulated for the others.
     at_hand, processed = (
         newest_answers_live(seconds, own_rate) if live else newest_answers_simulated(seconds, rate or own_rate)
     )

@@ -23,7 +23,7 @@ def test_lines_are_read_and_bad_ones_named(tmp_path):
     found, faults = read_attributes(path, {"a", "b", "c"})
     assert found == {"a": {"rain", "fast", "dark"}}
     assert set(faults) == {f"attributes.csv, line {number}" for number in (5, 6, 7, 9)}
-    assert "'x' is no sequence" in faults["attributes.csv, line 7"]
+    assert "'x' is not a sequence" in faults["attributes.csv, line 7"]
     assert read_attributes(path)[0]["x"] == {"rain"}
 
 

@@ -300,7 +300,7 @@ def test_every_damaged_sequence_is_named_with_what_was_expected_where(tmp_path):
         "unread": "unread/visible.txt, line 2: expected the four numbers x,y,w,h, found '1,2,three,4'",
         "short": "short/visible.txt, line 2: expected the four numbers",
         "long": "long/infrared.txt has 5 boxes for 4 frames",
-        "blank": "blank/visible.txt .*shows the target in no frame",
+        "blank": "blank/visible.txt .*does not show the target in any frame",
         "untimed": "untimed/frames.csv, line 3: expected 'stamp,thermal_stamp' in nanoseconds",
         "empty": "empty has no folder",
         "sparse": "sparse/rgb.txt has 4 boxes for 23 frames: expected one for every 10th frame .3. or one for each",

@@ -147,7 +147,7 @@ def test_stopped_by_hand_it_keeps_what_is_finished_and_says_so(originals, tmp_pa
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=20)[1]
-    assert process.returncode == 130 and "the same command goes on" in said and "Traceback" not in said
+    assert process.returncode == 130 and "the same command continues" in said and "Traceback" not in said
     assert 0 < len(boxes_of(out)) < 6
 
 

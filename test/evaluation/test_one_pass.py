@@ -91,7 +91,7 @@ def test_a_source_that_ends_early_is_named(folder):
     done = one_pass(Walker(), iter(list(FolderSequence(folder).frames())[:4]), FRAMES, BOX)
     np.testing.assert_array_equal(lefts(done)[:4], range(4))
     assert np.isnan(done.boxes[4:]).all()
-    assert done.faults == ("frame 4: the source ends here, 6 frames were announced",)
+    assert done.faults == ("frame 4: the source ends here, though 6 frames were announced",)
 
 
 def test_a_source_that_breaks_off_is_named_with_its_reason(folder):

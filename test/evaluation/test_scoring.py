@@ -160,7 +160,7 @@ def test_the_better_truth_counts_for_overlap_where_the_benchmark_has_two():
 def test_a_truth_without_a_target_and_notes_on_truth_are_reported():
     truths = {"a": Truth(TRUTH, note="not the official one"), "dark": Truth(np.full((8, 4), np.nan))}
     scores = evaluate_results(EvaluationSet(FOLDER, truths, RATES), [results("t", 0, "a")])
-    assert "target in no frame" in scores.faults["dark"]
+    assert "does not show the target in any frame" in scores.faults["dark"]
     assert list(scores.lengths) == ["a"]
     assert scores.trackers[0].sequences["a"].faults == ("not the official one",)
     assert scores.trackers[0].faults == {}

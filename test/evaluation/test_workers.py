@@ -210,7 +210,7 @@ def test_the_target_is_shown_where_it_is_first_seen():
     assert start == 2
     np.testing.assert_array_equal(box, truth[2])
     sequence.boxes = None
-    with pytest.raises(ValueError, match="nowhere"):
+    with pytest.raises(ValueError, match="does not say where its target is in any frame"):
         start_frame(sequence)
 
 

@@ -33,7 +33,7 @@ class Tile:
         frame: its number.
         jpeg: the picture.
         size: (width, height) of it in pixels.
-        files: the colour and the thermal image file; None where the sequence is no folder of images.
+        files: the colour and the thermal image file; None where the sequence is not a folder of images.
         fault: why the images cannot be shown; empty if they are.
     """
 
@@ -86,7 +86,7 @@ def draw_strip(
 
 
 def image_files(sequence: FrameSequence, frame: int) -> tuple[Path | None, Path | None]:
-    """The colour and the thermal image file of a frame; None where the sequence is no folder of images."""
+    """The colour and the thermal image file of a frame; None where the sequence is not a folder of images."""
     return sequence.files(frame) if isinstance(sequence, FolderSequence) else (None, None)
 
 

@@ -48,10 +48,10 @@ class CkdTracker:
         if not path.is_file():
             raise FileNotFoundError(f"no model '{self.model}': {_expected_model()}")
         if path.suffix not in MODEL_SUFFIXES:
-            raise ValueError(f"'{self.model}' is no model: {_expected_model()}")
+            raise ValueError(f"'{self.model}' is not a model: {_expected_model()}")
         if path.suffix == ".onnx" and PROVIDERS[self.provider] not in ort.get_available_providers():
             raise ValueError(
-                f"provider '{self.provider}' is not in this ONNX Runtime: install the extra `gpu`, or use cpu"
+                f"this ONNX Runtime has no provider '{self.provider}': install the extra `gpu`, or use cpu"
             )
         if path.suffix != ".onnx" and self.provider == "tensorrt":
             raise ValueError(
@@ -90,7 +90,7 @@ def _engine(path: Path, provider: str, threads: int) -> Engine:
     """Loaded once for all sequences that a process runs. Raises ValueError where it ends up somewhere else."""
     engine = open_engine(path, [provider], threads=threads)
     if path.suffix == ".onnx" and engine.provider != PROVIDERS[provider]:
-        raise ValueError(f"{path.name} was to run on '{provider}' and does not: {engine.describe()}")
+        raise ValueError(f"{path.name} should run on '{provider}', but does not: {engine.describe()}")
     return engine
 
 

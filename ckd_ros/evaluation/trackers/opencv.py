@@ -19,7 +19,7 @@ from ckd_ros.geometry import crop_window
 from ckd_ros.tracking import ThermalNormalizer
 from ckd_ros.tracking.decoding import visible_part
 
-_NOTHING = np.full(4, np.nan)
+_NO_BOX = np.full(4, np.nan)
 _WITH_SCORE = (cv2.TrackerNano, cv2.TrackerVit)
 
 
@@ -34,8 +34,8 @@ class OpenCvTracker:
         self._create = create
 
     def init(self, pair: FramePair, box: np.ndarray) -> BoxEstimate:
-        self._picture = Picture()
-        image = self._picture(pair)
+        self._bgr_image = BgrImages()
+        image = self._bgr_image(pair)
         inside = visible_part(box, (image.shape[1], image.shape[0]), 2.0)
         with _quiet():
             self.tracker = self._create()
@@ -43,14 +43,14 @@ class OpenCvTracker:
         return BoxEstimate(np.array(box, float))
 
     def update(self, pair: FramePair) -> BoxEstimate:
-        found, box = self.tracker.update(self._picture(pair))
+        found, box = self.tracker.update(self._bgr_image(pair))
         score = self.tracker.getTrackingScore() if isinstance(self.tracker, _WITH_SCORE) else np.nan
-        return BoxEstimate(np.array(box, float) if found else _NOTHING, float(np.clip(score, 0.0, 1.0)))
+        return BoxEstimate(np.array(box, float) if found else _NO_BOX, float(np.clip(score, 0.0, 1.0)))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """OpenCV 5 warns at every loading of a network that its default target is no news to it."""
+    """Without OpenCV 5's warning about its default target, which comes whenever a network is loaded."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
@@ -63,8 +63,8 @@ class TemplateMatcher:
     """Normalised cross-correlation of the first frame's target in a window of four times its side."""
 
     def init(self, pair: FramePair, box: np.ndarray) -> BoxEstimate:
-        self._picture = Picture()
-        image = self._picture(pair)
+        self._bgr_image = BgrImages()
+        image = self._bgr_image(pair)
         self._box = np.array(box, float)
         x, y, w, h = self._box.round().astype(int)
         self._template = image[max(0, y) : y + max(h, 2), max(0, x) : x + max(w, 2)].copy()
@@ -73,18 +73,18 @@ class TemplateMatcher:
         return BoxEstimate(self._box.copy())
 
     def update(self, pair: FramePair) -> BoxEstimate:
-        image, score = self._picture(pair), float("nan")
+        image, score = self._bgr_image(pair), float("nan")
         window = crop_window(self._box, 4.0)
         x1, y1 = max(0, int(window.x)), max(0, int(window.y))
         region = image[y1 : int(window.y + window.side), x1 : int(window.x + window.side)]
         if region.shape[0] >= self._template.shape[0] and region.shape[1] >= self._template.shape[1]:
-            answer = np.nan_to_num(cv2.matchTemplate(region, self._template, cv2.TM_CCOEFF_NORMED))
-            _, score, _, (x, y) = cv2.minMaxLoc(answer)
+            match = np.nan_to_num(cv2.matchTemplate(region, self._template, cv2.TM_CCOEFF_NORMED))
+            _, score, _, (x, y) = cv2.minMaxLoc(match)
             self._box[:2] = x1 + x, y1 + y
         return BoxEstimate(self._box.copy(), float(np.clip(score, 0.0, 1.0)))
 
 
-class Picture:
+class BgrImages:
     """The one image of a pair as OpenCV's trackers take it, `H x W x 3` BGR uint8.
 
     8-bit images keep their values; 16-bit ones are stretched as the thermal images of our tracker, over the stream.
@@ -142,7 +142,7 @@ class OpenCvKind:
         check_threads(self.threads)
         wanted = self._CLASSES.get(self.name, "Tracker")
         if not hasattr(cv2, wanted):  # some are in the contrib modules only
-            raise ValueError(f"OpenCV {cv2.__version__} here has no {wanted}: install opencv-contrib-python-headless")
+            raise ValueError(f"this OpenCV {cv2.__version__} has no {wanted}: install opencv-contrib-python-headless")
         for path in self.files():
             if not path.is_file():
                 raise FileNotFoundError(f"tracker '{self.name}' needs the model file '{path}', which does not exist")

@@ -63,7 +63,7 @@ class Program:
     """A tracker that runs as a program.
 
     The program is started by the first `init` and asked to `init` again for every later target. It ends with this
-    object: its standard input is closed, and what is still there a second later is killed, with all that it started.
+    object: its standard input is closed, and what is still running a second later is killed, with all that it started.
     After an error it is killed, and the next `init` starts it anew.
 
     Args:
@@ -151,7 +151,7 @@ class _Child:
         """The line that answers a request. Raises ProgramError without one."""
         self._read(0.0)
         if self._unread:
-            raise ProgramError(f"said more than one line for a frame: {self._unread[:200].decode(errors='replace')!r}")
+            raise ProgramError(f"wrote more than one line for a frame: {self._unread[:200].decode(errors='replace')!r}")
         deadline = time.monotonic() + seconds
         try:
             _pipes(self._process)[0].write(f"{request}\n".encode())
@@ -221,7 +221,7 @@ def write_image(image: Image | None, path: Path) -> str:
 
 
 def parse_answer(line: str) -> BoxEstimate:
-    """`x,y,w,h[,confidence]`. Raises ValueError for anything else; all four NaN are no box."""
+    """`x,y,w,h[,confidence]`. Raises ValueError for anything else; four NaN mean that there is no box."""
     try:
         values = np.array([float(value) for value in line.split(",")])
     except ValueError:
@@ -262,11 +262,11 @@ class ProgramTracker:
         return Path(next((word for word in words if word.endswith((".py", ".sh"))), words[0])).stem
 
     def words(self) -> list[str]:
-        """Raises ValueError where it is no command line."""
+        """Raises ValueError if it is not a command line."""
         try:
             words = shlex.split(self.line)
         except ValueError as error:
-            raise ValueError(f"'{self.line}' is no command line: {error}") from None
+            raise ValueError(f"'{self.line}' is not a command line: {error}") from None
         if not words:
             raise ValueError("'program:' needs a command line: program:python my_tracker.py")
         return words
@@ -274,9 +274,9 @@ class ProgramTracker:
     def check(self) -> None:
         words = self.words()
         if shutil.which(words[0]) is None:
-            raise FileNotFoundError(f"no program '{words[0]}' is found to run '{self.line}'")
+            raise FileNotFoundError(f"program '{words[0]}' was not found: it is needed to run '{self.line}'")
         if len(words) > 1 and words[1].endswith((".py", ".sh")) and not Path(words[1]).is_file():
-            raise FileNotFoundError(f"there is no '{words[1]}' to run '{self.line}'")
+            raise FileNotFoundError(f"file '{words[1]}' does not exist: it is needed to run '{self.line}'")
 
     def make(self) -> SequenceTracker:
         return _program(tuple(self.words()))

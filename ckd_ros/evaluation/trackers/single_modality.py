@@ -15,10 +15,10 @@ MODALITIES = ("both", "rgb", "thermal")
 class SingleModalityView:
     """A tracker that sees one camera's images alone.
 
-    Pairs reach it without the other image, boxes in pixels of its own one: both images show the same field of view, so
-    that a thermal box is the RGB box times the ratio of the image sizes. As long as no RGB image has come (a thermal
-    sequence), boxes are thermal ones outside too. Where its image is missing it is not asked, and its last answer
-    stands.
+    It gets pairs without the other image, and boxes in pixels of its own image: both images show the same field of view,
+    so that a thermal box is the RGB box times the ratio of the image sizes. As long as no RGB image has come (a thermal
+    sequence), boxes go in and come back in thermal pixels. Where its image is missing it is not asked, and its last
+    estimate stands.
 
     Args:
         tracker: follows what is in a pair that holds one image.
@@ -29,23 +29,23 @@ class SingleModalityView:
         self.tracker, self.modality = tracker, modality
 
     def init(self, pair: FramePair, box: np.ndarray) -> Estimate:
-        """Raises ValueError where the pair lacks the image: there is nothing to show the tracker."""
-        shown = self._shown(pair)
-        if shown is None:
-            raise ValueError(f"the first pair holds no {self.modality} image, the only one this tracker looks at")
-        self._to_shown = np.eye(3)  # from RGB pixels
-        self._observe(pair)
-        self._last = self._outside(self.tracker.init(shown, transform_box(self._to_shown, box)))
+        """Raises ValueError if the pair lacks the image that the tracker looks at."""
+        own = self._own_image(pair)
+        if own is None:
+            raise ValueError(f"the first pair has no {self.modality} image, and this tracker looks at no other")
+        self._to_own = np.eye(3)  # from RGB pixels
+        self._note_sizes(pair)
+        self._last = self._in_rgb_pixels(self.tracker.init(own, transform_box(self._to_own, box)))
         return self._last
 
     def update(self, pair: FramePair) -> Estimate:
-        shown = self._shown(pair)
-        self._observe(pair)
-        if shown is not None:
-            self._last = self._outside(self.tracker.update(shown))
+        own = self._own_image(pair)
+        self._note_sizes(pair)
+        if own is not None:
+            self._last = self._in_rgb_pixels(self.tracker.update(own))
         return self._last
 
-    def _shown(self, pair: FramePair) -> FramePair | None:
+    def _own_image(self, pair: FramePair) -> FramePair | None:
         image = pair.rgb if self.modality == "rgb" else pair.thermal
         if image is None:
             return None
@@ -53,12 +53,12 @@ class SingleModalityView:
             return FramePair(image, None, pair.stamp, None)
         return FramePair(None, image, None, pair.thermal_stamp)
 
-    def _observe(self, pair: FramePair) -> None:
+    def _note_sizes(self, pair: FramePair) -> None:
         if self.modality == "thermal" and pair.rgb is not None and pair.thermal is not None:
-            self._to_shown = Registration().matrix(_size(pair.rgb), _size(pair.thermal))
+            self._to_own = Registration().matrix(_size(pair.rgb), _size(pair.thermal))
 
-    def _outside(self, answer: Estimate) -> BoxEstimate:
-        return BoxEstimate(transform_box(np.linalg.inv(self._to_shown), answer.box), answer.confidence)
+    def _in_rgb_pixels(self, estimate: Estimate) -> BoxEstimate:
+        return BoxEstimate(transform_box(np.linalg.inv(self._to_own), estimate.box), estimate.confidence)
 
 
 def with_modality(tracker: SequenceTracker, modality: str) -> SequenceTracker:

@@ -40,10 +40,10 @@ _TAKEN = {"plots"}  # a folder of the report, beside those of the trackers
 
 
 class TrackerKind(Protocol):
-    """A tracker and its settings: what stands behind the label."""
+    """A tracker and its settings, without the label."""
 
     def label(self) -> str:
-        """The one it gets when none is given."""
+        """The label that it gets when none is given."""
 
     def check(self) -> None:
         """Raise ValueError or FileNotFoundError for what cannot be made on this machine."""
@@ -86,7 +86,7 @@ def parse_tracker(text: str) -> TrackerSpec:
     label, equals, name = head.rpartition("=")
     name = name.strip().lower()  # OpenCV writes CSRT
     if name not in KINDS:
-        raise ValueError(f"tracker '{text}': '{name}' is unknown, known are {', '.join(KINDS)}")
+        raise ValueError(f"tracker '{text}': '{name}' is unknown: expected one of {', '.join(KINDS)}")
     kind = ProgramTracker(rest.strip()) if name == "program" else _kind(name, rest)
     kind.check()
     label = label.strip() if equals else kind.label()

@@ -177,7 +177,7 @@ def test_more_lines_than_one_are_found_before_they_shift_the_answers(write):
     program = write("answer('1,2,3,4'); answer('5,6,7,8')")
     program.init(PAIR, BOX)
     time.sleep(0.1)  # for the second line
-    with pytest.raises(ProgramError, match="said more than one line for a frame: '5,6,7,8"):
+    with pytest.raises(ProgramError, match="wrote more than one line for a frame: '5,6,7,8"):
         program.update(PAIR)
 
 

@@ -119,7 +119,7 @@ def test_the_last_answer_stands_while_the_image_is_missing(easy):
 def test_a_first_pair_without_the_image_is_a_fault(easy):
     _, pairs = easy
     done = one_pass(parse_tracker("kcf").make(), [FramePair(None, pairs[0].thermal)], 1, BOX)
-    assert done.failed and "holds no rgb image" in done.faults[0]
+    assert done.failed and "has no rgb image" in done.faults[0]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_labels(text, label):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("mosse", "'mosse' is unknown, known are ckd, csrt, kcf, nano, vit, template, program"),
-        ("", "is unknown, known are"),
+        ("mosse", "'mosse' is unknown: expected one of ckd, csrt, kcf, nano, vit, template, program"),
+        ("", "is unknown: expected one of"),
         ("a=b=ckd:", "'a=b' cannot be its label"),
         ("../x=ckd", "'../x' cannot be its label"),
         ("plots=ckd", "'plots' cannot be its label"),
@@ -222,7 +222,7 @@ def test_a_provider_that_is_not_here_is_refused_not_replaced():
 
 def test_a_file_of_another_kind_is_no_model(tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"x")
-    with pytest.raises(ValueError, match="weights.pth' is no model"):
+    with pytest.raises(ValueError, match="weights.pth' is not a model"):
         parse_tracker(f"ckd:model={tmp_path / 'weights.pth'}")
 
 
