@@ -86,7 +86,7 @@ class LiveRun:
     ) -> None:
         self._tracker, self._sequence, self._registration, self._init = tracker, sequence, registration, init
         self._window = LiveWindow(sequence.name, sequence.rate, registration) if show else None
-        self._film = None if video is None else AnnotatedVideo(video, sequence.rate, registration)
+        self._video = None if video is None else AnnotatedVideo(video, sequence.rate, registration)
         self.faults: list[str] = []
 
     def __enter__(self) -> LiveRun:
@@ -97,8 +97,8 @@ class LiveRun:
                 except ValueError as error:
                     raise ValueError(f"--show: {error}; --video FILE keeps what it would show") from error
             self._start = start_box(self._sequence, self._init, self._registration, self._window)
-            if self._film is not None:
-                stack.enter_context(self._film)
+            if self._video is not None:
+                stack.enter_context(self._video)
             self._stack = stack.pop_all()
         return self
 
@@ -116,14 +116,14 @@ class LiveRun:
         Frames that cannot be read are not given to it: its last box stands, without a confidence and a time (NaN).
         Raises ValueError if the first frame cannot be read.
         """
-        run = follow_live(self._tracker, self._sequence, self._start, self._window)
+        run = track_live(self._tracker, self._sequence, self._start, self._window)
         for number, (pair, result, fault) in enumerate(run):
             if fault:
                 self.faults.append(f"frame {number}: {fault}")
-            if self._film is not None:
+            if self._video is not None:
                 truth, thermal_truth = self._sequence.truth(number)
                 note = f"frame {number} cannot be read" if fault else f"frame {number}"
-                self._film.add(pair, result, truth, note, thermal_truth)
+                self._video.add(pair, result, truth, note, thermal_truth)
             yield result
 
 
@@ -144,7 +144,7 @@ def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path
     return table, plain
 
 
-def follow_live(
+def track_live(
     tracker: Tracker, sequence: FrameSequence, start: DrawnBox, window: LiveWindow | None
 ) -> Iterator[tuple[FramePair, TrackResult, str]]:
     """Every pair of a sequence with the tracker's result, as it is shown in `window`, and '' or why it cannot be read.

@@ -82,7 +82,7 @@ class LiveWindow:
         pygame = self._pygame
         self._open(pair)
         picture = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
-        self._put(picture, self._named())
+        self._show_picture(picture, self._caption())
         # What the caller needs for a frame is part of its time on the screen.
         due = time.monotonic() + max(0.0, self._period - (time.monotonic() - self._left))
         drawn = None
@@ -91,14 +91,14 @@ class LiveWindow:
             event = pygame.event.wait(_IDLE_MS if self._paused else max(1, min(_IDLE_MS, round(1e3 * left))))
             if event.type == pygame.NOEVENT and left <= 0 and not self._paused:
                 break
-            if self._ends(event):
+            if self._asks_to_end(event):
                 self.ended = True
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 self._paused = not self._paused
-                self._put(picture, self._named())
+                self._show_picture(picture, self._caption())
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_r:
                 drawn = self.ask_box(pair, note)
-                self._put(picture, self._named())
+                self._show_picture(picture, self._caption())
         self._left = time.monotonic()
         return drawn
 
@@ -110,7 +110,7 @@ class LiveWindow:
         corners: tuple[Point, Point] | None = None  # where the drag began and where it is
         half: int | None = None  # the image in which the button is held down
         while True:
-            self._put(picture, _DRAWING)
+            self._show_picture(picture, _DRAWING)
             if corners is not None:
                 self._outline(pair, *corners)
             event = pygame.event.wait(_IDLE_MS)
@@ -129,11 +129,11 @@ class LiveWindow:
                     return box
             if event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
                 half = self._half(pair, event.pos)
-                corners = None if half is None else (self._inside(event.pos, half),) * 2
+                corners = None if half is None else (self._clipped(event.pos, half),) * 2
             elif event.type == pygame.MOUSEMOTION and half is not None and corners is not None:
-                corners = corners[0], self._inside(event.pos, half)
+                corners = corners[0], self._clipped(event.pos, half)
             elif event.type == pygame.MOUSEBUTTONUP and event.button == 1 and half is not None and corners is not None:
-                corners, half = (corners[0], self._inside(event.pos, half)), None
+                corners, half = (corners[0], self._clipped(event.pos, half)), None
 
     def _open(self, pair: FramePair) -> None:
         """The window itself, in the shape of the first frame that is shown."""
@@ -148,10 +148,10 @@ class LiveWindow:
             # SCALED: the person may resize the window, and the mouse stays in pixels of the picture.
             self._surface = pygame.display.set_mode((2 * self._panel[0], height), pygame.SCALED | pygame.RESIZABLE)
 
-    def _named(self) -> str:
+    def _caption(self) -> str:
         return f"{self._title} ({'paused, space: go on' if self._paused else _KEYS})"
 
-    def _put(self, picture: np.ndarray, title: str) -> None:
+    def _show_picture(self, picture: np.ndarray, title: str) -> None:
         pygame = self._pygame
         pygame.display.set_caption(title)
         data = np.ascontiguousarray(picture[..., ::-1])
@@ -168,7 +168,7 @@ class LiveWindow:
                 pygame.draw.rect(self._surface, _DRAWN_COLOUR, place, 2)
         pygame.display.flip()
 
-    def _ends(self, event: Any) -> bool:
+    def _asks_to_end(self, event: Any) -> bool:
         pygame = self._pygame
         asked = event.type == pygame.KEYDOWN and event.key in (pygame.K_ESCAPE, pygame.K_q)
         return asked or event.type == pygame.QUIT
@@ -179,7 +179,7 @@ class LiveWindow:
         there = position[1] < self._panel[1] and (pair.rgb, pair.thermal)[half] is not None
         return half if there else None
 
-    def _inside(self, position: Point, half: int) -> Point:
+    def _clipped(self, position: Point, half: int) -> Point:
         """The place within its half that is nearest to a place in the window."""
         place = np.clip(np.subtract(position, (half * self._panel[0], 0)), 0, self._panel)
         return int(place[0]), int(place[1])

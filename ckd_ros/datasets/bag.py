@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ckd_ros.datasets.boxes import visible_or_nan
-from ckd_ros.datasets.pairing import pair_nearest, period
+from ckd_ros.datasets.pairing import median_period, pair_nearest
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Image
@@ -63,11 +63,11 @@ class BagSequence(FrameSequence):
             stamps = self._read_stamps(reader)
         if not any(len(known) for known in stamps):
             raise ValueError(f"{self._path} holds no image on {', '.join(self._topics)}")
-        periods = [known for known in map(period, stamps) if known]
+        periods = [known for known in map(median_period, stamps) if known]
         tolerance = slop * 1e9 if slop is not None else max(periods, default=1e9) / 2
         self._pairs = pair_nearest(stamps[0], stamps[1], tolerance)
         main = stamps[0] if len(stamps[0]) else stamps[1]
-        recorded = 1e9 / (period(main) or 1e9)
+        recorded = 1e9 / (median_period(main) or 1e9)
         self.rate = rate or round(recorded, 3)
         start, stretch = int(min(known.min() for known in stamps if len(known))), recorded / self.rate if rate else 1.0
         self._stamps = [start + np.round((known - start) * stretch).astype(np.int64) for known in stamps]
@@ -232,7 +232,9 @@ def _choose_topics(
             warm = [topic for topic in found if _is_grey(reader, topic)]
         cold = [topic for topic in found if topic not in warm]
         if not found or len(warm) > 1 or len(cold) > 1:
-            raise ValueError(f"it is not clear which topics of {path} are colour and thermal; {remedy}; it has: {listing}")
+            raise ValueError(
+                f"it is not clear which topics of {path} are colour and thermal; {remedy}; it has: {listing}"
+            )
         rgb, thermal = next(iter(cold), None), next(iter(warm), None)
     rgb, thermal = None if modality == "thermal" else rgb, None if modality == "rgb" else thermal
     if rgb is None and thermal is None:

@@ -30,7 +30,7 @@ import numpy as np
 
 from ckd_ros.datasets.attributes import ATTRIBUTES, read_attributes
 from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, VTUAV, FolderSequence, Layout
-from ckd_ros.datasets.images import natural
+from ckd_ros.datasets.images import natural_key
 from ckd_ros.datasets.lazy import LazySequence
 from ckd_ros.datasets.rgbt_files import truth_folder
 from ckd_ros.datasets.sequence import FrameSequence
@@ -132,7 +132,7 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
         _add_attributes(data, split)
     if not data.sequences:
         raise ValueError(data.report() if data.faults else f"'{data.root}' holds no sequence of {kind}")
-    data.sequences.sort(key=lambda sequence: natural(sequence.name))
+    data.sequences.sort(key=lambda sequence: natural_key(sequence.name))
     return data
 
 
@@ -149,7 +149,7 @@ def official_names(kind: str, split: str | None = None) -> list[str]:
     if split == "test":
         return test
     every = [name[:-4] for name in os.listdir(truth / "LasHeR" / "lasher_gt") if name.endswith(".txt")]
-    return sorted(set(every) - set(test) if split == "train" else every, key=natural)
+    return sorted(set(every) - set(test) if split == "train" else every, key=natural_key)
 
 
 def _open_named(data: DataSet, split: str | None, modality: str) -> None:
@@ -205,7 +205,7 @@ def _open_videos(data: DataSet, split: str | None, modality: str) -> None:
         raise ValueError("a video has only one modality: choose the modality rgb or thermal")
     files = [path for path in data.folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
     kept_out = held_out(path.stem for path in files)
-    for path in sorted(files, key=lambda path: natural(path.name)):
+    for path in sorted(files, key=lambda path: natural_key(path.name)):
         if split is not None and (path.stem in kept_out) != (split == "held_out"):
             continue
         if path.with_suffix(".csv").exists():
@@ -280,7 +280,9 @@ def _with_visible_target(sequence: FrameSequence, *files: Path) -> FrameSequence
     for boxes in (sequence.boxes, sequence.thermal_boxes):
         if boxes is not None and not np.isfinite(boxes).all(axis=1).any():
             names = " or ".join(map(str, files))
-            raise ValueError(f"{names} does not show the target in any frame: expected numbers with a width and height above 0")
+            raise ValueError(
+                f"{names} does not show the target in any frame: expected numbers with a width and height above 0"
+            )
     return sequence
 
 
@@ -301,7 +303,7 @@ def _sequence_folders(root: Path, layouts: list[Layout], known: Collection[str] 
         if (folder.name in known or marks & entries.keys() or not entries) and (entries or folder != root):
             yield folder
         elif levels:
-            for name in sorted((name for name, is_folder in entries.items() if is_folder), key=natural):
+            for name in sorted((name for name, is_folder in entries.items() if is_folder), key=natural_key):
                 yield from walk(folder / name, levels - 1)
 
     return walk(root, _LEVELS)

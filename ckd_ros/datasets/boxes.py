@@ -20,7 +20,7 @@ def read_boxes(path: Path, corners: bool = False) -> np.ndarray:
     Raises ValueError that names the file and the line for anything else.
     """
     rows = read_rows(path, "x1,y1,x2,y2" if corners else "x,y,w,h")
-    return visible_or_nan(upright(rows) if corners or rows.shape[1] == 8 else rows)
+    return visible_or_nan(axis_aligned(rows) if corners or rows.shape[1] == 8 else rows)
 
 
 def read_rows(path: Path, form: str = "x,y,w,h") -> np.ndarray:
@@ -38,7 +38,7 @@ def read_rows(path: Path, form: str = "x,y,w,h") -> np.ndarray:
     return rows
 
 
-def upright(corners: np.ndarray) -> np.ndarray:
+def axis_aligned(corners: np.ndarray) -> np.ndarray:
     """`N x 4` boxes around the corners `x1,y1,x2,y2,...` of each row."""
     x, y = corners[:, ::2], corners[:, 1::2]
     return np.stack([x.min(axis=1), y.min(axis=1), np.ptp(x, axis=1), np.ptp(y, axis=1)], axis=1)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import fit_truth, read_boxes
 from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images, read_image
-from ckd_ros.datasets.pairing import period
+from ckd_ros.datasets.pairing import median_period
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
 
@@ -157,7 +157,7 @@ class FolderSequence(FrameSequence):
         if not (index >= 0).any():
             raise ValueError(f"{path} does not name any image")
         main = np.where(index[:, 0] >= 0, stamps[:, 0], stamps[:, 1])[(index >= 0).any(axis=1)]
-        recorded = 1e9 / (period(main) or 1e9 / DEFAULT_RATE)
+        recorded = 1e9 / (median_period(main) or 1e9 / DEFAULT_RATE)
         self.rate = rate or round(recorded, 3)
         return index, np.round(stamps * (recorded / self.rate)).astype(np.int64) if rate else stamps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def period(stamps: np.ndarray) -> float | None:
+def median_period(stamps: np.ndarray) -> float | None:
     """Median time between consecutive images in nanoseconds; None for fewer than two."""
     gaps = np.diff(np.sort(stamps))
     gaps = gaps[gaps > 0]

@@ -18,7 +18,7 @@ from ckd_ros.datasets.pairs import PairLibrary
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.textures import dead_leaves, make_target
-from ckd_ros.datasets.trajectories import bump, recorded, wander
+from ckd_ros.datasets.trajectories import envelope, recorded_motion, wander
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import scaling, translation
 
@@ -202,7 +202,7 @@ class SimulatedSequence(FrameSequence):
         shake = 0.12 * wander(rng, clock, 2.5, 4) + 0.006 * wander(rng, clock, 0.25, 4)
         self._camera = shake * config.camera_motion
         self._envelope = {
-            name: getattr(config, name) * bump(config.generator(name), clock, config.coverage)
+            name: getattr(config, name) * envelope(config.generator(name), clock, config.coverage)
             for name in ("night", "glare", "crossover")
         }
         angle = config.generator("registration").uniform(0, 2 * np.pi)
@@ -215,7 +215,7 @@ class SimulatedSequence(FrameSequence):
     def _target_track(self) -> np.ndarray:
         """`N x 5`: centre in RGB pixels, width, height, angle, at the world's clock."""
         config, clock = self.config, self._clock
-        path, size = recorded(config.generator("trajectory"), clock)
+        path, size = recorded_motion(config.generator("trajectory"), clock)
         path = path * config.motion
         speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
         path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))

@@ -3,7 +3,7 @@
 | source | what it is |
 |---|---|
 | `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
-| a folder with `rgb/` and `tir/` | registered pairs, from which the simulator composes scenes (`simulator:pairs=FOLDER`) |
+| a folder with `rgb/` and `tir/` | registered pairs, of which the simulator makes scenes (`simulator:pairs=FOLDER`) |
 | a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a benchmark's sequence (`folder.py`) |
 | `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
 | a bag (folder, `.mcap`, `.db3`), `BAG?rgb=/TOPIC&thermal=/TOPIC` | a recording of ROS image topics |
@@ -93,7 +93,9 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
 
     names = [name.strip() for name in spec.split(",")]
     if len(names) != 2 or not any(names):
-        raise ValueError(f"'{spec}' is not a pair of videos: expected 'rgb.mp4,thermal.mp4', 'rgb.mp4,' or ',thermal.mp4'")
+        raise ValueError(
+            f"'{spec}' is not a pair of videos: expected 'rgb.mp4,thermal.mp4', 'rgb.mp4,' or ',thermal.mp4'"
+        )
     rgb, thermal = (Path(name).expanduser() if name else None for name in names)
     if modality == "rgb":
         thermal = None

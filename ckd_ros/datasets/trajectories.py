@@ -14,7 +14,7 @@ from ckd_ros.geometry import centre
 RECORDED_RATE = 30.0
 
 
-def recorded(rng: np.random.Generator, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def recorded_motion(rng: np.random.Generator, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A random recording's motion at `times` (s), forward and backward again where it is shorter.
 
     Returns displacements `N x 2` in units of the target's first side, and sizes `N x 2` (width, height) over the first
@@ -48,7 +48,7 @@ def wander(rng: np.random.Generator, times: np.ndarray, period: float, columns: 
     return values - values[0]
 
 
-def bump(rng: np.random.Generator, times: np.ndarray, share: float) -> np.ndarray:
+def envelope(rng: np.random.Generator, times: np.ndarray, share: float) -> np.ndarray:
     """An envelope in [0, 1], up for `share` of the time at a random place, with soft edges; 1 throughout for 1."""
     if share >= 1:
         return np.ones_like(times)

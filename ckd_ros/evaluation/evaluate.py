@@ -17,7 +17,6 @@ from ckd_ros.datasets.sequence import FrameSequence, describe_error
 from ckd_ros.evaluation.evaluation_set import RUNS, EvaluationSet, open_evaluation_set
 from ckd_ros.evaluation.progress import ProgressCallback, RunProgress
 from ckd_ros.evaluation.provenance import machine
-from ckd_ros.evaluation.record import commit, keep_record
 from ckd_ros.evaluation.result_files import (
     BOX_FORMATS,
     TrackerResults,
@@ -28,6 +27,7 @@ from ckd_ros.evaluation.result_files import (
 )
 from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
+from ckd_ros.evaluation.settings_file import git_commit, keep_settings
 from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
 from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, Workers, run_jobs
 from ckd_ros.files import replacing
@@ -177,7 +177,7 @@ def _run(
         "processes": options.processes if ray else count,
         "ray": ray,
         "machine": machine(),
-        "commit": commit(),
+        "commit": git_commit(),
     }
     sequences = evaluation_set.sequences
     labels: list[str] = []
@@ -188,7 +188,7 @@ def _run(
         except Exception as error:  # a model that cannot be loaded
             unusable.append(TrackerResults(spec.label, {}, {"": describe_error(error)}))
             continue
-        keep_record(out / spec.label, settings, evaluation_set.data, sequences, conditions)
+        keep_settings(out / spec.label, settings, evaluation_set.data, sequences, conditions)
         there = finished(out / spec.label, sequences)
         jobs += [Job(spec, sequence) for name, sequence in sequences.items() if name not in there]
         labels.append(spec.label)

@@ -115,7 +115,9 @@ def _recorded_runs(
     if root is None:
         raise ValueError(f"{RUNS} need a root: a bag, or the folder that holds bags")
     if modality != "both":
-        raise ValueError(f"modality '{modality}' cannot be chosen for recorded runs: they keep the images that they were recorded with")
+        raise ValueError(
+            f"modality '{modality}' cannot be chosen for recorded runs: they keep the images that they were recorded with"
+        )
     path, question, query = str(root).partition("?")
     topic = {}
     if question and not Path(root).exists():

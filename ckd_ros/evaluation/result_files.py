@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.boxes import read_rows, upright, visible_or_nan
+from ckd_ros.datasets.boxes import axis_aligned, read_rows, visible_or_nan
 from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.files import replacing
 
@@ -199,7 +199,7 @@ def _read_result(path: Path, name: str, rows: np.ndarray, length: int) -> OnePas
     faults = [fault for fault in faults if fault != FAILED]
     if len(rows) != length:
         faults.append(f"{path} has {len(rows)} boxes for {length} frames of truth")
-    boxes = visible_or_nan(upright(rows) if rows.shape[1] == 8 else rows)
+    boxes = visible_or_nan(axis_aligned(rows) if rows.shape[1] == 8 else rows)
     columns: list[np.ndarray] = []
     for ending in ("_time", "_confidence"):
         # Beside the boxes of others, with their prefix (`our_NAME_time.txt`) or without.

@@ -15,9 +15,9 @@ Definitions, over the frames in which the target is visible (its truth is known)
   width and height), over time, in the frames without a miss. Over several sequences it is one slope for all, with a
   level of its own for each.
 * *Streaming* overlap is that of the newest box that is available when each frame arrives (Li, Wang, Ramanan: Towards
-  Streaming Perception, ECCV 2020). Frames arrive at a fixed rate; the tracker takes the newest one as soon as it is free
-  and drops those in between; before its first answer the first box of the truth is used. Even a tracker that keeps pace
-  is late by the one frame that it is working on.
+  Streaming Perception, ECCV 2020). Frames arrive at a fixed rate; the tracker takes the newest one as soon as it is
+  free and drops those in between; before its first answer the first box of the truth is used. Even a tracker that keeps
+  pace is late by the one frame that it is working on.
 
 The boxes of a streaming score come from a pass in which the tracker saw every frame. As long as it keeps pace that is
 exact. Where it would have dropped frames it is optimistic: it would have had a larger motion between those it saw.

@@ -8,7 +8,7 @@ import pytest
 
 pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
 
-from ckd_ros.app.live import follow_live, start_box
+from ckd_ros.app.live import start_box, track_live
 from ckd_ros.app.live_window import PANEL, DrawnBox, LiveWindow
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
@@ -192,7 +192,7 @@ def run(model_path, window):
         tracker = Tracker(OnnxEngine(model_path, threads=1))
         boxes = []
         do(*acts.get(0, []))
-        for _, found, _ in follow_live(tracker, sequence, DrawnBox(sequence.init_box), window):
+        for _, found, _ in track_live(tracker, sequence, DrawnBox(sequence.init_box), window):
             boxes.append(found.box)
             do(*acts.get(len(boxes), []))
         return np.array(boxes)

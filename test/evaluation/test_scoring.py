@@ -186,7 +186,8 @@ def rounded(value):
 def test_scores_of_written_results_are_those_of_the_passes(tmp_path, kind):
     protocol, rng = protocol_for(kind), np.random.default_rng(3)
     truths = {
-        name: Truth(truth.rgb, truth.rgb + [3, 1, 0, 0] if protocol.both else None) for name, truth in TRUTHS.items()
+        name: Truth(truth.rgb, truth.rgb + [3, 1, 0, 0] if protocol.two_truths else None)
+        for name, truth in TRUTHS.items()
     }
     passes = {name: done(np.round(truth.rgb + rng.normal(0, 5, (8, 4)), 2), 0.02) for name, truth in truths.items()}
     for name, made in passes.items():

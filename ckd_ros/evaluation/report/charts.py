@@ -49,7 +49,7 @@ def hidden_spans(overlap: np.ndarray) -> list[tuple[int, int]]:
     return spans
 
 
-def frame_marks(frames: list[int], count: int) -> list[int]:
+def frame_positions(frames: list[int], count: int) -> list[int]:
     """Where frames lie on a chart of `count` frames."""
     return _x(np.array(frames), count).tolist()
 

@@ -15,12 +15,12 @@ class FaultEntry:
     """One thing that went wrong, perhaps for many sequences in the same way.
 
     Attributes:
-        what: the reason, with `…` for the name where it stands for several sequences.
+        reason: why, with `…` for the name where it stands for several sequences.
         names: of the sequences; none for what concerns a tracker as a whole.
         count: how often it happened.
     """
 
-    what: str
+    reason: str
     names: tuple[str, ...]
     count: int
 
@@ -41,10 +41,10 @@ class FaultGroup:
 def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
     """The sequences that cannot be used, then what is wrong with each tracker's results; empty groups are left out."""
     total = len(evaluation.lengths) + len(evaluation.faults)
-    groups = [FaultGroup(f"{len(evaluation.faults)} of {total} sequences cannot be used", _alike(evaluation.faults))]
+    groups = [FaultGroup(f"{len(evaluation.faults)} of {total} sequences cannot be used", _grouped(evaluation.faults))]
     for place, tracker in enumerate(evaluation.trackers):
         faults = [FaultEntry(tracker.faults[""], (), 1)] if "" in tracker.faults else []
-        faults += _alike({name: reason for name, reason in tracker.faults.items() if name})
+        faults += _grouped({name: reason for name, reason in tracker.faults.items() if name})
         for name, scores in tracker.sequences.items():
             if scores.faults:
                 more = len(scores.faults) - _NAMED
@@ -56,12 +56,12 @@ def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
     return [group for group in groups if group.faults]
 
 
-def _alike(reasons: Mapping[str, str]) -> list[FaultEntry]:
+def _grouped(reasons: Mapping[str, str]) -> list[FaultEntry]:
     """Reasons that differ only in the sequence's name become one, so that hundreds of missing ones fill a line."""
     groups: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         groups.setdefault(reason.replace(name, "…"), []).append(name)
     return [
-        FaultEntry(what if len(names) > 1 else reasons[names[0]], tuple(names), len(names))
-        for what, names in groups.items()
+        FaultEntry(reason if len(names) > 1 else reasons[names[0]], tuple(names), len(names))
+        for reason, names in groups.items()
     ]

@@ -41,5 +41,5 @@ def _blocks(evaluation: Evaluation, plots: list[Plot], folder: str) -> Iterator[
 def _line(fault: FaultEntry) -> str:
     names = plain(", ".join(fault.names))
     if len(fault.names) > 1:
-        return f"{len(fault.names)} sequences: {plain(fault.what)}: {names}"
-    return f"{names}: {plain(fault.what)}" if names else plain(fault.what)
+        return f"{len(fault.names)} sequences: {plain(fault.reason)}: {names}"
+    return f"{names}: {plain(fault.reason)}" if names else plain(fault.reason)

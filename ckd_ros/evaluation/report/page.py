@@ -91,7 +91,7 @@ class _SequenceSection:
     results: list[_Result]
     missing: list[int]
     hidden: list[tuple[int, int]]
-    marks: list[int] = field(default_factory=list)
+    frame_positions: list[int] = field(default_factory=list)
     pictures: list[_Picture] = field(default_factory=list)
     folders: list[tuple[str, str]] = field(default_factory=list)
 
@@ -145,7 +145,9 @@ class _Report:
             section.folders.extend(self._links(file and file.parent for file in files))
         if shown is not None and name in self.sequences and name in self.with_strips:
             section.pictures.extend(self._pictures(self.sequences[name], shown, results))
-            section.marks.extend(charts.frame_marks([picture.tile.frame for picture in section.pictures], count))
+            section.frame_positions.extend(
+                charts.frame_positions([picture.tile.frame for picture in section.pictures], count)
+            )
         return section
 
     def _pictures(self, sequence: FrameSequence, shown: _Result, results: Iterable[_Result]) -> Iterable[_Picture]:

@@ -15,10 +15,10 @@ MODALITIES = ("both", "rgb", "thermal")
 class SingleModalityView:
     """A tracker that sees one camera's images alone.
 
-    It gets pairs without the other image, and boxes in pixels of its own image: both images show the same field of view,
-    so that a thermal box is the RGB box times the ratio of the image sizes. As long as no RGB image has come (a thermal
-    sequence), boxes go in and come back in thermal pixels. Where its image is missing it is not asked, and its last
-    estimate stands.
+    It gets pairs without the other image, and boxes in pixels of its own image: both images show the same field of
+    view, so that a thermal box is the RGB box times the ratio of the image sizes. As long as no RGB image has come (a
+    thermal sequence), boxes go in and come back in thermal pixels. Where its image is missing it is not asked, and its
+    last estimate stands.
 
     Args:
         tracker: follows what is in a pair that holds one image.

@@ -13,7 +13,7 @@ import pytest
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.trackers import BoxEstimate
-from ckd_ros.evaluation.trackers.opencv import Picture
+from ckd_ros.evaluation.trackers.opencv import BgrImages
 from ckd_ros.evaluation.trackers.single_modality import SingleModalityView
 from ckd_ros.evaluation.trackers.spec import KINDS, parse_tracker
 from ckd_ros.frames import FramePair, Image
@@ -74,7 +74,7 @@ def test_a_radiometric_camera_is_stretched_for_opencv(easy):
     raw = [Image(8000 + 2 * pair.thermal.data.astype(np.uint16), "mono16") for pair in pairs]
     pairs = [FramePair(pair.rgb, thermal) for pair, thermal in zip(pairs, raw, strict=True)]
     assert followed("template:modality=thermal", pairs, sequence.boxes) > 0.6
-    assert np.ptp(Picture()(FramePair(None, raw[0]))) > 200
+    assert np.ptp(BgrImages()(FramePair(None, raw[0]))) > 200
 
 
 class Recorder:
@@ -135,7 +135,7 @@ def test_a_first_pair_without_the_image_is_a_fault(easy):
 def test_images_reach_opencv_in_its_channel_order(encoding, pixel, expected):
     data = np.broadcast_to(np.array(pixel, np.uint8), (4, 4, *np.shape(pixel))).copy()
     for pair in (FramePair(Image(data, encoding), None), FramePair(None, Image(data, encoding))):
-        assert Picture()(pair)[0, 0].tolist() == expected
+        assert BgrImages()(pair)[0, 0].tolist() == expected
 
 
 def test_a_box_that_leaves_the_image_starts_opencv_on_the_part_inside(easy):
@@ -202,7 +202,7 @@ def test_what_cannot_be_meant_is_refused_by_name(text, reason):
         ("ckd:model=nowhere/student.safetensors", "no model 'nowhere/student.safetensors'"),
         ("nano:models=nowhere", "'nowhere/backbone.onnx', which does not exist"),
         ("vit:model=nowhere.onnx", "'nowhere.onnx', which does not exist"),
-        ("program:no-such-program x", "no program 'no-such-program'"),
+        ("program:no-such-program x", "program 'no-such-program' was not found"),
         ("program:python nowhere.py", "no 'nowhere.py'"),
     ],
 )

@@ -18,7 +18,7 @@ from ckd_ros.files import replacing
 _HARMLESS = {"label", "tracker", "machine", "file", "runs", "sequences"}
 
 
-def keep_record(folder: Path, settings: dict, data: dict, sequences: Mapping[str, FrameSequence], run: dict) -> None:
+def keep_settings(folder: Path, settings: dict, data: dict, sequences: Mapping[str, FrameSequence], run: dict) -> None:
     """Write down in `folder` how the boxes there are made, or find out that they were made in the same way.
 
     Args:
@@ -62,7 +62,7 @@ def checksum(sequence: FrameSequence) -> str:
     return f"{len(sequence)}-{zlib.crc32(digits):08x}"
 
 
-def commit() -> str | None:
+def git_commit() -> str | None:
     """Of the checkout that this package is in, `-dirty` where it was changed; None outside of one."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
