@@ -53,7 +53,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
 def evaluation_progress(what: str) -> Iterator[ProgressCallback]:
     """A progress bar over frames, with the time that is left and the trackers' scores so far.
 
-    It appears when it is first told of any progress.
+    It appears with the first report of progress.
     """
     scores = TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold"))  # as many lines as it needs
     # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.

@@ -170,7 +170,7 @@ def read_tracks(path: Path, topic: str) -> list[TrackMessage]:
 
 
 class _CheckedReader(AnyReader):
-    """A bag reader whose failure to open says which file it was."""
+    """A bag reader whose errors name the file that cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -181,7 +181,7 @@ def _open_vtuav(data: DataSet, split: str | None, modality: str) -> None:
         term = "lt" if re.search(r"(?<![a-z])(lt|long)", part) else "st"
         if split is not None and role is None:
             data.faults[_relative(folder, data.folder)] = (
-                f"{folder} lies in no folder whose name tells train from test, as train_ST_001, test_ST or test_LT do"
+                f"{folder} does not lie in a folder with train or test in its name, as train_ST_001, test_ST or test_LT"
             )
         elif split in (None, role, f"{role}_{term}"):
             if folder.name in found:

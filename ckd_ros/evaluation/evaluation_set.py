@@ -116,7 +116,7 @@ def _recorded_runs(
         raise ValueError(f"{RUNS} need a root: a bag, or the folder that holds bags")
     if modality != "both":
         raise ValueError(
-            f"modality '{modality}' cannot be chosen for recorded runs: they keep the images that they were recorded with"
+            f"modality '{modality}' cannot be chosen for recorded runs: they keep all images that were recorded"
         )
     path, question, query = str(root).partition("?")
     topic = {}

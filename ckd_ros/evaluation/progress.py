@@ -1,4 +1,4 @@
-"""How far an evaluation has come, told while its trackers run."""
+"""How far an evaluation has come, reported while its trackers run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ProgressCallback = Callable[[int, int, dict[str, float]], None]
 
 
 class RunProgress:
-    """Tells `callback` how far a run has come: at its start, where there is anything to run, and after each job.
+    """Reports to `callback` how far a run has come: at its start, where there is anything to run, and after each job.
 
     Args:
         labels: of the trackers.

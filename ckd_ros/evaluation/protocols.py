@@ -20,7 +20,7 @@ What else the toolkits do, and so is done here:
 * A box without area stays where it is in GTOT, RGBT210, RGBT234 and VTUAV (no answer, written as zeros, is then a box
   in the image's corner). LasHeR puts the last box before it in its place. A `nan` counts as zeros.
 * LasHeR counts frames whose truth has a number that is not above 0 (target out of sight, or at the image's edge) as
-  precise and as not overlapping, whatever the tracker says.
+  precise and as not overlapping, whatever the tracker's box.
 * A result that is longer than the truth is cut. A shorter one misses the remaining frames (LasHeR and our own data
   sets), or is scored on the frames it has (the others).
 

@@ -143,7 +143,7 @@ def _waits(overlap: np.ndarray) -> np.ndarray:
 
 
 def _drift(sequences: list[FrameMeasures]) -> float | None:
-    """One slope by least squares, every sequence with its own level; None where no sequence can tell."""
+    """One slope by least squares, every sequence with its own level; None where no sequence has enough frames."""
     above = below = 0.0
     for sequence in sequences:
         used = np.flatnonzero((np.nan_to_num(sequence.overlap) > 0) & np.isfinite(sequence.distance))

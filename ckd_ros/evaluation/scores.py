@@ -1,4 +1,4 @@
-"""The scores of an evaluation, as plain data: what `scoring.py` computes, and the report and `--json` show."""
+"""The scores of an evaluation, as plain data: `scoring.py` computes them, the report and `--json` show them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class RobotScores:
-    """How a robot would have fared (`robot.py` has the definitions); None where a sequence cannot tell.
+    """How a robot would have fared (`robot_metrics.py` has the definitions); None where it cannot be computed.
 
     Times are in seconds, at the sequence's rate.
 

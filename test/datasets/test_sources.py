@@ -255,8 +255,8 @@ def test_a_wrong_simulator_setting_is_refused(settings, message):
     [
         ("nowhere", FileNotFoundError, "'nowhere' does not exist: expected 'simulator'"),
         ("nowhere.mcap?rgb=/a", FileNotFoundError, "no bag 'nowhere.mcap'"),
-        (",", ValueError, "no pair of videos"),
-        ("a,b,c", ValueError, "no pair of videos"),
+        (",", ValueError, "not a pair of videos"),
+        ("a,b,c", ValueError, "not a pair of videos"),
     ],
 )
 def test_a_source_that_does_not_exist(spec, error, message):

@@ -9,7 +9,7 @@ import tyro
 
 
 def optional(metavar: str) -> object:
-    """An option whose help says itself what happens without it."""
+    """An option whose own help text explains what happens without it."""
     return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
 
 

@@ -82,7 +82,7 @@ class _Picture:
 
 @dataclass(frozen=True)
 class _SequenceSection:
-    """What the page says about one sequence."""
+    """The section of the page about one sequence."""
 
     name: str
     id: str

@@ -56,7 +56,7 @@ _LAUNCH = (
 
 
 class ProgramError(RuntimeError):
-    """A program that ended, was silent, or answered what cannot be read."""
+    """A program that ended, was silent, or gave an answer that cannot be read."""
 
 
 class Program:
@@ -178,7 +178,7 @@ class _Child:
         return " | ".join(line.strip() for line in lines[-_QUOTED:] if line.strip())
 
     def _read(self, seconds: float) -> bool:
-        """Take in what it says within so many seconds; False when it has closed its standard output."""
+        """Read what it writes within so many seconds; False when it has closed its standard output."""
         output = _pipes(self._process)[1]
         if not select.select([output], [], [], seconds)[0]:
             return True

@@ -187,7 +187,7 @@ def test_labels(text, label):
         ("nano", "needs its models: give nano:models=PATH"),
         ("vit:modality=rgb", "needs its model"),
         ("program:", "needs a command line"),
-        ("program:'cat", "no command line"),
+        ("program:'cat", "not a command line"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name(text, reason):
@@ -203,7 +203,7 @@ def test_what_cannot_be_meant_is_refused_by_name(text, reason):
         ("nano:models=nowhere", "'nowhere/backbone.onnx', which does not exist"),
         ("vit:model=nowhere.onnx", "'nowhere.onnx', which does not exist"),
         ("program:no-such-program x", "program 'no-such-program' was not found"),
-        ("program:python nowhere.py", "no 'nowhere.py'"),
+        ("program:python nowhere.py", "file 'nowhere.py' does not exist"),
     ],
 )
 def test_missing_files_are_found_at_once(text, reason):
