@@ -1,0 +1,1 @@
+"""`python -m ckd_ros.ros.demo`: both nodes on a source of frames, watched and reported."""
