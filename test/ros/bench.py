@@ -206,7 +206,7 @@ class Bench:
         end = time.monotonic() + timeout
         while True:
             self._statuses.pop(name, None)
-            self.node.executor.create_task(self.node.reporter.report)  # rather than wait for its timer
+            self.node.executor.create_task(self.node.diagnostics.update)  # rather than wait for its timer
             wait_for(lambda: name in self._statuses)
             status = self._statuses[name]
             if wanted(status):

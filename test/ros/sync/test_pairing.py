@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ckd_ros.frames import Image
+from ckd_ros.ros.sync.matching import LatestMatcher
 from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame, Verdict
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
 
 MS = 1_000_000
 BASE = 1_700_000_000_000 * MS  # stamps are epoch times, arrivals are not
@@ -17,11 +18,13 @@ IMAGE = Image(np.zeros((4, 4), np.uint8), "mono8")
 def frame(stream, stamp_ms, arrival_ms=None):
     """An image of a moment, arriving then unless said otherwise."""
     arrival = stamp_ms if arrival_ms is None else arrival_ms
-    return Frame(stream, BASE + round(stamp_ms * MS), round((10_000 + arrival) * MS), lambda: IMAGE, f"{stream}_frame")
+    return CameraFrame(
+        stream, BASE + round(stamp_ms * MS), round((10_000 + arrival) * MS), lambda: IMAGE, f"{stream}_frame"
+    )
 
 
 def pairer(slop=0.05, timeout=0.5, history=2.0):
-    return FramePairer(slop, timeout, history)
+    return FramePairer(LatestMatcher(), slop, timeout, history)
 
 
 def ms(f):
