@@ -81,7 +81,7 @@ class WorkerSnapshot:
 class TrackerWorker:
     """Runs `tracker` on what `pairer` has ready and gives every TrackedPair to `publish`, in its own thread.
 
-    `targets` numbers the targets.
+    `targets` gives every new target its number.
 
     `add`, `submit`, `configure_pairing`, `snapshot`, `check_pairing`, `start` and `stop` may be called from any thread;
     the other methods only through `submit`.
@@ -113,7 +113,7 @@ class TrackerWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after what it is doing; actions that it did not begin are cancelled."""
+        """End the thread when it has done what it is doing; actions that it has not begun are cancelled."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -252,7 +252,7 @@ class TrackerWorker:
     def _load(self, pair: CameraPair) -> tuple[FramePair | None, dict[str, str]]:
         """The images of a pair, without those that are broken (None if all are), and why an image is missing."""
         images: dict[str, Image] = {}
-        reasons = {name: f"no {name} image came with it" for name in (RGB, THERMAL)}
+        reasons = {name: f"no {name} image arrived with it" for name in (RGB, THERMAL)}
         for frame in pair.frames:
             try:
                 images[frame.stream] = frame.load()

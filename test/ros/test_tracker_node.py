@@ -187,7 +187,7 @@ def test_markers_point_at_the_target(bench):
     assert not markers, "without calibration there is no direction"
     info = camera_info(320, 240, field_of_view=60.0)
     info.header.frame_id = "colour_optical"
-    b.infos["rgb"].publish(info)
+    b.calibrations["rgb"].publish(info)
     wait_for(lambda: b.node.inputs.calibrations)
     track = b.follow(3)
     wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
@@ -209,7 +209,7 @@ def test_markers_of_a_thermal_camera_alone(bench):
     markers = b.subscribe(MarkerArray, "markers")
     info = camera_info(160, 120, field_of_view=60.0)
     info.header.frame_id = "thermal_optical"
-    b.infos["thermal"].publish(info)
+    b.calibrations["thermal"].publish(info)
     wait_for(lambda: b.node.inputs.calibrations)
     track = b.follow(3)
     wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
@@ -259,8 +259,8 @@ def test_calibrated_registration_comes_from_camera_info(bench):
     b.steps(2)
     assert "camera_info" in b.status(wanted=lambda v: "fault registration" in v)["fault registration"]
     rgb, thermal = calibration(320, 240, 60.0, "rgb"), calibration(160, 120, 60.0, "thermal")
-    b.infos["rgb"].publish(rgb)
-    b.infos["thermal"].publish(thermal)
+    b.calibrations["rgb"].publish(rgb)
+    b.calibrations["thermal"].publish(thermal)
     wait_for(lambda: len(b.node.inputs.calibrations) == 2)
     b.steps(2)
     assert b.init().success

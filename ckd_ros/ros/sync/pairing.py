@@ -63,13 +63,18 @@ class FramePairer:
         slop: largest difference of the stamps of a pair, seconds.
         timeout: time without a pair after which images go out alone, seconds.
         history: how far back frames and pairs are kept for `start_at` and `after`, seconds of arrival time.
+
+    Attributes:
+        counters: what happened so far.
+        streams: what is known of each stream, by its name.
+        pairs: the pairs that are kept, oldest first.
     """
 
     def __init__(self, matcher: PairMatcher, slop: float, timeout: float, history: float) -> None:
         self.counters = Counters()
         self._matcher = matcher
-        self._streams = {RGB: Stream(), THERMAL: Stream()}
-        self._pairs: deque[CameraPair] = deque()
+        self.streams = {RGB: Stream(), THERMAL: Stream()}
+        self.pairs: deque[CameraPair] = deque()
         self._number = self._taken = 0
         self._last_pair = 0
         self._first_arrival = math.inf
@@ -82,7 +87,7 @@ class FramePairer:
 
     def add(self, frame: CameraFrame) -> Verdict:
         """Take in an image that has just arrived; a pair may be ready afterwards."""
-        stream = self._streams[frame.stream]
+        stream = self.streams[frame.stream]
         self.counters.received[frame.stream] += 1
         verdict = self._check_order(stream, frame)
         if verdict in (Verdict.REPEATED, Verdict.LATE):
@@ -91,7 +96,7 @@ class FramePairer:
             stream.alive_since = frame.arrival
         self._first_arrival = min(self._first_arrival, frame.arrival)
         stream.accept(frame)
-        match = self._matcher.match(frame, self._streams, self._overdue(frame.arrival))
+        match = self._matcher.match(frame, self.streams, self._overdue(frame.arrival))
         if match is not None:
             self._emit(*match)
         elif self._alone(frame):
@@ -108,8 +113,8 @@ class FramePairer:
         """The newest pair, once; older ones that nobody took are passed over."""
         if not self.ready:
             return None
-        self.mark_taken(self._pairs[-1])
-        return self._pairs[-1]
+        self.mark_taken(self.pairs[-1])
+        return self.pairs[-1]
 
     def mark_taken(self, pair: CameraPair) -> None:
         """Take a pair that `after` or `start_at` gave, and with it all before it."""
@@ -117,16 +122,16 @@ class FramePairer:
 
     def after(self, pair: CameraPair) -> list[CameraPair]:
         """The buffered pairs that came after one, oldest first."""
-        return [later for later in self._pairs if later.number > pair.number]
+        return [later for later in self.pairs if later.number > pair.number]
 
     def newest(self, stream: str) -> CameraPair:
         """The newest pair with an image of a stream. Raises LookupError when none of it is buffered."""
-        for pair in reversed(self._pairs):
+        for pair in reversed(self.pairs):
             if any(frame.stream == stream for frame in pair.frames):
                 return pair
-        history = self._streams[stream].history
+        history = self.streams[stream].history
         if not history:
-            raise LookupError(f"no {stream} image has come")
+            raise LookupError(f"no {stream} image has arrived")
         return self.start_at(stream, history[-1].stamp)
 
     def start_at(self, stream: str, stamp: int) -> CameraPair:
@@ -135,9 +140,9 @@ class FramePairer:
         Raises LookupError, with what is in the buffer, when no image is as near to the stamp as half the slop: a box
         drawn on one image must not be laid on the next.
         """
-        history = self._streams[stream].history
+        history = self.streams[stream].history
         if not history:
-            raise LookupError(f"no {stream} image has come")
+            raise LookupError(f"no {stream} image has arrived")
         frame = min(reversed(history), key=lambda f: abs(f.stamp - stamp))
         if abs(frame.stamp - stamp) > self._slop / 2:
             first, last = history[0].stamp, history[-1].stamp
@@ -145,16 +150,16 @@ class FramePairer:
                 f"no {stream} image at {stamp / 1e9:.3f} s: the buffer reaches from {first / 1e9:.3f} s "
                 f"to {last / 1e9:.3f} s"
             )
-        for pair in self._pairs:
+        for pair in self.pairs:
             if frame in pair.frames:
                 return pair
-        before = [pair.number for pair in self._pairs if pair.arrival <= frame.arrival]
-        number = before[-1] if before else (self._pairs[0].number - 1 if self._pairs else 0)
+        before = [pair.number for pair in self.pairs if pair.arrival <= frame.arrival]
+        number = before[-1] if before else (self.pairs[0].number - 1 if self.pairs else 0)
         return CameraPair(frame if stream == RGB else None, frame if stream == THERMAL else None, number)
 
     def snapshot(self) -> PairingSnapshot:
         """How the pairing goes."""
-        rgb, thermal = self._streams[RGB].newest, self._streams[THERMAL].newest
+        rgb, thermal = self.streams[RGB].newest, self.streams[THERMAL].newest
         offset = None if rgb is None or thermal is None else (thermal.stamp - rgb.stamp) / 1e9
         return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9)
 
@@ -175,7 +180,7 @@ class FramePairer:
             return Verdict.LATE
         stream.late_in_a_row = 0
         stream.restart()
-        self._matcher.restart(self._streams[other_stream(frame.stream)].waiting)
+        self._matcher.restart(self.streams[other_stream(frame.stream)].waiting)
         self.counters.clock_set_back[frame.stream] += 1
         return Verdict.CLOCK_SET_BACK
 
@@ -184,20 +189,20 @@ class FramePairer:
 
     def _overdue(self, now: int) -> bool:
         """Whether a pair should have come by now, had both streams been in order."""
-        streams = self._streams.values()
+        streams = self.streams.values()
         since = max(self._last_pair, *(stream.alive_since for stream in streams))
         return now - since > max(stream.patience(self._timeout) for stream in streams)
 
     def _alone(self, frame: CameraFrame) -> bool:
         """Whether a frame without a partner is not to wait for one."""
-        if self._silent(self._streams[other_stream(frame.stream)], frame.arrival):
+        if self._silent(self.streams[other_stream(frame.stream)], frame.arrival):
             return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
 
     def _emit(self, rgb: CameraFrame | None, thermal: CameraFrame | None) -> None:
         self._number += 1
         pair = CameraPair(rgb, thermal, self._number)
-        self._pairs.append(pair)
+        self.pairs.append(pair)
         if len(pair.frames) == 2:
             self.counters.paired += 1
             self._last_pair = pair.arrival
@@ -205,20 +210,20 @@ class FramePairer:
             self.counters.single += 1
         for frame in pair.frames:  # stamps of later pairs must not go back, so what is older has missed its chance
             self._discard(frame.stream, lambda waiting_frame: waiting_frame.stamp, frame.stamp)
-            self._streams[frame.stream].waiting.popleft()
+            self.streams[frame.stream].waiting.popleft()
 
     def _discard(self, name: str, time: Callable[[CameraFrame], int], limit: int) -> None:
         """Give up on the waiting frames of a stream whose `time` is before `limit`."""
-        waiting = self._streams[name].waiting
+        waiting = self.streams[name].waiting
         while waiting and time(waiting[0]) < limit:
             waiting.popleft()
             self.counters.unpaired[name] += 1
 
     def _forget(self, now: int) -> None:
         """Drop what is too old; the newest frame of each stream and the newest pair always stay."""
-        for name, stream in self._streams.items():
+        for name, stream in self.streams.items():
             self._discard(name, lambda waiting_frame: waiting_frame.arrival, now - stream.patience(self._timeout))
             while len(stream.history) > 1 and now - stream.history[0].arrival > self._history:
                 stream.history.popleft()
-        while len(self._pairs) > 1 and now - self._pairs[0].arrival > self._history:
-            self._pairs.popleft()
+        while len(self.pairs) > 1 and now - self.pairs[0].arrival > self._history:
+            self.pairs.popleft()
