@@ -31,7 +31,7 @@ class CameraInputs:
     Args:
         node: the node to subscribe with.
         faults: told what is wrong with an image.
-        on_calibration: called when the calibration of a camera has come or changed.
+        on_calibration: called when the calibration of a camera arrives for the first time, or has changed.
 
     Attributes:
         calibrations: the newest camera_info of each stream that sent one.

@@ -100,7 +100,7 @@ class Bench:
         return self.start_stamp + (self.frame if frame is None else frame) * PERIOD
 
     def centre(self, frame: int | None = None) -> tuple[float, float]:
-        """Where the target is in a frame: it runs to and fro, 1.7 pixels a frame."""
+        """Where the target is in a frame: it runs back and forth, 1.7 pixels a frame."""
         at = (self.frame if frame is None else frame) % 160
         at = at if at < 80 else 160 - at
         return 80.0 + 1.5 * at, 80.0 + 0.8 * at

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 #: The files that a run leaves.
 FILES = ("video.mp4", "plot.png", "track.csv", "summary.json", "run.mcap", "run.csv")
 #: Seconds until the tracker must be ready (its engine may have to be built for a GPU), until the first image must
-#: arrive, and within which every message of the tracker after that must.
-READY, FIRST_IMAGE, NEXT_MESSAGE = 600.0, 60.0, 15.0
+#: arrive, and for which the tracker may be silent after that.
+READY, FIRST_IMAGE, SILENCE = 600.0, 60.0, 15.0
 #: Seconds of silence after the camera has ended in which late tracks may still arrive.
 LINGER = 1.0
 
@@ -123,13 +123,7 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
         camera = stack.enter_context(NodeProcess("camera_node", waiting, options.out, may_end=True))
         both = [tracker, camera]
         _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")
-        _wait(
-            observer,
-            both,
-            observer.start_target,
-            NEXT_MESSAGE,
-            lambda: f"the tracker did not start on the target: {observer.refusal}",
-        )
+        _wait(observer, both, observer.start_target, SILENCE, lambda: f"no target was accepted: {observer.refusal}")
         last_track, count = time.monotonic(), 0
         while camera.running() or time.monotonic() - last_track < LINGER:
             observer.spin()
@@ -138,16 +132,10 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
             if observer.latest is not None and len(observer.results) > count:
                 last_track, count, result = time.monotonic(), len(observer.results), observer.latest.result
                 progress.update(task, completed=count, description=f"{result.state.name:9} {result.confidence:.2f}")
-            elif time.monotonic() - last_track > NEXT_MESSAGE:
-                raise DemoFailed(f"no track from the tracker for {NEXT_MESSAGE:.0f} s; its log is {tracker.log}")
+            elif time.monotonic() - last_track > SILENCE:
+                raise DemoFailed(f"no track from the tracker for {SILENCE:.0f} s; its log is {tracker.log}")
         observer.diagnostics = {}
-        _wait(
-            observer,
-            [tracker],
-            lambda: observer.diagnostics,
-            NEXT_MESSAGE,
-            lambda: "the tracker sends no diagnostics",
-        )
+        _wait(observer, [tracker], lambda: observer.diagnostics, SILENCE, lambda: "the tracker sends no diagnostics")
     for line in camera.warnings() + tracker.warnings():
         console.print(line, style="yellow", markup=False)
     return observer
@@ -199,10 +187,9 @@ def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Obse
             box, thermal_box = sequence.truth(index)
             video.add(pair, timed.result if timed else None, box, note, thermal_box)
             results.append(timed)
+            # The truth belongs to the images of one camera.
             main_image = pair.thermal if sequence.modality == "thermal" else pair.rgb
-            stamps.append(
-                None if main_image is None else observer.stamp(pair)
-            )  # truth belongs to the images of one camera
+            stamps.append(None if main_image is None else observer.stamp(pair))
             if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
                 incomplete.append(index)
     write_tracks(options.out / "run.mcap", observer.recorded)

@@ -41,7 +41,7 @@ class Observer:
     Attributes:
         results: what the tracker published since the target was started, by the stamp (ns) of the image.
         latest: the newest of them; None before the first.
-        recorded: every message of the tracker as it came: time of arrival (ns) and CDR, as a bag holds it.
+        recorded: every track as a bag holds it: time of arrival (ns) and serialised message (CDR).
         diagnostics: the values of the tracker's newest status by key.
         refusal: why the tracker did not start on the target when it was last asked.
     """
@@ -77,7 +77,7 @@ class Observer:
         rclpy.try_shutdown()
 
     def spin(self) -> None:
-        """Handle what has come, or wait a moment for it."""
+        """Handle what has arrived, or wait a moment for it."""
         self._executor.spin_once(timeout_sec=0.05)
 
     def tracker_ready(self) -> bool:
