@@ -1,0 +1,1 @@
+"""`make demo`: both nodes on a source of frames, watched and reported."""
