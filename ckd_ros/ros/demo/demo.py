@@ -1,6 +1,6 @@
 """The main job, end to end: a camera process and the tracker process on real middleware, watched and reported.
 
-`python -m ckd_ros.ros.demo.demo --source SOURCE --out demo` leaves in `demo/` the annotated video, a plot, a table, the logs
+`python -m ckd_ros.ros.demo --source SOURCE --out demo` leaves in `demo/` the annotated video, a plot, a table, the logs
 of the processes and `summary.json`. Exit code 0: the target was followed to the end; 1: it was lost, or a process
 failed; 2: bad arguments.
 """
@@ -23,9 +23,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
-from ckd_ros.ros.demo.run_report import Run, write_summary
 from ckd_ros.frames import FramePair
 from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed, use_large_images
+from ckd_ros.ros.demo.run_report import Run, write_summary
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.video import AnnotatedVideo
 

@@ -16,10 +16,10 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.ros.demo.run_report import TimedResult
 from ckd_ros.frames import FramePair
 from ckd_ros.msg import BoundingBox, Track
 from ckd_ros.ros.conversions import to_nanoseconds, to_stamp
+from ckd_ros.ros.demo.run_report import TimedResult
 from ckd_ros.srv import InitTarget
 from ckd_ros.tracking import TrackResult, TrackState
 

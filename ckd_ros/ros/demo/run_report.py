@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.metrics import overlaps, score
 from ckd_ros.files import replacing
+from ckd_ros.metrics import overlaps, score
 from ckd_ros.tracking import TrackResult, TrackState
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ckd_ros.ros.demo.run_report import TimedResult, Run, write_summary
+from ckd_ros.ros.demo.run_report import Run, TimedResult, write_summary
 from ckd_ros.tracking import TrackResult, TrackState
 
 RATE = 10.0
