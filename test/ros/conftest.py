@@ -1,4 +1,4 @@
-"""Real middleware for the tests of the ROS room: a private domain on this machine, with every message field checked."""
+"""Real middleware for the tests of the nodes: a private domain on this machine, with every message field checked."""
 
 import os
 
