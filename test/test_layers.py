@@ -34,7 +34,9 @@ TORCH_ENGINE = "ckd_ros.tracking.engine.torch_engine"
 #: What breaks a contract: its id, who imports, and what.
 BREAKS = [
     ("layers", "ckd_ros.geometry", "ckd_ros.frames"),
+    ("layers", "ckd_ros.geometry", "ckd_ros.files"),
     ("layers", "ckd_ros.frames", "ckd_ros.metrics"),
+    ("layers", "ckd_ros.files", "ckd_ros.frames"),
     ("layers", "ckd_ros.metrics", "ckd_ros.datasets.boxes"),
     ("layers", "ckd_ros.tracking.tracker", "ckd_ros.datasets.sequence"),
     ("layers", "ckd_ros.tracking.tracker", "ckd_ros.network.student"),
