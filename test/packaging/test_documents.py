@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ MODULE = re.compile(r"(?<![\w/.-])[a-z_]+(?:/[a-z_]+)*\.py\b")
 DOTTED = re.compile(r"(?<![\w/.-])ckd_ros(?:\.\w+)+")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 TEST = re.compile(r"`(test_\w+)`")
+NAME = re.compile(r"`([A-Z]\w+)`")
+EXAMPLE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -52,6 +55,9 @@ def faults(document: str, text: str) -> list[str]:
     absent += [path for path in MODULE.findall(text) if ("/" in path or document in INSIDE) and not is_module(path)]
     absent += [name for name in DOTTED.findall(text) if not is_name(name)]
     absent += [name for name in TEST.findall(text) if f"def {name}(" not in sources("test")]
+    if document in INSIDE:
+        code = sources("ckd_ros") + sources("test")
+        absent += [name for name in NAME.findall(text) if not re.search(rf"\b{name}\b", code)]
     return sorted(set(absent))
 
 
@@ -60,23 +66,33 @@ def test_what_a_document_names_is_there(document):
     assert faults(document, (ROOT / document).read_text()) == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_an_example_imports_is_there(document):
+    for example in EXAMPLE.findall((ROOT / document).read_text()):
+        for node in ast.walk(ast.parse(example)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ckd_ros"):
+                assert all(is_name(f"{node.module}.{alias.name}") for alias in node.names), ast.unparse(node)
+
+
 def test_what_is_not_there_is_found():
-    text = (
-        "`ckd_ros/doors.py`, ros/gone.py, [this](docs/none.md), ckd_ros.tracking.hearer, `test_of_nothing`, test/none/"
-    )
-    found = [
-        "ckd_ros.tracking.hearer",
-        "ckd_ros/doors.py",
+    absent = [
+        "NotAClass",
+        "ckd_ros.tracking.nothing",
+        "ckd_ros/nothing.py",
         "docs/none.md",
         "ros/gone.py",
-        "test/none",
-        "test_of_nothing",
+        "test_of_it",
     ]
-    assert faults("CONTRIBUTING.md", text) == found
-    there = (
-        "`ckd_ros/ros/worker.py`, ros/worker.py, crops.py, [this](docs/training.md#x), ckd_ros.tracking.Tracker, test/"
-    )
-    assert faults("CONTRIBUTING.md", there + ", ckd_ros.datasets.sources, tools/env.sh") == []
+    named = ["`NotAClass`", "ckd_ros.tracking.nothing", "`ckd_ros/nothing.py`", "[x](docs/none.md)", "ros/gone.py"]
+    assert faults("CONTRIBUTING.md", ", ".join([*named, "`test_of_it`"])) == absent
+    there = [
+        "`Tracker`",
+        "ckd_ros.tracking.Tracker",
+        "`ckd_ros/ros/worker.py`",
+        "[x](docs/training.md#x)",
+        "ros/worker.py",
+    ]
+    assert faults("CONTRIBUTING.md", ", ".join([*there, "crops.py", "tools/env.sh", "ckd_ros.datasets.sources"])) == []
 
 
 def test_the_readme_leads_inside():
