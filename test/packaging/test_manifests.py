@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_every_folder_of_modules_is_a_package(package):
 
 def test_git_takes_every_module():
     """An entry of .gitignore that fits a package's folder loses its new files without a word."""
-    if not (ROOT / ".git").exists():
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a checkout of git")
     files = [str(path.relative_to(ROOT)) for path in (ROOT / "ckd_ros").rglob("*.py")]
     done = subprocess.run(["git", "check-ignore", "--no-index", *files], cwd=ROOT, capture_output=True, text=True)

@@ -1,1 +1,1 @@
-"""`make demo`: both nodes on a source of frames, watched and reported."""
+"""`python -m ckd_ros.ros.demo`: the nodes on real middleware, watched and reported."""
