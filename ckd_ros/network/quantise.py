@@ -28,13 +28,16 @@ def quantise_onnx(source: str | os.PathLike, out: str | os.PathLike) -> None:
     from google.protobuf.message import DecodeError
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    from ckd_ros.network.half_weights import expand_half, read_metadata
+
     if not Path(source).is_file():
         raise FileNotFoundError(f"no model file {source}: export one with `ckd export`")
     try:
         model = onnx.load(source)
     except DecodeError as error:
         raise ValueError(f"{source} is no ONNX file: {error}") from error
-    metadata = {item.key: item.value for item in model.metadata_props}
+    expand_half(model)
+    metadata = read_metadata(model)
     if metadata.get("precision", "fp32") != "fp32":
         raise ValueError(
             f"{source} is {metadata['precision']} already: quantise the fp32 file that `ckd export` writes"
