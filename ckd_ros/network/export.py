@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,7 @@ def example_inputs(config: CKDConfig, seed: int = 0) -> tuple[Tensor, ...]:
     return (*crops, box) if config.template_box else crops
 
 
-def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
+def metadata(config: CKDConfig, training: dict[str, Any] | None = None) -> dict[str, str]:
     """What a runtime must know to feed the model, as strings."""
     return {
         "preset": config.preset,
@@ -59,7 +60,7 @@ def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
     }
 
 
-def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | None = None) -> None:
+def export_onnx(student: CKDStudent, path: str | os.PathLike[str], training: dict[str, Any] | None = None) -> None:
     """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
 
     training: a JSON-able record of how the weights came about.
@@ -117,7 +118,7 @@ def check_export(student: CKDStudent, path: str | os.PathLike[str], tolerance: f
     with torch.no_grad():
         expected = _as_stored(student).eval()(*inputs).prediction
     found = session.run(list(Prediction._fields), named)
-    worst = max((torch.from_numpy(a) - b).abs().max().item() for a, b in zip(found, expected, strict=True))
+    worst = float(max((torch.from_numpy(a) - b).abs().max() for a, b in zip(found, expected, strict=True)))
     if not worst <= tolerance:
         raise ValueError(
             f"{os.path.basename(path)} differs from the network by {worst:.2e}, more than {tolerance:.0e}: "

@@ -32,7 +32,7 @@ def store_half(model: onnx.ModelProto) -> None:
         stored = f"{tensor.name}.fp16"
         casts.append(helper.make_node("Cast", [stored], [tensor.name], f"{stored}.cast", to=TensorProto.FLOAT))
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
-    nodes = [*casts, *graph.node]  # a node may only read what stands before it
+    nodes = [*casts, *graph.node]  # a node may only read the outputs of nodes before it
     del graph.node[:]
     graph.node.extend(nodes)
     helper.set_model_props(model, {**read_metadata(model), WEIGHTS_KEY: "fp16"})

@@ -86,7 +86,7 @@ def test_what_is_no_exported_network_is_refused(tmp_path, model_path):
     with pytest.raises(FileNotFoundError, match="ckd export"):
         quantise_onnx(tmp_path / "absent.onnx", tmp_path / "out.onnx")
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(ValueError, match="text.onnx is no ONNX file"):
+    with pytest.raises(ValueError, match="text.onnx is not an ONNX file"):
         quantise_onnx(tmp_path / "text.onnx", tmp_path / "out.onnx")
     with pytest.raises(ValueError, match="no matrix product with constant weights"):
         quantise_onnx(model_path, tmp_path / "out.onnx")
