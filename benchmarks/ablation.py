@@ -80,34 +80,42 @@ VARIANTS = {
 }
 
 
-def main(
-    data: Path,
-    tracker: Path,
-    out: Path = Path("runs/ablation"),
-    budget: Path = _BUDGET,
-    each: int = 8,
-    frames: int = 30,
-    stride: int = 3,
-    processes: int = 2,
-    variant: str | None = None,
-) -> None:
-    """Train, measure and write.
+@dataclass(frozen=True)
+class Options:
+    """What is measured.
 
-    Args:
-        data: folder that the data paths of the budget start from; `roadscene` in it is the test's material too.
+    Attributes:
+        data: folder that the data paths of the budget start from; `roadscene` in it is also what the tests are made of.
         tracker: weights of the single-modality tracker that all variants start from.
-        out: folder for everything that is made.
+        out: folder for everything that is written.
         budget: training file with the stages that the variants change.
-        each: test sequences a degradation.
+        each: test sequences per degradation.
         frames: their length, at 20 frames a second.
-        stride: every so many frames one is tracked.
+        stride: only every so many frames one is tracked.
         processes: that train (a variant each) and track side by side, with one thread each.
         variant: the benchmark's own child processes train this one.
     """
-    if variant:
+
+    data: Path
+    tracker: Path
+    out: Path = Path("runs/ablation")
+    budget: Path = _BUDGET
+    each: int = 8
+    frames: int = 30
+    stride: int = 3
+    processes: int = 2
+    variant: str | None = None
+
+
+def main(options: Options) -> None:
+    """Train, measure and write."""
+    out = options.out
+    if options.variant:
         _one_thread()
-        train(out / variant / "config.yaml", data, out / variant)
+        train(out / options.variant / "config.yaml", options.data, out / options.variant)
         return
+    data, tracker, budget, processes = options.data, options.tracker, options.budget, options.processes
+    each, frames, stride = options.each, options.frames, options.stride
     with ThreadPoolExecutor(processes) as side_by_side:
         for stage in ("distil", "eliminate"):  # the second starts from the first
             names = [name for name, variant in VARIANTS.items() if variant.stage == stage]
@@ -262,4 +270,4 @@ def _once(file: Path, make) -> dict | list:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Options))

@@ -17,7 +17,7 @@ from ckd_ros.geometry import crop_window, index_matrix
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
-from ckd_ros.training.initial_weights import start_from
+from ckd_ros.training.initial_weights import load_initial_weights
 
 
 def load_student(folder: Path) -> CKDStudent:
@@ -76,7 +76,7 @@ def _gap_curve(folder: Path, tracker: Path, crops: tuple[Tensor, ...], end: dict
     curve = {}
     if stage["name"] == "distil":
         student = CKDStudent(preset(settings["preset"]))
-        start_from(student, tracker)
+        load_initial_weights(student, tracker)
         curve[0] = _gap(student, crops)
         for file in (folder / "snapshots").glob("*.pt"):
             saved = torch.load(file, map_location="cpu", weights_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -29,18 +30,35 @@ from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
 from ckd_ros.metrics import score
 
 
-def main(
-    data: Path,
-    peers: Path | None = None,
-    model: Path | None = None,
-    each: int = 6,
-    frames: int = 80,
-    videos: int = 16,
-    classical: bool = True,
-    out: Path | None = None,
-) -> None:
-    """Measure and print. `each`: sequences a degradation; `videos`: held-out videos a modality; 0 leaves them out."""
-    trackers = _trackers(model, peers, classical)
+@dataclass(frozen=True)
+class Options:
+    """What is measured.
+
+    Attributes:
+        data: folder with `roadscene/`, `drone_thermal/`, `drone_visible/`.
+        peers: folder with NanoTrack's files; None leaves NanoTrack out.
+        model: network file; None: the shipped one.
+        each: sequences per degradation; 0 leaves them out.
+        frames: their length.
+        videos: held-out videos per modality; 0 leaves them out.
+        classical: whether to measure OpenCV's classical trackers.
+        out: JSON file for the results.
+    """
+
+    data: Path
+    peers: Path | None = None
+    model: Path | None = None
+    each: int = 6
+    frames: int = 80
+    videos: int = 16
+    classical: bool = True
+    out: Path | None = None
+
+
+def main(options: Options) -> None:
+    """Measure and print."""
+    data, each = options.data, options.each
+    trackers = _trackers(options.model, options.peers, options.classical)
     results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def compare(group: str, sequence: FrameSequence, trackers: list[TrackerSpec]) -> None:
@@ -55,19 +73,20 @@ def main(
 
     if each:
         total = each * len(DEGRADATIONS)
-        for group, sequence in track(composed_sequences(data / "roadscene", each, frames), "composed", total):
+        for group, sequence in track(composed_sequences(data / "roadscene", each, options.frames), "composed", total):
             compare(group, sequence, trackers)
-    for modality, folder in (("thermal", "drone_thermal"), ("rgb", "drone_visible")) if videos else ():
+    for modality, folder in (("thermal", "drone_thermal"), ("rgb", "drone_visible")) if options.videos else ():
         files = sorted((data / folder).glob("*.mp4"))
         kept = held_out(f.stem for f in files)
         files = [f for f in files if f.stem in kept]
-        chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(videos, len(files))).astype(int)]
+        chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(options.videos, len(files))).astype(int)]
         for file in track(chosen, f"{modality} videos"):
             sequence = open_source(str(file), modality=modality)
             compare(f"{modality} video", sequence, [t for t in trackers if t.label in ("ckd", f"nano-{modality}")])
     _report(results)
-    if out:
-        out.write_text(json.dumps({name: {g: float(np.mean(v)) for g, v in r.items()} for name, r in results.items()}))
+    if options.out:
+        means = {name: {g: float(np.mean(v)) for g, v in r.items()} for name, r in results.items()}
+        options.out.write_text(json.dumps(means))
 
 
 def _trackers(model: Path | None, peers: Path | None, classical: bool) -> list[TrackerSpec]:
@@ -94,4 +113,4 @@ def _report(results: dict[str, dict[str, list[float]]]) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Options))

@@ -26,8 +26,8 @@ from ckd_ros.training.config import Stage, load_config
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
 from ckd_ros.training.distributed import make_fabric
 from ckd_ros.training.initial_weights import build_model
-from ckd_ros.training.objectives import LOSSES, prepare
-from ckd_ros.training.samples.dataset import SampleSet
+from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
+from ckd_ros.training.samples.dataset import SampleDataset
 
 _WARM_UP = 2
 _WARM_SAMPLES = 200  # textures and noise that are made once
@@ -48,7 +48,7 @@ def main(
     torch.set_num_threads(threads)
     settings = load_config(config, data)
     network = preset(settings.preset)
-    samples = SampleSet(settings.samples, network, settings.seed, 10**9)
+    samples = SampleDataset(settings.samples, network, settings.seed, 10**9)
     for index in range(_WARM_SAMPLES):
         samples[10**6 + index]
     table = Table("stage", "batch", "loader, ms/sample", "loader /s", "trainer /s", "loader / trainer")
@@ -62,7 +62,7 @@ def main(
     Console().print(f"preset {settings.preset}, {threads} thread(s), samples of {config}", table)
 
 
-def _measure(samples: SampleSet, stage: Stage, network, precision: str, steps: int) -> tuple[float, float]:
+def _measure(samples: SampleDataset, stage: Stage, network, precision: str, steps: int) -> tuple[float, float]:
     """Samples per second of the loader and of the trainer: medians over batches."""
     fabric = make_fabric(precision)
     torch.manual_seed(0)
@@ -78,7 +78,7 @@ def _measure(samples: SampleSet, stage: Stage, network, precision: str, steps: i
         keep = None
         if stage.name == "distil" and stage.hidden:
             keep = random_keep_mask(stage.batch, network.search_grid**2, stage.hidden).to(fabric.device)
-        loss, _ = LOSSES[stage.name](wrapped, prepare(batch, network, fabric.device), stage, keep)
+        loss, _ = STAGE_LOSSES[stage.name](wrapped, prepare_batch(batch, network, fabric.device), stage, keep)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         fabric.clip_gradients(wrapped, optimizer, max_norm=stage.clip)

@@ -6,7 +6,7 @@ Shapes: `B` batch, `Nz` template tokens, `Nx` search tokens, `N = Nz + Nx`, `D` 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +59,8 @@ class ConvStem(nn.Module):
 
 
 class Attention(nn.Module):
+    """Multi-head self-attention."""
+
     def __init__(self, config: CKDConfig):
         super().__init__()
         self.num_heads = config.num_heads
@@ -87,15 +89,18 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
+    """Two linear layers with a GELU between them."""
+
     def __init__(self, config: CKDConfig):
         super().__init__()
         hidden = int(config.mlp_ratio * config.embed_dim)
         self.fc1 = nn.Linear(config.embed_dim, hidden)
-        self.act = nn.GELU()
+        self.act: nn.Module = nn.GELU()
         self.fc2 = nn.Linear(hidden, config.embed_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.act(self.fc1(x)))
+        y: Tensor = self.fc2(self.act(self.fc1(x)))
+        return y
 
 
 class DropPath(nn.Module):
@@ -124,16 +129,17 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path)
 
     def attend(self, x: Tensor, query: int | None = None, first: int = 0) -> tuple[Tensor, Tensor | None]:
-        """First half: attention, of the tokens from `first` on; also the attention row of token `query`, if asked for.
+        """First half: attention of the tokens from `first` on; with `query`, also the attention row of that token.
 
-        The tokens before `first` lend their keys and values only, and are left out of what is returned.
+        The tokens before `first` give their keys and values only, and are left out of the result.
         """
         attended, row = self.attn(self.norm1(x), query, first)
         return x[..., first:, :] + self.drop_path(attended), row
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second half: MLP."""
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        y: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
+        return y
 
     def forward(self, x: Tensor) -> Tensor:
         x, _ = self.attend(x)
@@ -167,6 +173,11 @@ class Branch(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
+    @property
+    def layers(self) -> list[Block]:
+        """The transformer blocks, first to last."""
+        return cast(list[Block], list(self.blocks))
+
     def embed(
         self,
         template: Tensor,
@@ -178,7 +189,7 @@ class Branch(nn.Module):
 
         template (B, 3, Tz, Tz), search (B, 3, Sx, Sx); template_box (B, 4), `(x, y, w, h)` in fractions of the
         template crop, exactly when the configuration asks for it; keep_mask (B, Nx) bool, False where a search
-        token is hidden (masked modelling: its patch embedding is set to zero, its position stays).
+        token is masked (masked modelling: its patch embedding is set to zero, its position stays).
         Returns tokens (B, Nz + Nx, D) and the stem's skip of the search crop.
         """
         z, _ = self.patch_embed(template)  # (B, Nz, D)
@@ -189,7 +200,7 @@ class Branch(nn.Module):
             z = z + self.box_embed(cell_coverage(template_box, self.config.template_grid).to(z.dtype))
         if keep_mask is not None:
             x = x * keep_mask.unsqueeze(-1)
-            if skip is not None:  # otherwise the head would see what the transformer is to infer
+            if skip is not None:  # otherwise the head would see what the transformer has to infer
                 grid = keep_mask.reshape(-1, 1, self.config.search_grid, self.config.search_grid).to(skip.dtype)
                 skip = skip * F.interpolate(grid, scale_factor=2.0, mode="nearest")
         return torch.cat([z + self.pos_embed_z, x + self.pos_embed_x], dim=1), skip
@@ -211,6 +222,10 @@ def cell_coverage(box: Tensor, grid: int) -> Tensor:
 
     Boxes `(x, y, w, h)` in fractions of the raster. Exact: the overlap of a box with a cell is the product of the
     overlaps of their intervals.
+
+    >>> cell_coverage(torch.tensor([[0.25, 0.0, 0.75, 0.5]]), grid=2).reshape(2, 2)
+    tensor([[0.5000, 1.0000],
+            [0.0000, 0.0000]])
     """
     left = torch.arange(grid, dtype=box.dtype, device=box.device) / grid  # (grid,)
     x, y, w, h = box.unsqueeze(-1).unbind(1)  # each (B, 1)

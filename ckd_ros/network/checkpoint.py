@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -18,11 +19,11 @@ LISTED = 32  # names shown of each kind of mismatch
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint, or weights that do not fit the network."""
+    """A file that is not a checkpoint, or weights that do not fit the network."""
 
 
 def save_checkpoint(
-    path: str | os.PathLike, state: dict[str, Tensor], config: CKDConfig, training: dict | None = None
+    path: str | os.PathLike[str], state: dict[str, Tensor], config: CKDConfig, training: dict[str, Any] | None = None
 ) -> None:
     """Write weights with their configuration and a JSON-able record of the training, atomically."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
@@ -32,7 +33,7 @@ def save_checkpoint(
         os.chmod(temporary, 0o644)  # safetensors makes its files private
 
 
-def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], CKDConfig, dict]:
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], CKDConfig, dict[str, Any]]:
     """Read what `save_checkpoint` wrote: weights, configuration, training record.
 
     Raises FileNotFoundError, or CheckpointError where the file is not one of ours.
@@ -50,20 +51,22 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], CKDConf
     return state, _config_from_json(metadata["config"], path), json.loads(metadata.get("training", "{}"))
 
 
-def read_record(path: str | os.PathLike) -> dict:
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The training record alone of what `save_checkpoint` wrote; empty where there is no such file any more."""
     if not Path(path).is_file():
         return {}
     with safe_open(path, framework="pt") as file:
-        return json.loads((file.metadata() or {}).get("training", "{}"))
+        record: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
+    return record
 
 
-def _config_from_json(text: str, path: str | os.PathLike) -> CKDConfig:
-    values = json.loads(text)
+def _config_from_json(text: str, path: str | os.PathLike[str]) -> CKDConfig:
+    values: dict[str, Any] = json.loads(text)
     unknown = sorted(set(values) - {field.name for field in fields(CKDConfig)})
     if unknown:
         raise CheckpointError(f"{path} was written by another version: unknown settings {', '.join(unknown)}")
-    return CKDConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    return CKDConfig(**settings)
 
 
 def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:

@@ -9,12 +9,15 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 ELIMINATION_MODES = (None, "multimodal", "unimodal")
 STEMS = ("patch", "conv")
-NEED_NO_WEIGHTS = ("preset", "drop_path", "elimination", "elimination_blocks", "keep_ratio")
+WITHOUT_WEIGHTS = ("preset", "drop_path", "elimination", "elimination_blocks", "keep_ratio")
 
 
 @dataclass(frozen=True)
 class CKDConfig:
-    """Sizes are pixels of the crops, factors are crop side over target side (`sqrt(w * h)`)."""
+    """A network, and the crops that it sees.
+
+    Sizes are pixels of the crops, factors are crop side over target side (`sqrt(w * h)`).
+    """
 
     preset: str
     template_size: int = 128
@@ -42,7 +45,7 @@ class CKDConfig:
     head_channels: tuple[int, ...] = (256, 128, 64, 32)
     neck_dim: int | None = None  # width of the upsampling neck; None: the head works on the token grid (the paper)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.stem not in STEMS:
             raise ValueError(f"stem {self.stem!r} is unknown, choose one of {STEMS}")
         if self.elimination not in ELIMINATION_MODES:
@@ -80,7 +83,11 @@ class CKDConfig:
 
     @property
     def kept_tokens(self) -> tuple[int, ...]:
-        """Search tokens left after each elimination: 180, 126, 89 of the paper's 256."""
+        """Search tokens left after each elimination.
+
+        >>> preset("vitb256").kept_tokens  # of 256
+        (180, 126, 89)
+        """
         counts, count = [], self.search_grid**2
         for _ in self.elimination_blocks:
             count = math.ceil(self.keep_ratio * count)
@@ -92,8 +99,12 @@ class CKDConfig:
         return replace(self, elimination=mode)
 
     def differences(self, other: CKDConfig) -> list[str]:
-        """Names of the settings because of which weights trained for `other` would not do here."""
-        names = (field.name for field in fields(self) if field.name not in NEED_NO_WEIGHTS)
+        """Names of the settings because of which weights trained for `other` do not fit this network.
+
+        >>> preset("tiny").differences(preset("tiny-mce")), preset("tiny").differences(preset("tiny-shared"))
+        ([], ['shared'])
+        """
+        names = (field.name for field in fields(self) if field.name not in WITHOUT_WEIGHTS)
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
@@ -129,7 +140,12 @@ PRESETS = {
 
 
 def preset(name: str) -> CKDConfig:
-    """The configuration of that name. Raises ValueError that lists the names."""
+    """The configuration of that name. Raises ValueError that lists the names.
+
+    >>> tiny = preset("tiny")
+    >>> tiny.template_size, tiny.search_size, tiny.head_grid
+    (64, 128, 16)
+    """
     if name not in PRESETS:
         raise ValueError(f"no preset is called {name!r}, choose one of: {', '.join(PRESETS)}")
     return PRESETS[name]

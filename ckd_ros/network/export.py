@@ -1,4 +1,7 @@
-"""The student as an ONNX file with fixed shapes, and the proof that ONNX Runtime computes the same."""
+"""The student as an ONNX file with fixed shapes, and the proof that ONNX Runtime computes the same.
+
+The file's matrices are stored as float16 and computed in float32, see `half_weights`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
@@ -40,7 +44,7 @@ def example_inputs(config: CKDConfig, seed: int = 0) -> tuple[Tensor, ...]:
     return (*crops, box) if config.template_box else crops
 
 
-def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
+def metadata(config: CKDConfig, training: dict[str, Any] | None = None) -> dict[str, str]:
     """What a runtime must know to feed the model, as strings."""
     return {
         "preset": config.preset,
@@ -56,12 +60,14 @@ def metadata(config: CKDConfig, training: dict | None = None) -> dict[str, str]:
     }
 
 
-def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | None = None) -> None:
+def export_onnx(student: CKDStudent, path: str | os.PathLike[str], training: dict[str, Any] | None = None) -> None:
     """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
 
     training: a JSON-able record of how the weights came about.
     """
     import onnx
+
+    from ckd_ros.network.half_weights import store_half
 
     model = InferenceStudent(student).eval()
     with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
@@ -79,6 +85,7 @@ def export_onnx(student: CKDStudent, path: str | os.PathLike, training: dict | N
         for item in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
             item.ClearField("metadata_props")  # the exporter's stack traces name paths of this machine
         onnx.helper.set_model_props(graph, metadata(student.config, training))
+        store_half(graph)
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
 
@@ -97,10 +104,11 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def check_export(student: CKDStudent, path: str | os.PathLike, tolerance: float = TOLERANCE) -> float:
+def check_export(student: CKDStudent, path: str | os.PathLike[str], tolerance: float = TOLERANCE) -> float:
     """Largest absolute difference between ONNX Runtime and PyTorch on random inputs, over all maps.
 
-    Raises ValueError when it exceeds `tolerance`.
+    PyTorch computes with the weights that the file holds, rounded to float16: else candidates of nearly equal scores
+    could be eliminated in one and kept in the other. Raises ValueError when the difference exceeds `tolerance`.
     """
     import onnxruntime
 
@@ -108,12 +116,24 @@ def check_export(student: CKDStudent, path: str | os.PathLike, tolerance: float 
     inputs = example_inputs(student.config, seed=1)
     named = {name: x.numpy() for name, x in zip(input_names(student.config), inputs, strict=True)}
     with torch.no_grad():
-        expected = copy.deepcopy(student).cpu().eval()(*inputs).prediction
+        expected = _as_stored(student).eval()(*inputs).prediction
     found = session.run(list(Prediction._fields), named)
-    worst = max((torch.from_numpy(a) - b).abs().max().item() for a, b in zip(found, expected, strict=True))
+    worst = float(max((torch.from_numpy(a) - b).abs().max() for a, b in zip(found, expected, strict=True)))
     if not worst <= tolerance:
         raise ValueError(
             f"{os.path.basename(path)} differs from the network by {worst:.2e}, more than {tolerance:.0e}: "
             f"export it again"
         )
     return worst
+
+
+def _as_stored(student: CKDStudent) -> CKDStudent:
+    """A copy on the CPU whose weights are rounded as `store_half` does."""
+    from ckd_ros.network.half_weights import is_stored_half
+
+    student = copy.deepcopy(student).cpu()
+    for module in student.modules():
+        for weight in module.parameters(recurse=False):
+            if not isinstance(module, nn.Conv2d) and is_stored_half(weight.shape, weight.abs().max().item()):
+                weight.data = weight.data.half().float()
+    return student

@@ -92,8 +92,11 @@ class CenterHead(nn.Module):
     def search_map(self, *branches: BranchOutput) -> Tensor:
         """The search tokens of all branches as one map (B, C, G, G), which the towers read."""
         search = torch.cat([branch.tokens[:, -(self.grid**2) :] for branch in branches], dim=-1)  # (B, Nx, m * D)
-        x = search.transpose(1, 2).unflatten(2, (self.grid, self.grid))  # (B, m * D, g, g)
-        return x if self.neck is None else self.neck(x, torch.cat([branch.skip for branch in branches], dim=1))
+        x = search.transpose(1, 2).reshape(len(search), -1, self.grid, self.grid)  # (B, m * D, g, g)
+        if self.neck is not None:
+            skips = [branch.skip for branch in branches if branch.skip is not None]
+            x = self.neck(x, torch.cat(skips, dim=1))
+        return x
 
     def forward(self, *branches: BranchOutput) -> Prediction:
         """The outputs of as many branches as the head has modalities, all over the same search crop, to maps."""

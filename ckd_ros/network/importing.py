@@ -8,10 +8,10 @@ Three layouts of a PyTorch file `{'net': ...}` (or `'model'`, `'state_dict'`, or
 - single: the `backbone.*`, `box_head.*` of a one-modality tracker (OSTrack, DropTrack), or a plain vision transformer
   (ImageNet, MAE, DropMAE: `patch_embed.*`, `blocks.*`, `norm.*`), to which a new, random head is given.
 
-Differences that are bridged: position embeddings of another grid are resized bicubically; where there is only a vision
-transformer's `pos_embed` (class token first), template and search get theirs from it; the learned vectors by which
-DropMAE and DropTrack tell template from search, `temporal_pos_embed_z` and `temporal_pos_embed_x` (1, 1, D), are added
-to the resized position embeddings, as the paper's authors do. All else must fit exactly.
+These differences are adapted: position embeddings of another grid are resized bicubically; where there is only a vision
+transformer's `pos_embed` (class token first), those of template and search are made from it; the learned vectors by
+which DropMAE and DropTrack tell template from search, `temporal_pos_embed_z` and `temporal_pos_embed_x` (1, 1, D), are
+added to the resized position embeddings, as the paper's authors do. Everything else must fit exactly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import math
 import os
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,10 +36,10 @@ from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 NESTED_UNDER = ("net", "model", "state_dict")
 # Parts of plain vision transformers that a tracker has no use for: classifiers, decoders of masked autoencoders.
-NOT_OF_A_BRANCH = ("head.", "head_dist.", "fc_norm.", "pre_logits.", "decoder_", "mask_token", "dist_token")
-# Objects beside the tensors in files that the authors' training wrote; empty classes stand for them, whose code is
-# neither needed nor run.
-BYSTANDERS = (
+NOT_IN_A_BRANCH = ("head.", "head_dist.", "fc_norm.", "pre_logits.", "decoder_", "mask_token", "dist_token")
+# Classes of the objects that the authors' training saves beside the tensors. Empty classes take their place: their code
+# is neither needed nor run.
+OTHER_CLASSES = (
     ("lib.train.admin.settings", "Settings"),
     ("lib.train.admin.local", "EnvironmentSettings"),
     ("lib.train.admin.stats", "AverageMeter"),
@@ -51,10 +51,10 @@ BYSTANDERS = (
 class Imported(NamedTuple):
     kind: str  # 'student', 'distillation' or 'single'
     state: dict[str, Tensor]  # all that the network of that kind needs, by this package's names
-    record: dict  # where it came from: the training record of what is written
+    record: dict[str, Any]  # where it came from: the training record of what is written
 
 
-def import_checkpoint(path: str | os.PathLike, config: CKDConfig, out: str | os.PathLike) -> list[Path]:
+def import_checkpoint(path: str | os.PathLike[str], config: CKDConfig, out: str | os.PathLike[str]) -> list[Path]:
     """Write a foreign checkpoint as `out/model.safetensors` and, where it holds a student, `out/model.onnx`.
 
     Both or neither: `out` must be a new or empty folder. Returns what was written. Raises FileNotFoundError,
@@ -76,18 +76,20 @@ def import_checkpoint(path: str | os.PathLike, config: CKDConfig, out: str | os.
     return [out / name for name in names]
 
 
-def read_foreign(path: str | os.PathLike, config: CKDConfig) -> Imported:
+def read_foreign(path: str | os.PathLike[str], config: CKDConfig) -> Imported:
     """A foreign checkpoint as weights of a network of this configuration; nothing in the file is executed.
 
     Raises FileNotFoundError, or CheckpointError that names missing and unexpected tensors and differing shapes.
     """
     if config.stem != "patch":
         suited = ", ".join(name for name, other in PRESETS.items() if other.stem == "patch")
-        raise CheckpointError(f"preset '{config.preset}' is no network of the paper's authors, choose one of: {suited}")
+        raise CheckpointError(
+            f"preset '{config.preset}' is not a network of the paper's authors, choose one of: {suited}"
+        )
     state = _read_tensors(path)
     record = {"kind": _kind(state, path), "source": Path(path).name}
     if record["kind"] == "vision transformer":
-        state = {f"backbone.{name}": v for name, v in state.items() if not name.startswith(NOT_OF_A_BRANCH)}
+        state = {f"backbone.{name}": v for name, v in state.items() if not name.startswith(NOT_IN_A_BRANCH)}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # one file gives one network
             head = CenterHead(config, modalities=1).state_dict()
@@ -96,22 +98,22 @@ def read_foreign(path: str | os.PathLike, config: CKDConfig) -> Imported:
     kind = record["kind"]
     if config.shared and kind != "single":
         state = _shared(state, path)
-    expected = _expected(kind, config)
+    expected = expected_tensors(kind, config)
     for branch in dict.fromkeys(name.split(".", 1)[0] for name in expected if "box_head" not in name):
         state = _fit_positions(state, branch, config)
     check_fit(state, expected, f"a {kind} of preset '{config.preset}'")
     state = {name: state[name].to(value.dtype) for name, value in expected.items()}
-    spoilt = [name for name, value in state.items() if not torch.isfinite(value).all()]
-    if spoilt:
-        raise CheckpointError(f"'{path}' holds values that are not finite, in {', '.join(spoilt[:LISTED])}")
+    not_finite = [name for name, value in state.items() if not torch.isfinite(value).all()]
+    if not_finite:
+        raise CheckpointError(f"'{path}' holds values that are not finite, in {', '.join(not_finite[:LISTED])}")
     return Imported(kind, state, record)
 
 
-def _read_tensors(path: str | os.PathLike) -> dict[str, Tensor]:
+def _read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The named tensors of a PyTorch file, wherever it nests them."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at '{path}'")
-    stand_ins = [type(name, (), {"__module__": module}) for module, name in BYSTANDERS]
+    stand_ins: list[Any] = [type(name, (), {"__module__": module}) for module, name in OTHER_CLASSES]
     try:
         with torch.serialization.safe_globals(stand_ins):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -131,7 +133,7 @@ def _first(error: Exception) -> str:
     return str(error).split("WeightsUnpickler error:")[-1].split("Please use")[0].strip().split("\n")[0]
 
 
-def _kind(state: dict[str, Tensor], path: str | os.PathLike) -> str:
+def _kind(state: dict[str, Tensor], path: str | os.PathLike[str]) -> str:
     parts = {name.split(".", 1)[0] for name in state}
     if parts & {"rgb_branch", "tir_branch"}:
         return "distillation" if any(part.startswith("teacher_") for part in parts) else "student"
@@ -140,24 +142,25 @@ def _kind(state: dict[str, Tensor], path: str | os.PathLike) -> str:
     if {"patch_embed", "blocks"} <= parts:
         return "vision transformer"
     raise CheckpointError(
-        f"'{path}' holds no network known here: it should have tensors rgb_branch.*, backbone.* or blocks.*, "
+        f"'{path}' holds no known network: it should have tensors rgb_branch.*, backbone.* or blocks.*, "
         f"it has {', '.join(f'{part}.*' for part in sorted(parts)[:LISTED])}"
     )
 
 
-def _shared(state: dict[str, Tensor], path: str | os.PathLike) -> dict[str, Tensor]:
+def _shared(state: dict[str, Tensor], path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """One branch for two: the authors' files hold a shared branch under both names."""
     rest = {name: value for name, value in state.items() if not name.startswith("tir_branch.")}
     for name, value in state.items():
         twin = state.get(name.replace("tir_branch.", "rgb_branch."))
         if twin is None or not torch.equal(twin, value):
             raise CheckpointError(
-                f"'{path}' holds two different students ({name}), the preset asks for one: choose another preset"
+                f"'{path}' holds two different students ({name}), but the preset has one for both modalities: "
+                f"choose another preset"
             )
     return rest
 
 
-def _expected(kind: str, config: CKDConfig) -> dict[str, Tensor]:
+def expected_tensors(kind: str, config: CKDConfig) -> dict[str, Tensor]:
     """Names, shapes and types, without values, of all tensors of such a checkpoint."""
     with torch.device("meta"):
         if kind == "single":
@@ -187,7 +190,7 @@ def _fit_positions(state: dict[str, Tensor], branch: str, config: CKDConfig) -> 
                 state[name] = state[name] + resize_positions(frame, grid, f"{branch}.temporal_pos_embed_{crop}")
     with torch.device("meta"):
         unused = dict(Branch(config).named_buffers(recurse=False))
-    for name, value in unused.items():  # carried by the authors, read by nobody: any filling will do
+    for name, value in unused.items():  # in the authors' files, but never read: any values will do
         own = state.get(f"{branch}.{name}")
         if own is None or own.shape != value.shape:
             state[f"{branch}.{name}"] = torch.zeros(value.shape)
@@ -207,7 +210,7 @@ def resize_positions(embedding: Tensor, grid: int, name: str = "position embeddi
     side = math.isqrt(places.shape[1])
     if side == grid:
         return places
-    square = places.float().transpose(1, 2).unflatten(2, (side, side))
+    square = places.float().transpose(1, 2).reshape(len(places), -1, side, side)
     resized = F.interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
     return resized.flatten(2).transpose(1, 2)
 

@@ -1,10 +1,11 @@
-"""The student rearranged for inference: the same numbers in less time. Parameters change their names and shapes."""
+"""The student rearranged for inference: the same maps in less time. Parameters change their names and shapes."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +16,16 @@ from ckd_ros.network.branch import MLP, BranchOutput
 from ckd_ros.network.head import TOWERS, CenterHead, Prediction, activated
 from ckd_ros.network.student import CKDStudent
 
+M = TypeVar("M", bound=nn.Module)
+
 
 class InferenceStudent(nn.Module):
-    """A student's maps alone, of one sample, for a graph. The student that it is made from stays as it is."""
+    """A student that computes the maps of one sample alone, for export. The given student stays as it is."""
 
     def __init__(self, student: CKDStudent):
         super().__init__()
         self.student = fold_batch_norm(student).cpu()
-        self.student.box_head = JoinedHead(self.student.box_head)
+        self.head = JoinedHead(self.student.box_head)
         for module in self.student.modules():
             if isinstance(module, MLP):
                 module.act = FusableGelu()
@@ -43,16 +46,18 @@ class InferenceStudent(nn.Module):
         crops = (template_rgb, template_tir), (search_rgb, search_tir)
         embedded = self.student.embed(*crops, template_box)
         encoded = self.student.encode(*((tokens.squeeze(0), skip) for tokens, skip in embedded), search_only=True)
-        return self.student.box_head(*(branch._replace(tokens=branch.tokens.unsqueeze(0)) for branch in encoded))
+        maps: Prediction = self.head(*(branch._replace(tokens=branch.tokens.unsqueeze(0)) for branch in encoded))
+        return maps
 
 
-def fold_batch_norm(model: nn.Module) -> nn.Module:
-    """A copy in eval mode in which every convolution has taken in the BatchNorm that follows it."""
+def fold_batch_norm(model: M) -> M:
+    """A copy in eval mode in which every BatchNorm is folded into the convolution before it."""
     model = copy.deepcopy(model).eval()
     for module in model.modules():
-        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
+        if isinstance(module, nn.Sequential) and len(module) > 1:
+            conv, norm = module[0], module[1]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                module[0], module[1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return model
 
 
@@ -66,12 +71,12 @@ class JoinedHead(nn.Module):
     def __init__(self, head: CenterHead):
         super().__init__()
         self.head = head
-        first, *middle, last = zip(*(head.tower(name) for name in TOWERS), strict=True)
-        layers = [_joined([layer[0] for layer in first])]
-        layers += [_joined([layer[0] for layer in same_depth], groups=len(TOWERS)) for same_depth in middle]
+        first, *middle, last = zip(*(_convolutions(head.tower(name)) for name in TOWERS), strict=True)
+        layers = [_joined(first), *(_joined(same_depth, groups=len(TOWERS)) for same_depth in middle)]
         self.layers = nn.ModuleList(layers)
         self.last = _joined(last)
-        self.last.weight = nn.Parameter(torch.block_diag(*(conv.weight.flatten(1) for conv in last))[..., None, None])
+        kernels: Tensor = torch.block_diag(*(conv.weight.flatten(1) for conv in last))  # type: ignore[no-untyped-call]
+        self.last.weight = nn.Parameter(kernels[..., None, None])
 
     def forward(self, *branches: BranchOutput) -> Prediction:
         """As `CenterHead.forward`."""
@@ -81,12 +86,17 @@ class JoinedHead(nn.Module):
         return activated(*self.last(x).split(tuple(TOWERS.values()), dim=1))
 
 
+def _convolutions(tower: list[nn.Module]) -> list[nn.Conv2d]:
+    """The convolutions of a head's tower, first to last."""
+    return [module for layer in tower for module in layer.modules() if isinstance(module, nn.Conv2d)]
+
+
 def _joined(convolutions: Sequence[nn.Conv2d], groups: int = 1) -> nn.Conv2d:
-    """Convolutions of the same geometry as one: over one input, or each over its group of the channels."""
-    one, width = convolutions[0], sum(conv.out_channels for conv in convolutions)
-    joined = nn.Conv2d(groups * one.in_channels, width, one.kernel_size, padding=one.padding, groups=groups)
+    """Convolutions of the same kernel size as one: over one input, or each over its group of the channels."""
+    width, side = sum(conv.out_channels for conv in convolutions), convolutions[0].kernel_size[0]
+    joined = nn.Conv2d(groups * convolutions[0].in_channels, width, side, padding=side // 2, groups=groups)
     joined.weight = nn.Parameter(torch.cat([conv.weight for conv in convolutions]))
-    joined.bias = nn.Parameter(torch.cat([conv.bias for conv in convolutions]))
+    joined.bias = nn.Parameter(torch.cat([conv.bias for conv in convolutions if conv.bias is not None]))
     return joined
 
 

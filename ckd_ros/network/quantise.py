@@ -1,8 +1,8 @@
 """An exported network with int8 weights, for CPUs: smaller and faster, and nearly as accurate.
 
-The transformer's matrix products, most of the work, run in int8: weights with one scale for each output channel, tokens
-with a scale found anew in every frame, so that no calibration data is needed. Convolutions, attention, LayerNorm and
-GELU stay fp32. TensorRT does not take such a file: on a GPU use the fp32 one, which runs in fp16 there.
+The transformer's matrix products, most of the work, run in int8: weights with one scale per output channel, tokens with
+a scale computed for every frame, so that no calibration data is needed. Convolutions, attention, LayerNorm and
+GELU stay fp32. TensorRT does not accept such a file: on a GPU use the fp32 one, which runs in fp16 there.
 """
 
 from __future__ import annotations
@@ -16,25 +16,29 @@ from pathlib import Path
 
 from ckd_ros.files import replacing
 
-SMALLEST = 4096  # weights of a matrix that is worth it
+SMALLEST = 4096  # weights of a matrix that is worth quantising
 
 
-def quantise_onnx(source: str | os.PathLike, out: str | os.PathLike) -> None:
+def quantise_onnx(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
     """Write the fp32 network `source` as an int8 one with the same inputs, outputs and metadata, atomically.
 
-    Raises FileNotFoundError, or ValueError where `source` is no exported network or is quantised already.
+    The weights of `source` may be stored as float16. Raises FileNotFoundError, or ValueError where `source` is not an
+    exported network or is quantised already.
     """
     import onnx
     from google.protobuf.message import DecodeError
     from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    from ckd_ros.network.half_weights import expand_half, read_metadata
 
     if not Path(source).is_file():
         raise FileNotFoundError(f"no model file {source}: export one with `ckd export`")
     try:
         model = onnx.load(source)
     except DecodeError as error:
-        raise ValueError(f"{source} is no ONNX file: {error}") from error
-    metadata = {item.key: item.value for item in model.metadata_props}
+        raise ValueError(f"{source} is not an ONNX file: {error}") from error
+    expand_half(model)
+    metadata = read_metadata(model)
     if metadata.get("precision", "fp32") != "fp32":
         raise ValueError(
             f"{source} is {metadata['precision']} already: quantise the fp32 file that `ckd export` writes"
@@ -43,7 +47,7 @@ def quantise_onnx(source: str | os.PathLike, out: str | os.PathLike) -> None:
     products = {n.name: sizes.get(n.input[1], 0) for n in model.graph.node if n.op_type in ("MatMul", "Gemm")}
     if max(products.values(), default=0) < SMALLEST:
         raise ValueError(f"{source} has no matrix product with constant weights: is it a file that `ckd export` wrote?")
-    # Shapes are found anew: older quantisers transpose a Gemm's weights and then trip over the shape noted for them.
+    # Shapes are inferred again: older quantisers transpose a Gemm's weights and then fail on the shape stored for them.
     del model.graph.value_info[:]
     with replacing(out) as temporary, _quiet_quantiser():
         quantize_dynamic(

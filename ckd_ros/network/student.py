@@ -15,6 +15,8 @@ from ckd_ros.network.head import CenterHead, Prediction
 
 
 class StudentOutput(NamedTuple):
+    """Maps, and both branches' features."""
+
     prediction: Prediction
     rgb: BranchOutput
     tir: BranchOutput
@@ -23,8 +25,8 @@ class StudentOutput(NamedTuple):
 class CKDStudent(nn.Module):
     """An RGB and a thermal branch, coupled by candidate elimination only, fused in one centre head.
 
-    With `config.shared` there is one branch for both modalities, `rgb_branch`, and no `tir_branch`: each weight has
-    one name, so that files hold it and optimizers and averages see it once. `branches` is the same to ask in any case.
+    With `config.shared` there is one branch for both modalities, `rgb_branch`, and no `tir_branch`: each weight has one
+    name, so that files, optimizers and averages hold it once. `branches` gives the two branches in either case.
     """
 
     def __init__(self, config: CKDConfig):
@@ -40,11 +42,11 @@ class CKDStudent(nn.Module):
         """The branch that sees colour and the one that sees thermal images."""
         return self.rgb_branch, self.rgb_branch if self.config.shared else self.tir_branch
 
-    def start_from_tracker(self, tracker: dict[str, Tensor]) -> None:
-        """All branches and all heads start from one single-modality tracker's state dict, as in the paper.
+    def init_from_tracker(self, tracker: dict[str, Tensor]) -> None:
+        """Initialise all branches and all heads from one single-modality tracker's state dict, as in the paper.
 
         Where the fused head reads both modalities (the first convolution of each tower or, with a neck, the neck's
-        convolutions), the tracker's kernel is stacked twice on the input channels, not halved: its BatchNorm adapts.
+        convolutions), the tracker's kernel is repeated along the input channels, not halved: its BatchNorm adapts.
         Raises CheckpointError where the tracker does not fit.
         """
         state, unused = {}, dict(tracker)
@@ -56,7 +58,7 @@ class CKDStudent(nn.Module):
                 reads_both = part == "box_head" and value.shape != own.shape
                 state[name] = torch.cat([value, value], dim=1) if reads_both else value
                 unused.pop(source, None)
-        state.update(unused)  # to be named as unexpected
+        state.update(unused)  # reported as unexpected
         load_weights(self, state)
 
     def forward(
@@ -85,13 +87,14 @@ class CKDStudent(nn.Module):
         search_tir: Tensor,
         template_box: Tensor | None = None,
     ) -> Prediction:
-        """The maps of `forward` and nothing that they do not need: what a tracker runs.
+        """The maps of `forward`, computed without what they do not need: what a tracker runs.
 
-        After they lent the last block their keys and values the template tokens feed nothing: the rest of that block
+        Nothing reads the template tokens after the last block has used their keys and values: the rest of that block
         and the final LayerNorm leave them out.
         """
         embedded = self.embed((template_rgb, template_tir), (search_rgb, search_tir), template_box)
-        return self.box_head(*self.encode(*embedded, search_only=True))
+        maps: Prediction = self.box_head(*self.encode(*embedded, search_only=True))
+        return maps
 
     def embed(
         self,
@@ -117,33 +120,34 @@ class CKDStudent(nn.Module):
         last block's attention.
         """
         config, branches = self.config, self.branches
-        eliminate = dict(zip(config.elimination_blocks, config.kept_tokens, strict=True)) if config.elimination else {}
+        mode = config.elimination
+        eliminate = {} if mode is None else dict(zip(config.elimination_blocks, config.kept_tokens, strict=True))
         Nz, Nx = config.template_grid**2, config.search_grid**2
         tokens = [x for x, _ in embedded]  # per branch (..., Nz + n, D), n = Nx until the first elimination
         kept: list[Tensor | None] = [None, None]  # per branch (..., n): places of the search tokens that are left
         blocks: tuple[list[Tensor], list[Tensor]] = ([], [])
 
-        for i in range(config.depth):
+        for i, layer in enumerate(zip(*(branch.layers for branch in branches), strict=True)):  # each branch's block
             query = config.template_centre if i in eliminate else None
             first = Nz if search_only and i == config.depth - 1 else 0
             templates = Nz - first  # template tokens that are left after this attention
-            attended = [branch.blocks[i].attend(x, query, first) for branch, x in zip(branches, tokens, strict=True)]
+            attended = [block.attend(x, query, first) for block, x in zip(layer, tokens, strict=True)]
             tokens = [x for x, _ in attended]
-            if i in eliminate:
-                scores = candidate_scores([row[..., Nz:] for _, row in attended], config.elimination)
-                for b, score in enumerate(scores):
-                    best = keep_best(score, eliminate[i])
+            if mode is not None and i in eliminate:
+                attention = [row[..., Nz:] for _, row in attended if row is not None]
+                for b, scores in enumerate(candidate_scores(attention, mode)):
+                    best, before = keep_best(scores, eliminate[i]), kept[b]
                     tokens[b] = _with_search(tokens[b], templates, take(tokens[b][..., templates:, :], best))
-                    kept[b] = best if kept[b] is None else kept[b].gather(-1, best)
-            tokens = [branch.blocks[i].feed_forward(x) for branch, x in zip(branches, tokens, strict=True)]
+                    kept[b] = best if before is None else before.gather(-1, best)
+            tokens = [block.feed_forward(x) for block, x in zip(layer, tokens, strict=True)]
             for b, x in enumerate(tokens):
                 blocks[b].append(x)
 
         outputs = []
         for b, branch in enumerate(branches):
-            x = branch.norm(tokens[b])
-            if kept[b] is not None:
-                x = _with_search(x, templates, restore(x[..., templates:, :], kept[b], Nx))
+            x, index = branch.norm(tokens[b]), kept[b]
+            if index is not None:
+                x = _with_search(x, templates, restore(x[..., templates:, :], index, Nx))
             outputs.append(BranchOutput(blocks[b], x, embedded[b][1]))
         return outputs
 
@@ -154,7 +158,7 @@ def _with_search(tokens: Tensor, templates: int, search: Tensor) -> Tensor:
 
 
 class SingleModalityTracker(nn.Module):
-    """One branch with its own head: a teacher, and what all branches and heads start from."""
+    """One branch with its own head: a teacher, and what all branches and heads are initialised from."""
 
     def __init__(self, config: CKDConfig):
         super().__init__()
@@ -164,4 +168,5 @@ class SingleModalityTracker(nn.Module):
 
     def forward(self, template: Tensor, search: Tensor, template_box: Tensor | None = None) -> Prediction:
         """Normalised crops (B, 3, S, S) of one modality to maps."""
-        return self.box_head(self.backbone(template, search, template_box))
+        maps: Prediction = self.box_head(self.backbone(template, search, template_box))
+        return maps

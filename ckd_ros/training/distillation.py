@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ckd_ros.network.branch import Branch, BranchOutput
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import CenterHead, Prediction
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.losses import (
     CONTENT_WEIGHT,
     STYLE_WEIGHT,
@@ -55,14 +55,7 @@ class CKDDistillation(CKDStudent):
         self.box_head_v = CenterHead(config, modalities=1)
         self.box_head_i = CenterHead(config, modalities=1)
 
-    @classmethod
-    def from_pretrained(cls, tracker: SingleModalityTracker) -> CKDDistillation:
-        """All four branches and all heads start from one single-modality tracker (see `start_from_tracker`)."""
-        model = cls(tracker.config)
-        model.start_from_tracker(tracker.state_dict())
-        return model
-
-    def forward(
+    def forward(  # type: ignore[override]  # more than the student's output: the teachers' too
         self,
         template_rgb: Tensor,
         template_tir: Tensor,
@@ -72,20 +65,16 @@ class CKDDistillation(CKDStudent):
         keep_mask: Tensor | None = None,
     ) -> DistillationOutput:
         """Teachers and students on the same crops; arguments as `CKDStudent`'s. Only the students are masked."""
-        student, *students = super().forward(
-            template_rgb, template_tir, search_rgb, search_tir, template_box, keep_mask
-        )
+        student = super().forward(template_rgb, template_tir, search_rgb, search_tir, template_box, keep_mask)
         rgb = self.teacher_rgb(template_rgb, search_rgb, template_box)
         tir = self.teacher_tir(template_tir, search_tir, template_box)
-        return DistillationOutput(student, self.box_head_v(rgb), self.box_head_i(tir), tuple(students), (rgb, tir))
-
-    def student_state(self) -> dict[str, Tensor]:
-        """The state dict of the student alone, for a `CKDStudent` of the same preset."""
-        return {
-            name: value
-            for name, value in self.state_dict().items()
-            if name.startswith(("rgb_branch.", "tir_branch.", "box_head."))
-        }
+        return DistillationOutput(
+            student=student.prediction,
+            teacher_rgb=self.box_head_v(rgb),
+            teacher_tir=self.box_head_i(tir),
+            student_branches=(student.rgb, student.tir),
+            teacher_branches=(rgb, tir),
+        )
 
 
 def distillation_loss(
@@ -99,33 +88,35 @@ def distillation_loss(
 ) -> DistillationLoss:
     """The sum of three tracking losses, style and content (method: paper equation 6); arguments as `tracking_loss`.
 
-    present (B, 2) says which modalities each sample has: a teacher learns from the samples that show it something.
+    present (B, 2) bool: the modalities that each sample has; a teacher learns from the samples that have its own.
     """
-    heads = [tracking_loss(output.student, boxes, valid, regression)]
+    student = tracking_loss(output.student, boxes, valid, regression)
+    teachers = []
     for modality, maps in enumerate((output.teacher_rgb, output.teacher_tir)):
         seen = slice(None) if present is None else present[:, modality]
         maps = Prediction(*(m[seen] for m in maps))
-        heads.append(tracking_loss(maps, boxes[seen], None if valid is None else valid[seen], regression))
-    rgb, tir = output.student_branches
-    style = style_loss(rgb.blocks, tir.blocks)
-    content = sum(
-        content_loss(student.blocks, teacher.blocks)
-        for student, teacher in zip(output.student_branches, output.teacher_branches, strict=True)
-    )
-    total = sum(head.total for head in heads) + style_weight * style + content_weight * content
-    return DistillationLoss(total, *heads, style, content)
+        teachers.append(tracking_loss(maps, boxes[seen], None if valid is None else valid[seen], regression))
+    rgb, tir = (branch.blocks for branch in output.student_branches)
+    rgb_teacher, tir_teacher = (branch.blocks for branch in output.teacher_branches)
+    style = style_loss(rgb, tir)
+    content = content_loss(rgb, rgb_teacher) + content_loss(tir, tir_teacher)
+    tracking = student.total + teachers[0].total + teachers[1].total
+    total = tracking + style_weight * style + content_weight * content
+    return DistillationLoss(total, student, teachers[0], teachers[1], style, content)
 
 
-def random_keep_mask(batch: int, tokens: int, hidden: float = 0.25, generator: torch.Generator | None = None) -> Tensor:
-    """A mask (batch, tokens) that hides the same number of search tokens, at fresh places, in every sample."""
+def random_keep_mask(
+    batch: int, tokens: int, mask_ratio: float = 0.25, generator: torch.Generator | None = None
+) -> Tensor:
+    """A mask (batch, tokens), False for the masked ones: `mask_ratio` of every sample's search tokens, at random."""
     order = torch.rand(batch, tokens, generator=generator).argsort(1).argsort(1)
-    return order >= int(hidden * tokens)
+    return order >= int(mask_ratio * tokens)
 
 
 def freeze_all_but_head(student: CKDStudent) -> list[nn.Parameter]:
-    """Stage 2: freezes the branches and puts them in eval mode; returns the head's parameters to train.
+    """Stage 2: freezes the branches and puts them in eval mode; returns the head's parameters, which are trained.
 
-    To be called after every `student.train()`, which would wake the branches' drop path and BatchNorm.
+    Call it after every `student.train()`, which puts the branches' drop path and BatchNorm back in training mode.
     """
     for branch in student.branches:
         branch.requires_grad_(False)

@@ -1,7 +1,7 @@
 """Several processes as one: the same loss, gradients and BatchNorm statistics as if one had seen the whole batch.
 
 Gradients are averaged over processes (DistributedDataParallel), so that every term of the loss must have the same
-denominator in all of them: see `mean_over_processes`. What is not the same as in one process is which samples drop path
+denominator in all of them: see `all_reduce_mean`. What is not the same as in one process is which samples drop path
 drops: its random numbers are each process's own.
 """
 
@@ -20,11 +20,12 @@ from torch import Tensor, nn
 PRECISIONS = ("bf16", "fp16", "fp32")
 
 
-def make_fabric(precision: str = "auto", synced: bool = True) -> Fabric:
-    """The engine: one process, or as many as `torchrun` started, on one machine or several, launched.
+def make_fabric(precision: str = "auto", sync_batch_norm: bool = True) -> Fabric:
+    """Launch the training's processes: one, or as many as `torchrun` started, on one machine or several.
 
     precision: `bf16`, `fp16` (with a gradient scaler), `fp32` or `auto`, the best that the machine has.
-    synced: BatchNorm statistics are the same in all processes anyway; else the first process's are sent to the others.
+    sync_batch_norm: the BatchNorm statistics are the same in all processes; otherwise those of the first process are
+    sent to the others.
     """
     local, world = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), int(os.environ.get("WORLD_SIZE", 1))
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -32,7 +33,7 @@ def make_fabric(precision: str = "auto", synced: bool = True) -> Fabric:
         accelerator=device,
         devices=local,
         num_nodes=world // local,
-        strategy=DDPStrategy(broadcast_buffers=not synced) if world > 1 else "auto",
+        strategy=DDPStrategy(broadcast_buffers=not sync_batch_norm) if world > 1 else "auto",
         plugins=_precision(_best_precision() if precision == "auto" else precision, device),
     )
     fabric.launch()
@@ -50,52 +51,63 @@ def _precision(name: str, device: str) -> Precision:
 def _best_precision() -> str:
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    # A CPU without bfloat16 has no half precision either: it would only be imitated.
-    return "bf16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "fp32"
+    # A CPU without bfloat16 kernels has no half precision either: it would only be emulated.
+    return "bf16" if _cpu_has_bf16_kernels() else "fp32"
 
 
-def processes() -> int:
-    """How many processes share a batch."""
+def _cpu_has_bf16_kernels() -> bool:
+    """Whether oneDNN multiplies bfloat16 matrices on this CPU: on x86 from AVX-512 on, on ARM with SVE and bfloat16."""
+    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() in ("AVX512", "SVE256")
+
+
+def world_size() -> int:
+    """The number of processes that share a batch."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of a detached figure over all processes; in a single process the figure itself.
+def all_reduce_mean(value: Tensor) -> Tensor:
+    """The mean of a value over all processes, detached; in a single process the value itself.
 
-    A sum over a process's part of the batch, divided by the mean of their counts instead of the own count, averages
-    to the sum over the batch divided by the count in the batch.
+    If each process divides the sum over its part of the batch by the mean count instead of its own count, then the mean
+    of the quotients is the sum over the whole batch divided by the count in the whole batch.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return value
     total = value.detach().to(torch.float32, copy=True)
     dist.all_reduce(total)
-    return total / processes()
+    return total / world_size()
 
 
-def share_batch_norm(model: nn.Module) -> nn.Module:
-    """The model with BatchNorm layers whose statistics are those of the whole batch; names and weights stay.
+def convert_sync_batch_norm(model: nn.Module) -> None:
+    """Replace the BatchNorm layers inside a model by ones that use the statistics of the whole batch.
 
-    On GPUs PyTorch's own `SyncBatchNorm`, which refuses CPUs; there `SharedBatchNorm`.
+    Names and weights stay the same. On GPUs these are PyTorch's `SyncBatchNorm`, which does not run on CPUs; there they
+    are `CpuSyncBatchNorm`.
     """
     if torch.cuda.is_available():
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        return
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.BatchNorm2d:
-                shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
-                shared.load_state_dict(child.state_dict())
-                setattr(module, name, shared.train(child.training))
-    return model
+                synced = CpuSyncBatchNorm(child.num_features, child.eps, child.momentum)
+                synced.load_state_dict(child.state_dict())
+                setattr(module, name, synced.train(child.training))
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm over the batches of all processes, on any device and backend."""
+class CpuSyncBatchNorm(nn.BatchNorm2d):
+    """BatchNorm over the batches of all processes, on any device and backend; with running statistics and momentum."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same; B may differ between processes."""
         if not self.training:
             return super().forward(x)
-        y, mean, var, count = _Normalise.apply(x, self.weight, self.bias, self.eps)
+        y, mean, var, count = _SyncBatchNorm.apply(x, self.weight, self.bias, self.eps)
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
@@ -103,8 +115,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         return y
 
 
-class _Normalise(torch.autograd.Function):
-    """PyTorch's kernels of BatchNorm in eval mode, fed with the statistics of all processes; two reductions a layer."""
+class _SyncBatchNorm(torch.autograd.Function):
+    """PyTorch's BatchNorm kernels for eval mode, given the statistics of all processes; two reductions per layer."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float):
@@ -125,7 +137,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor, *_):
         x, weight, mean, var, count = ctx.saved_tensors
-        # As if the statistics were constants: the gradients of weight and bias are right, that of x lacks two terms.
+        # As if the statistics were constants: the gradients of weight and bias are complete, that of x lacks two terms.
         direct, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
         )

@@ -1,6 +1,6 @@
-"""What a stage's network starts from: nothing, the stage before it, or an imported checkpoint.
+"""The weights that a stage's network starts from: random ones, the previous stage's, or an imported checkpoint's.
 
-What a file holds is read from the names of its tensors:
+The kind of a checkpoint is told by the names of its tensors:
 
 | file         | tensors                                             | written by                      |
 |--------------|-----------------------------------------------------|---------------------------------|
@@ -8,15 +8,15 @@ What a file holds is read from the names of its tensors:
 | student      | `rgb_branch.`, `tir_branch.`, `box_head.`           | stage `eliminate`, `ckd import` |
 | distillation | the student's, `teacher_rgb.`, `teacher_tir.`, heads | stage `distil`, `ckd import`    |
 
-A single-modality tracker starts from a single file; stage 1 from a single or a distillation file (a student lacks
-what its teachers' heads would start from); a student from any of the three.
+A single-modality tracker starts from a single checkpoint; stage 1 from a single or a distillation checkpoint (a student
+has nothing for the teachers' heads to start from); a student from any of the three.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig
@@ -24,47 +24,51 @@ from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import CKDDistillation
 
-NETWORKS = {"pretrain": SingleModalityTracker, "distil": CKDDistillation, "eliminate": CKDStudent}
-STARTS = {
+NETWORKS: dict[str, type[SingleModalityTracker] | type[CKDStudent]] = {
+    "pretrain": SingleModalityTracker,
+    "distil": CKDDistillation,
+    "eliminate": CKDStudent,
+}
+ACCEPTED_KINDS: dict[type[SingleModalityTracker] | type[CKDStudent], tuple[str, ...]] = {
     SingleModalityTracker: ("single",),
     CKDDistillation: ("distillation", "single"),
     CKDStudent: ("student", "distillation", "single"),
 }
 
 
-def build_model(stage: Stage, network: CKDConfig, previous: Path | None) -> nn.Module:
-    """The network that a stage trains, started from the file `previous` or, without one, from random weights.
+def build_model(stage: Stage, network: CKDConfig, previous: Path | None) -> SingleModalityTracker | CKDStudent:
+    """The network that a stage trains, with the weights of the file `previous` or, without one, with random weights.
 
-    Raises FileNotFoundError, or CheckpointError as `start_from`.
+    Raises FileNotFoundError, or CheckpointError as `load_initial_weights`.
     """
     model = NETWORKS[stage.name](network)
     if previous is not None:
-        start_from(model, previous)
+        load_initial_weights(model, previous)
     return model
 
 
-def start_from(model: SingleModalityTracker | CKDStudent, path: Path) -> None:
-    """Load what a file offers to a network; which files suit which network, see above.
+def load_initial_weights(model: SingleModalityTracker | CKDStudent, path: Path) -> None:
+    """Load a checkpoint into a network of another kind or the same; the module's docstring says which fit.
 
-    Elimination and drop path need no weights, so that presets which differ in them only may start from each other.
-    Raises FileNotFoundError, or CheckpointError for a file of another preset or with other contents.
+    Elimination and drop path have no weights: presets that differ only in these can start from each other.
+    Raises FileNotFoundError, or CheckpointError for a checkpoint of another preset or of a kind that does not fit.
     """
     state, config, _ = load_checkpoint(path)
-    kind, suited = contents(state), STARTS[type(model)]
+    kind, accepted = checkpoint_kind(state), ACCEPTED_KINDS[type(model)]
     different = [name for name in model.config.differences(config) if (kind, name) != ("single", "shared")]
     if different:
         raise CheckpointError(
-            f"'{path}' is of preset '{config.preset}', the network to start of '{model.config.preset}', which is "
-            f"another in {', '.join(different)}: train with '{config.preset}' or start from a file of "
+            f"'{path}' is of preset '{config.preset}', the network to train of '{model.config.preset}', which "
+            f"differs in {', '.join(different)}: train with '{config.preset}' or start from a file of "
             f"'{model.config.preset}'"
         )
-    if kind not in suited:
+    if kind not in accepted:
         raise CheckpointError(
             f"'{path}' holds a {kind} checkpoint, from which {type(model).__name__} cannot start: "
-            f"give a {' or '.join(suited)} checkpoint"
+            f"give a {' or '.join(accepted)} checkpoint"
         )
     if kind == "single" and isinstance(model, CKDStudent):
-        model.start_from_tracker(state)
+        model.init_from_tracker(state)
     elif kind == "distillation" and not isinstance(model, CKDDistillation):
         own = model.state_dict()
         load_weights(model, {name: value for name, value in state.items() if name in own})
@@ -72,8 +76,8 @@ def start_from(model: SingleModalityTracker | CKDStudent, path: Path) -> None:
         load_weights(model, state)
 
 
-def contents(state: dict[str, Tensor]) -> str:
-    """'single', 'distillation' or 'student': what a state dict holds, by its names."""
+def checkpoint_kind(state: dict[str, Tensor]) -> str:
+    """'single', 'distillation' or 'student': the kind of a state dict, by the names of its tensors."""
     parts = {name.split(".", 1)[0] for name in state}
     if "backbone" in parts:
         return "single"

@@ -10,31 +10,33 @@ from torch.utils.data import DataLoader
 
 from ckd_ros.network.config import preset
 from ckd_ros.training.config import TrainingConfig
-from ckd_ros.training.samples.dataset import SampleSet
+from ckd_ros.training.samples.cropping import Sample
+from ckd_ros.training.samples.dataset import SampleDataset
 
 
-def make_loader(settings: TrainingConfig, number: int, step: int, fabric: Fabric) -> DataLoader:
-    """The batches of stage `number` from `step` on: this process's part of each, with the same samples at any step,
-    however often the run was stopped and whatever the number of processes.
+def make_loader(settings: TrainingConfig, stage_index: int, step: int, fabric: Fabric) -> DataLoader[Sample]:
+    """The batches of a stage from `step` on, this process's part of each.
+
+    A step has the same samples however often the run was stopped and whatever the number of processes.
     """
-    stage = settings.stages[number]
-    part = stage.batch // fabric.world_size
-    first = fabric.global_rank * part
-    indices = [i * stage.batch + first + j for i in range(step, stage.steps) for j in range(part)]
-    seed = settings.seed * 1000 + number
+    stage = settings.stages[stage_index]
+    local_batch = stage.batch // fabric.world_size
+    first = fabric.global_rank * local_batch
+    indices = [i * stage.batch + first + j for i in range(step, stage.steps) for j in range(local_batch)]
+    seed = settings.seed * 1000 + stage_index
     return DataLoader(
-        SampleSet(settings.samples, preset(settings.preset), seed, stage.steps * stage.batch),
-        batch_size=part,
+        SampleDataset(settings.samples, preset(settings.preset), seed, stage.steps * stage.batch),
+        batch_size=local_batch,
         sampler=indices,
         num_workers=settings.workers,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=_init_worker,
         prefetch_factor=4 if settings.workers else None,
-        generator=torch.Generator(),  # else the loader would draw from the model's random numbers
+        generator=torch.Generator(),  # otherwise the loader would advance the model's random numbers
     )
 
 
-def _quiet_worker(_: int) -> None:
-    """One thread, and deaf to Ctrl-C: the process that trains decides when it is over."""
+def _init_worker(_: int) -> None:
+    """One thread, and no reaction to Ctrl-C: the process that trains decides when to stop."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -2,8 +2,8 @@
 
 Source: paper sections 3.2 and 3.3; `B` batch, `G` cells a side of the head's maps, `N` tokens, `D` embedding width.
 Boxes are fractions of the search crop; ground truth is `(x, y, w, h)`, predictions are `(cx, cy, w, h)`.
-Where several processes share a batch, a process's loss covers its part of it, with the batch's denominators: the mean
-over processes, and that of their gradients, is the batch's.
+Where several processes share a batch, the loss of a process covers its part of the batch, divided by the counts of the
+whole batch: the mean over processes of losses and of gradients is then that of the whole batch.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ckd_ros.network.head import Prediction
-from ckd_ros.training.distributed import mean_over_processes, processes
+from ckd_ros.training.distributed import all_reduce_mean, world_size
 
-MIN_OVERLAP = 0.7  # a corner may move by the Gaussian's radius and the box still overlap the truth by this much
+MIN_OVERLAP = 0.7  # IoU with the truth that a box keeps when its corners move by the Gaussian's radius
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
 DENSE_CELLS = 0.3  # dense regression supervises the cells where its weight is above this
 GIOU_WEIGHT, L1_WEIGHT = 2.0, 5.0
@@ -25,7 +25,7 @@ STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1
 
 
 class TrackingLoss(NamedTuple):
-    """`total = focal + 2 * giou + 5 * l1`; `iou` is the mean overlap of peak boxes, for the log."""
+    """`total = focal + 2 * giou + 5 * l1`; `iou` is the mean IoU of the boxes at the peak, for the log."""
 
     total: Tensor
     focal: Tensor
@@ -40,17 +40,17 @@ def tracking_loss(
     """Score, overlap and corner losses of one head.
 
     boxes: (B, 4) ground truth. valid: (B,) bool, False where the target is not in the search crop: such a sample
-    teaches an empty score map and no box. regression: 'peak' supervises the box decoded at the score's peak
-    (the paper); 'dense' every cell near the target's centre, see `dense_weight`, which teaches small students sooner.
+    supervises an empty score map and no box. regression: 'peak' supervises the box decoded at the score's peak
+    (the paper); 'dense' every cell near the target's centre, see `dense_weight`: small students learn faster from it.
     """
     valid = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device) if valid is None else valid
     heat = heatmap(boxes, prediction.score_map.shape[-1]) * valid.reshape(-1, 1, 1, 1)
     truth = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)  # (B, 4) xyxy
-    peak = corners(prediction.boxes())  # (B, 4)
+    peak = to_xyxy(prediction.boxes())  # (B, 4)
     if regression == "peak":
         predicted, target, weight = peak, truth, valid.float()
     elif regression == "dense":
-        predicted = corners(prediction.dense_boxes())  # (B, G, G, 4)
+        predicted = to_xyxy(prediction.dense_boxes())  # (B, G, G, 4)
         target = truth[:, None, None].expand_as(predicted)
         weight = dense_weight(boxes, heat.shape[-1]) * valid.reshape(-1, 1, 1)
     else:
@@ -65,10 +65,10 @@ def tracking_loss(
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     """Mean of values under weights of the same shape; zero, with zero gradient, where all weights are zero."""
-    return (values * weight).sum() / mean_over_processes(weight.sum()).clamp(min=1e-6)
+    return (values * weight).sum() / all_reduce_mean(weight.sum()).clamp(min=1e-6)
 
 
-def corners(boxes: Tensor) -> Tensor:
+def to_xyxy(boxes: Tensor) -> Tensor:
     """(..., 4) boxes from (cx, cy, w, h) to (x1, y1, x2, y2)."""
     return torch.cat([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], dim=-1)
 
@@ -89,7 +89,7 @@ def heatmap(boxes: Tensor, grid: int) -> Tensor:
     As in CornerNet: the radius is the whole number of cells that either corner may move while the overlap stays above
     `MIN_OVERLAP`, the Gaussian's standard deviation a sixth of the diameter, and it ends at the radius.
     """
-    dx, dy = from_centre(boxes, grid)
+    dx, dy = centre_offsets(boxes, grid)
     radius = gaussian_radius(boxes[:, 2] * grid, boxes[:, 3] * grid).floor().reshape(-1, 1, 1)
     sigma = (2 * radius + 1) / 6
     heat = torch.exp(-(dx**2 + dy**2) / (2 * sigma**2))  # (B, grid, grid)
@@ -98,19 +98,19 @@ def heatmap(boxes: Tensor, grid: int) -> Tensor:
 
 
 def dense_weight(boxes: Tensor, grid: int) -> Tensor:
-    """How much each cell counts in dense regression, (B, grid, grid): 1 at the rounded centre cell, 0 far away.
+    """Weight of each cell in dense regression, (B, grid, grid): 1 at the rounded centre cell, 0 far away.
 
     A Gaussian whose standard deviations are a quarter of the box's sides, cut at `DENSE_CELLS`: 3x3 cells for a target
     of 4x4 cells, which is what the search factor makes of it. The score's own Gaussian is too narrow for this: at
     that size it falls to 0.14 one cell from the centre.
     """
-    dx, dy = from_centre(boxes, grid)
+    dx, dy = centre_offsets(boxes, grid)
     sigma = (boxes[:, 2:] * grid / 4).clamp(min=1e-3).reshape(-1, 2, 1, 1)
     weight = torch.exp(-((dx / sigma[:, 0]) ** 2 + (dy / sigma[:, 1]) ** 2) / 2)
     return weight * (weight > DENSE_CELLS)
 
 
-def from_centre(boxes: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+def centre_offsets(boxes: Tensor, grid: int) -> tuple[Tensor, Tensor]:
     """Cells' distances from the box's rounded centre cell: dx (B, 1, grid), dy (B, grid, 1), in cells."""
     centre = ((boxes[:, :2] + boxes[:, 2:] / 2) * grid).round().clamp(0, grid - 1)  # (B, 2)
     axis = torch.arange(grid, dtype=boxes.dtype, device=boxes.device)
@@ -140,14 +140,14 @@ def focal_loss(score: Tensor, heat: Tensor) -> Tensor:
     positive = heat.eq(1)
     on_target = score.log() * (1 - score) ** 2
     elsewhere = (1 - score).log() * score**2 * (1 - heat) ** 4
-    count = mean_over_processes(positive.sum()).clamp(min=1 / processes())
+    count = all_reduce_mean(positive.sum()).clamp(min=1 / world_size())
     return -torch.where(positive, on_target, elsewhere).sum() / count
 
 
 def style_loss(rgb_blocks: list[Tensor], tir_blocks: list[Tensor]) -> Tensor:
     """Distance of the two students' channel statistics over tokens, summed over blocks of (B, N, D) features.
 
-    Gradients flow into both: the styles meet, neither is the model.
+    Gradients flow into both students: neither is the reference.
     """
     loss = rgb_blocks[0].new_zeros((), dtype=torch.float32)
     for rgb, tir in zip(rgb_blocks, tir_blocks, strict=True):

@@ -1,6 +1,8 @@
-"""What each stage minimises: a collated batch of samples to a loss and the figures to log."""
+"""What each stage minimises: from a collated batch of samples to a loss and the metrics to log."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,8 +13,10 @@ from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss
 from ckd_ros.training.losses import TrackingLoss, tracking_loss
 
+LossAndMetrics = tuple[Tensor, dict[str, Tensor]]  # what is minimised, and detached scalars for the log
 
-def prepare(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) -> dict[str, Tensor]:
+
+def prepare_batch(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) -> dict[str, Tensor]:
     """A collated batch -> normalised crops (B, 3, S, S); an absent modality is all zero, the mean colour."""
     batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
     mean = torch.tensor(network.mean, device=device).view(3, 1, 1) * 255
@@ -21,26 +25,32 @@ def prepare(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) 
     for name in ("template_rgb", "search_rgb", "template_tir", "search_tir"):
         image = batch[name].permute(0, 3, 1, 2) if name.endswith("rgb") else batch[name][:, None].expand(-1, 3, -1, -1)
         image = image.float().contiguous(memory_format=torch.channels_last)
-        there = batch["present"][:, 0 if name.endswith("rgb") else 1]
-        inputs[name] = (image - mean) / std * there.view(-1, 1, 1, 1)
+        present = batch["present"][:, 0 if name.endswith("rgb") else 1]
+        inputs[name] = (image - mean) / std * present.view(-1, 1, 1, 1)
     return inputs
 
 
-def pretrain_loss(model: SingleModalityTracker, inputs: dict[str, Tensor], stage: Stage, keep_mask: None):
-    """Every modality that is there is a sample of its own."""
+def pretrain_loss(
+    model: SingleModalityTracker, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
+) -> LossAndMetrics:
+    """Every modality that is present is a sample of its own; nothing is masked."""
     rgb, tir = inputs["present"][:, 0], inputs["present"][:, 1]
 
-    def both(a: str, b: str) -> Tensor:
-        return torch.cat([inputs[a][rgb], inputs[b][tir]])
+    def joined(of_rgb: str, of_tir: str) -> Tensor:
+        return torch.cat([inputs[of_rgb][rgb], inputs[of_tir][tir]])
 
     maps = model(
-        both("template_rgb", "template_tir"), both("search_rgb", "search_tir"), both("template_box", "template_box")
+        joined("template_rgb", "template_tir"),
+        joined("search_rgb", "search_tir"),
+        joined("template_box", "template_box"),
     )
-    loss = tracking_loss(maps, both("box", "box"), both("positive", "positive"), stage.regression)
-    return loss.total, _figures(loss)
+    loss = tracking_loss(maps, joined("box", "box"), joined("positive", "positive"), stage.regression)
+    return loss.total, _metrics(loss)
 
 
-def distil_loss(model: CKDDistillation, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None):
+def distil_loss(
+    model: CKDDistillation, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
+) -> LossAndMetrics:
     """Stage 1: teachers and students on the same crops, the students' search tokens masked by keep_mask (B, Nx)."""
     loss = distillation_loss(
         model(*_crops(inputs), keep_mask=keep_mask),
@@ -51,28 +61,34 @@ def distil_loss(model: CKDDistillation, inputs: dict[str, Tensor], stage: Stage,
         stage.content_weight,
         inputs["present"],
     )
-    figures = _figures(loss.student) | {
+    metrics = _metrics(loss.student) | {
         "loss": loss.total.detach(),
         "teacher_iou": (loss.teacher_rgb.iou + loss.teacher_tir.iou) / 2,
         "style": loss.style.detach(),
         "content": loss.content.detach(),
     }
-    return loss.total, figures
+    return loss.total, metrics
 
 
-def eliminate_loss(model: CKDStudent, inputs: dict[str, Tensor], stage: Stage, keep_mask: None):
-    """Stage 2: the tracking loss of the student."""
+def eliminate_loss(
+    model: CKDStudent, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
+) -> LossAndMetrics:
+    """Stage 2: the tracking loss of the student; nothing is masked."""
     maps = model(*_crops(inputs)).prediction
     loss = tracking_loss(maps, inputs["box"], inputs["positive"], stage.regression)
-    return loss.total, _figures(loss)
+    return loss.total, _metrics(loss)
 
 
-LOSSES = {"pretrain": pretrain_loss, "distil": distil_loss, "eliminate": eliminate_loss}
+STAGE_LOSSES: dict[str, Callable[..., LossAndMetrics]] = {
+    "pretrain": pretrain_loss,
+    "distil": distil_loss,
+    "eliminate": eliminate_loss,
+}
 
 
-def _figures(loss: TrackingLoss) -> dict[str, Tensor]:
+def _metrics(loss: TrackingLoss) -> dict[str, Tensor]:
     return {"loss": loss.total.detach(), "focal": loss.focal.detach(), "iou": loss.iou.detach()}
 
 
 def _crops(inputs: dict[str, Tensor]) -> list[Tensor]:
-    return [inputs[n] for n in ("template_rgb", "template_tir", "search_rgb", "search_tir", "template_box")]
+    return [inputs[name] for name in ("template_rgb", "template_tir", "search_rgb", "search_tir", "template_box")]

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequence
 from ckd_ros.metrics import score
@@ -19,8 +20,8 @@ from ckd_ros.training.config import ValidationConfig
 FIRST_SEED = 5000  # of the sequences: not those that a finished student is measured on
 
 
-def tracker_of(trained: CKDStudent | SingleModalityTracker) -> CKDStudent | SingleModalityTracker:
-    """The network to track with, of the one that is trained: a student without its teachers."""
+def student_or_tracker(trained: CKDStudent | SingleModalityTracker) -> CKDStudent | SingleModalityTracker:
+    """A copy of the part of a trained network that tracks: the single-modality tracker, or the student alone."""
     kind = CKDStudent if isinstance(trained, CKDStudent) else SingleModalityTracker
     model, weights = kind(trained.config), trained.state_dict()
     model.load_state_dict({name: weights[name] for name in model.state_dict()})
@@ -28,16 +29,20 @@ def tracker_of(trained: CKDStudent | SingleModalityTracker) -> CKDStudent | Sing
 
 
 def validate(model: CKDStudent | SingleModalityTracker, config: ValidationConfig, fabric: Fabric) -> float:
-    """Success AUC, mean over the sequences, which the processes share among themselves.
+    """Success AUC, mean over the sequences, which are distributed over the processes.
 
-    The first frame, whose box is given, does not count. Sequence i has the i-th degradation, in turn.
+    The first frame, whose box is given, does not count. The sequences have all degradations in turn.
     """
     engine, degradations = TorchEngine(model, fabric.device), list(DEGRADATIONS)
     total = 0.0
     for number in range(fabric.global_rank, config.sequences, fabric.world_size):
         seed, kind = divmod(number, len(degradations))
         sequence = composed_sequence(config.pairs, degradations[kind], config.frames, FIRST_SEED + seed)
-        track = track_sequence(Tracker(engine), sequence.frames(), sequence.boxes[0])
+        truth = sequence.boxes
+        assert truth is not None
+        track = track_sequence(Tracker(engine), sequence.frames(), truth[0])
         boxes = np.array([result.box for _, result in islice(track, 1, None)])
-        total += score(boxes, sequence.boxes[1:]).success_auc
-    return float(fabric.all_reduce(torch.tensor(total, device=fabric.device), reduce_op="sum")) / config.sequences
+        total += score(boxes, truth[1:]).success_auc
+    summed = fabric.all_reduce(torch.tensor(total, device=fabric.device), reduce_op="sum")
+    assert isinstance(summed, Tensor)
+    return summed.item() / config.sequences

@@ -7,7 +7,7 @@ import torch
 from students import lively
 
 from ckd_ros.network.config import CKDConfig, preset
-from ckd_ros.network.export import check_export, export_onnx
+from ckd_ros.network.export import check_export, example_inputs, export_onnx, input_names
 from ckd_ros.network.quantise import quantise_onnx
 from ckd_ros.network.student import CKDStudent
 
@@ -34,6 +34,18 @@ def test_onnx_runtime_agrees_on_the_papers_layout(tmp_path):
     assert check_export(model, tmp_path / "model.onnx") <= 1e-4
     names = [i.name for i in onnxruntime.InferenceSession(tmp_path / "model.onnx").get_inputs()]
     assert names == ["template_rgb", "template_tir", "search_rgb", "search_tir"]
+
+
+def test_rounded_weights_are_no_difference(tiny):
+    """PyTorch computes with the file's weights; with the student's own, other candidates might be eliminated."""
+    student, path = tiny
+    inputs = dict(zip(input_names(student.config), example_inputs(student.config, seed=1), strict=True))
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found = session.run(None, {name: x.numpy() for name, x in inputs.items()})
+    with torch.no_grad():
+        maps = student(**inputs).prediction
+    rounding = max((torch.from_numpy(a) - b).abs().max().item() for a, b in zip(found, maps, strict=True))
+    assert 0 < 10 * check_export(student, path) < rounding < 1e-4
 
 
 def test_the_file_names_no_path_of_the_machine_that_wrote_it(tiny):
@@ -63,6 +75,7 @@ def test_metadata_says_how_to_feed_the_model(tiny):
         "preset": "tiny-mce",
         "opset": "18",
         "precision": "fp32",
+        "weights": "fp16",
         "template_size": "64",
         "search_size": "128",
         "template_factor": "2.0",

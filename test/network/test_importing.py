@@ -12,7 +12,7 @@ from small_network import CONFIG
 from ckd_ros.network import importing
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
 from ckd_ros.network.config import preset
-from ckd_ros.network.importing import import_checkpoint, read_foreign, resize_positions
+from ckd_ros.network.importing import expected_tensors, import_checkpoint, read_foreign, resize_positions
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 
@@ -182,11 +182,11 @@ def test_what_does_not_fit_is_listed_by_name_and_shape(tmp_path):
 
 
 def test_other_networks_and_presets_are_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="no network known here.*resnet"):
+    with pytest.raises(CheckpointError, match="holds no known network.*resnet"):
         read_foreign(written(tmp_path / "other.pth", {"model": {"resnet.conv.weight": torch.zeros(1)}}), CONFIG)
     with pytest.raises(CheckpointError, match="'net'.*epoch"):
         read_foreign(written(tmp_path / "empty.pth", {"epoch": 3}), CONFIG)
-    with pytest.raises(CheckpointError, match="'tiny' is no network of the paper.*vitb256-ce"):
+    with pytest.raises(CheckpointError, match="'tiny' is not a network of the paper.*vitb256-ce"):
         read_foreign(tmp_path / "empty.pth", preset("tiny"))
     with pytest.raises(CheckpointError, match="pos_embed_x is .1, 15, 12.*square"):
         state = tracker().state_dict() | {"backbone.pos_embed_x": torch.zeros(1, 15, 12)}
@@ -242,7 +242,7 @@ def test_the_papers_preset_asks_for_exactly_the_authors_tensors(shared):
     for line in (shared / "reference" / "state_keys.txt").read_text().splitlines():
         name, shape, dtype = line.split("\t")
         listed[name] = (tuple(int(n) for n in shape.strip("()").split(",") if n.strip()), dtype)
-    asked = {kind: importing._expected(kind, preset("vitb256")) for kind in ("student", "distillation", "single")}
+    asked = {kind: expected_tensors(kind, preset("vitb256")) for kind in ("student", "distillation", "single")}
     assert {name: (tuple(v.shape), str(v.dtype)) for name, v in asked["student"].items()} == listed
     assert len(asked["distillation"]) == 394 + 2 * 152 + 2 * 90
     assert asked["distillation"]["box_head_v.conv1_ctr.0.weight"].shape == (256, 768, 3, 3)

@@ -15,9 +15,13 @@ def test_they_are_there():
     assert {file.name for file in FILES} >= {"tiny.onnx", "tiny-int8.onnx", "tiny-cc0.onnx"}
 
 
+def test_a_checkout_stays_light():
+    assert sum(file.stat().st_size for file in MODELS.iterdir()) < 40e6
+    assert max(file.stat().st_size for file in FILES) < 15e6
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_shipped_network_runs_and_is_described(file):
-    assert file.stat().st_size < 40e6
     assert f"`{file.name}`" in (MODELS / "README.md").read_text()
     engine = OnnxEngine(file, ["cpu"], threads=1)
     assert engine.spec.precision == ("int8" if "int8" in file.stem else "fp32")

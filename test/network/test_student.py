@@ -98,14 +98,14 @@ def test_all_parts_start_from_one_tracker_also_without_teachers():
     tracker = SingleModalityTracker(preset("tiny"))
     for name in ("tiny", "tiny-shared"):
         student = CKDStudent(preset(name))
-        student.start_from_tracker(tracker.state_dict())
+        student.init_from_tracker(tracker.state_dict())
         for branch in student.branches:
             assert torch.equal(branch.pos_embed_x, tracker.backbone.pos_embed_x)
         kernel = tracker.box_head.neck.tokens.weight
         assert torch.equal(student.box_head.neck.tokens.weight, torch.cat([kernel, kernel], dim=1))
     less = {name: value for name, value in tracker.state_dict().items() if name != "backbone.norm.bias"}
     with pytest.raises(CheckpointError, match="2 missing: rgb_branch.norm.bias, tir_branch.norm.bias; 1 unexpected: x"):
-        CKDStudent(preset("tiny")).start_from_tracker(less | {"x": torch.zeros(1)})
+        CKDStudent(preset("tiny")).init_from_tracker(less | {"x": torch.zeros(1)})
 
 
 def test_an_untrained_network_expects_targets_to_be_rare():

@@ -14,7 +14,8 @@ import yaml
 
 from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.training import train as loop
-from ckd_ros.training.distributed import mean_over_processes
+from ckd_ros.training.distributed import all_reduce_mean
+from ckd_ros.training.stage_trainer import StageTrainer
 
 _MICRO = replace(
     preset("tiny-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
@@ -53,20 +54,20 @@ def pairs(folder):
 
 def recorded(config, out) -> list[dict]:
     """Train, and give every step's loss and norm of the gradient over the whole batch, and its gradients."""
-    steps, train_step = [], loop._Run._train_step
+    steps, training_step = [], StageTrainer.training_step
 
-    def recording(run, *args):
-        figures, stopping = train_step(run, *args)
-        gradients = {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}
-        whole = {name: float(mean_over_processes(figures[name])) for name in ("loss", "focal", "iou", "gradient")}
-        steps.append({"figures": whole, "gradients": gradients})
-        return figures, stopping
+    def recording(trainer, *args):
+        metrics, stopping = training_step(trainer, *args)
+        gradients = {name: p.grad.clone() for name, p in trainer.model.named_parameters() if p.grad is not None}
+        whole = {name: float(all_reduce_mean(metrics[name])) for name in ("loss", "focal", "iou", "gradient")}
+        steps.append({"metrics": whole, "gradients": gradients})
+        return metrics, stopping
 
-    loop._Run._train_step = recording
+    StageTrainer.training_step = recording
     try:
         loop.train(config, out=out)
     finally:
-        loop._Run._train_step = train_step
+        StageTrainer.training_step = training_step
     return steps
 
 

@@ -9,6 +9,7 @@ import torch
 from ckd_ros.network.config import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss, freeze_all_but_head, random_keep_mask
+from ckd_ros.training.validation import student_or_tracker
 
 CONFIG = dataclasses.replace(small_network.CONFIG, embed_dim=24)
 
@@ -22,7 +23,8 @@ def crops(config, batch=2):
 @pytest.mark.parametrize("config", [CONFIG, preset("tiny")], ids=["paper layout", "tiny"])
 def test_all_branches_and_heads_start_from_one_tracker(config):
     tracker = SingleModalityTracker(config)
-    model = CKDDistillation.from_pretrained(tracker)
+    model = CKDDistillation(config)
+    model.init_from_tracker(tracker.state_dict())
     for branch in (model.rgb_branch, model.tir_branch, model.teacher_rgb, model.teacher_tir):
         assert all(torch.equal(a, b) for a, b in zip(branch.parameters(), tracker.backbone.parameters(), strict=True))
     fused, single = model.box_head.state_dict(), tracker.box_head.state_dict()
@@ -36,7 +38,8 @@ def test_all_branches_and_heads_start_from_one_tracker(config):
 
 
 def test_students_from_one_start_on_the_same_images_have_one_style():
-    model = CKDDistillation.from_pretrained(SingleModalityTracker(CONFIG)).eval()
+    model = CKDDistillation(CONFIG).eval()
+    model.init_from_tracker(SingleModalityTracker(CONFIG).state_dict())
     template, _, search, _ = crops(CONFIG)
     loss = distillation_loss(model(template, template, search, search), torch.full((2, 4), 0.3))
     assert loss.style.item() == loss.content.item() == 0
@@ -73,18 +76,21 @@ def test_mixed_precision_gives_finite_losses_and_gradients():
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-def test_a_quarter_of_the_search_tokens_is_hidden_freshly_per_sample():
+def test_a_quarter_of_the_search_tokens_is_masked_freshly_per_sample():
     torch.manual_seed(0)
     keep = random_keep_mask(50, 256)
     assert keep.shape == (50, 256) and keep.dtype == torch.bool
     assert (keep.sum(1) == 192).all()
     assert len({tuple(row.tolist()) for row in keep}) == 50
-    assert keep.float().mean(0).min() > 0.4  # no place is always hidden
+    assert keep.float().mean(0).min() > 0.4  # no place is always masked
 
 
-def test_the_student_leaves_its_teachers_behind():
+def test_the_student_is_extracted_without_its_teachers():
     model = CKDDistillation(CONFIG)
-    CKDStudent(CONFIG).load_state_dict(model.student_state())
+    student = student_or_tracker(model)
+    assert type(student) is CKDStudent
+    assert student.state_dict().keys() == CKDStudent(CONFIG).state_dict().keys()
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in student.state_dict().items())
 
 
 def test_stage_two_trains_the_head_only():

@@ -63,7 +63,7 @@ def test_losses_and_gradients_are_those_of_one_process(together, tmp_path, numbe
     alone = torch.load(tmp_path / "record.pt", weights_only=True)
     steps = torch.load(together / "record.pt", weights_only=True)[4 * number :][:4]
     for step, (one, two) in enumerate(zip(alone, steps, strict=True)):
-        assert two["figures"] == pytest.approx(one["figures"], rel=2e-2 if step else 1e-4, abs=1e-6), step
+        assert two["metrics"] == pytest.approx(one["metrics"], rel=2e-2 if step else 1e-4, abs=1e-6), step
     one, two = alone[0]["gradients"], steps[0]["gradients"]
     assert one.keys() == two.keys()
     largest = max(float(value.norm()) for value in one.values())

@@ -11,6 +11,7 @@ from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import CKDDistillation
 from ckd_ros.training.initial_weights import build_model
+from ckd_ros.training.validation import student_or_tracker
 
 SHARED = dataclasses.replace(CONFIG, preset="t-shared", shared=True)
 PRETRAIN, DISTIL, ELIMINATE = (Stage(name, steps=1) for name in ("pretrain", "distil", "eliminate"))
@@ -89,7 +90,7 @@ def test_files_that_lack_what_the_stage_needs_are_refused(stage, file, message, 
     ("config", "setting"), [(dataclasses.replace(CONFIG, preset="wide", embed_dim=24), "embed_dim"), (SHARED, "shared")]
 )
 def test_a_file_of_another_preset_is_refused_with_both_names(distillation, config, setting):
-    named = f"of preset 't', the network to start of '{config.preset}'.* in {setting}: train with"
+    named = f"of preset 't', the network to train of '{config.preset}', which differs in {setting}: train with"
     with pytest.raises(CheckpointError, match=named):
         build_model(ELIMINATE, config, distillation)
 
@@ -108,4 +109,7 @@ def test_one_shared_student_learns_and_leaves_its_teachers():
     out = model(*crops)
     (out.student.score_map.sum() + out.teacher_rgb.size_map.sum()).backward()
     assert model.rgb_branch.pos_embed_x.grad is not None
-    CKDStudent(SHARED).load_state_dict(model.student_state())
+    student = student_or_tracker(model)
+    assert type(student) is CKDStudent
+    assert student.state_dict().keys() == CKDStudent(SHARED).state_dict().keys()
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in student.state_dict().items())

@@ -15,9 +15,12 @@ from micro import STAGES, write
 
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
+from ckd_ros.training import stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config
 from ckd_ros.training.interruption import Interrupted
+from ckd_ros.training.objectives import STAGE_LOSSES
+from ckd_ros.training.stage_trainer import StageTrainer
 
 VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
 
@@ -30,17 +33,17 @@ def presets(monkeypatch):
 
 def after_step(monkeypatch, step, act):
     """Do something when that many steps are done, counted over all stages."""
-    train_step, steps = loop._Run._train_step, 0
+    training_step, steps = StageTrainer.training_step, 0
 
-    def counted(run, *args):
+    def counted(trainer, *args):
         nonlocal steps
         steps += 1
-        result = train_step(run, *args)
+        result = training_step(trainer, *args)
         if steps == step:
             act()
         return result
 
-    monkeypatch.setattr(loop._Run, "_train_step", counted)
+    monkeypatch.setattr(StageTrainer, "training_step", counted)
 
 
 # -- stopping and going on --------------------
@@ -73,7 +76,7 @@ def test_a_run_that_was_stopped_and_resumed_gives_the_same_weights(tmp_path, pre
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, monkeypatch):
     config = write(tmp_path / "config.yaml")
     after_step(monkeypatch, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(Interrupted, match="step 4 of 4|step 3 of 4.*last.pt.*the same command"):
+    with pytest.raises(Interrupted, match="step 4 of 4|step 3 of 4.*last.pt.*the same command resumes"):
         loop.train(config, out=tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
@@ -86,14 +89,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, monkeypatch):
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(tmp_path, monkeypatch):
     config = write(tmp_path / "config.yaml", stages=STAGES[:1])
-    pretrain, calls = loop.LOSSES["pretrain"], []
+    pretrain, calls = STAGE_LOSSES["pretrain"], []
 
     def explode(*args):
-        loss, figures = pretrain(*args)
+        loss, metrics = pretrain(*args)
         calls.append(1)
-        return (loss * float("nan") if len(calls) == 4 else loss), figures
+        return (loss * float("nan") if len(calls) == 4 else loss), metrics
 
-    monkeypatch.setitem(loop.LOSSES, "pretrain", explode)
+    monkeypatch.setitem(STAGE_LOSSES, "pretrain", explode)
     with pytest.raises(FloatingPointError, match="lower the learning rate; .*last.pt"):
         loop.train(config, out=tmp_path / "run")
     saved = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
@@ -108,12 +111,12 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     after_step(monkeypatch, 3, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1])))
     try:
-        with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written .*make room on the disk"):
+        with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written .*free space on the disk"):
             loop.train(config, out=tmp_path / "run")
         kept = last.read_bytes()
         with pytest.raises(OSError, match="'.*pretrain.safetensors' could not be written"):
             loop.train(config, out=tmp_path / "run")
-        with pytest.raises(OSError, match="'.*last.pt' could not be written .*the former 'last.pt' is untouched"):
+        with pytest.raises(OSError, match="'.*last.pt' could not be written .*the previous 'last.pt' is unchanged"):
             loop.train(often, out=tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -171,14 +174,14 @@ def test_an_empty_data_set_is_named(tmp_path):
 def test_training_learns(tmp_path, monkeypatch):
     """A few dozen steps on one kind of sample must find the target more often than chance does."""
     stage = {"name": "pretrain", "steps": 60, "batch": 16, "lr_head": 4e-3, "lr_branch": 4e-3, "regression": "dense"}
-    losses, train_step = [], loop._Run._train_step
+    losses, training_step = [], StageTrainer.training_step
 
     def recording(*args):
-        figures, stopping = train_step(*args)
-        losses.append(float(figures["loss"]))
-        return figures, stopping
+        metrics, stopping = training_step(*args)
+        losses.append(float(metrics["loss"]))
+        return metrics, stopping
 
-    monkeypatch.setattr(loop._Run, "_train_step", recording)
+    monkeypatch.setattr(StageTrainer, "training_step", recording)
     config = write(tmp_path / "config.yaml", stages=[{**stage, "clip": 5.0}], log_every=60, checkpoint_every=60)
     loop.train(config, out=tmp_path / "run")
     assert sum(losses[-10:]) < 0.85 * sum(losses[:10])
@@ -186,7 +189,7 @@ def test_training_learns(tmp_path, monkeypatch):
 
 def test_validation_keeps_the_student_that_tracks_best(tmp_path, monkeypatch):
     aucs = iter([0.2, 0.6, 0.5])
-    monkeypatch.setattr(loop, "validate", lambda *_: next(aucs))
+    monkeypatch.setattr(stage_trainer, "validate", lambda *_: next(aucs))
     stages = [{**STAGES[1], "steps": 6}]
     loop.train(write(tmp_path / "config.yaml", stages=stages, validation=VALIDATION), out=tmp_path / "run")
     state, config, record = load_checkpoint(tmp_path / "run" / "best.safetensors")

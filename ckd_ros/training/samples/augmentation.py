@@ -10,36 +10,37 @@ import numpy as np
 
 from ckd_ros.datasets import degradations
 from ckd_ros.training.samples.config import AugmentationConfig
+from ckd_ros.training.samples.cropping import Sample
 
 COLOUR = ("template_rgb", "search_rgb")
 THERMAL = ("template_tir", "search_tir")
 
 
-def augment(sample: dict, config: AugmentationConfig, dropped: float, rng: np.random.Generator) -> None:
-    """Drop a modality with the chance `dropped` each, age what is left, mirror all crops or none."""
+def augment(sample: Sample, config: AugmentationConfig, dropped: float, rng: np.random.Generator) -> None:
+    """Drop each modality with the chance `dropped`, augment what is left, flip all crops or none."""
     present = sample["present"]
     if present.all() and rng.random() < 2 * dropped:
         present[int(rng.integers(2))] = False
     if present[0]:
-        _age_colour(sample, config, rng)
+        _augment_rgb(sample, config, rng)
     if present[1]:
-        _age_thermal(sample, config, rng)
+        _augment_thermal(sample, config, rng)
     if rng.random() < config.flip:
         _flip(sample)
-    for names, there in zip((COLOUR, THERMAL), present, strict=True):
+    for names, modality_present in zip((COLOUR, THERMAL), present, strict=True):
         for name in names:
-            sample[name] = np.ascontiguousarray(sample[name]) if there else np.zeros_like(sample[name])
+            sample[name] = np.ascontiguousarray(sample[name]) if modality_present else np.zeros_like(sample[name])
 
 
-def _age_colour(sample: dict, config: AugmentationConfig, rng: np.random.Generator) -> None:
-    """Light and sensor of the colour camera; what lasts (night) mostly covers the template too."""
+def _augment_rgb(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Light and sensor of the colour camera; night and noise often affect the template too."""
     if rng.random() < config.grey:
         for name in COLOUR:
             sample[name] = cv2.cvtColor(cv2.cvtColor(sample[name], cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    cast = np.exp(rng.normal(0, config.channel_gain, 3))
+    channel_gain = np.exp(rng.normal(0, config.channel_gain, 3))
     offset = rng.normal(0, config.channel_offset, 3)
     for name in COLOUR:
-        gain = cast * np.exp(rng.normal(0, config.brightness)) * _even_brightness(config, rng)
+        gain = channel_gain * np.exp(rng.normal(0, config.brightness)) * _uniform_brightness(config, rng)
         table = np.clip(np.arange(256)[:, None] * gain + offset, 0, 255).astype(np.uint8)
         sample[name] = cv2.LUT(sample[name], table.reshape(256, 1, 3))
     names = COLOUR if rng.random() < config.lasting else ("search_rgb",)
@@ -55,11 +56,11 @@ def _age_colour(sample: dict, config: AugmentationConfig, rng: np.random.Generat
         strength = rng.uniform(*config.noise_strength)
         for name in names:
             sample[name] = degradations.noise(sample[name], strength, rng)
-    _blur(sample, "search_rgb", config, rng)
+    _motion_blur(sample, "search_rgb", config, rng)
 
 
-def _age_thermal(sample: dict, config: AugmentationConfig, rng: np.random.Generator) -> None:
-    """Gain control, polarity and sensor of the thermal camera."""
+def _augment_thermal(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Gain control, polarity and sensor noise of the thermal camera."""
     if rng.random() < config.inverted:
         for name in THERMAL:
             sample[name] = 255 - sample[name]
@@ -68,7 +69,7 @@ def _age_thermal(sample: dict, config: AugmentationConfig, rng: np.random.Genera
     for name in THERMAL:
         change = np.exp(rng.normal(0, config.contrast_change))
         offset = level + rng.normal(0, config.level_change)
-        brightness = _even_brightness(config, rng)
+        brightness = _uniform_brightness(config, rng)
         # gain() turns about the pivot, brightness about black
         sample[name] = degradations.gain(
             sample[name], contrast * change * brightness, brightness * (pivot + offset) - pivot, pivot
@@ -77,20 +78,20 @@ def _age_thermal(sample: dict, config: AugmentationConfig, rng: np.random.Genera
         strength = rng.uniform(*config.thermal_noise_strength)
         for name in THERMAL if rng.random() < config.lasting else ("search_tir",):
             sample[name] = degradations.noise(sample[name], strength, rng)
-    _blur(sample, "search_tir", config, rng)
+    _motion_blur(sample, "search_tir", config, rng)
 
 
-def _even_brightness(config: AugmentationConfig, rng: np.random.Generator) -> float:
+def _uniform_brightness(config: AugmentationConfig, rng: np.random.Generator) -> float:
     return 1 + rng.uniform(-config.brightness_range, config.brightness_range)
 
 
-def _blur(sample: dict, name: str, config: AugmentationConfig, rng: np.random.Generator) -> None:
+def _motion_blur(sample: Sample, name: str, config: AugmentationConfig, rng: np.random.Generator) -> None:
     if rng.random() < config.blur:
         length, angle = rng.uniform(*config.blur_length), rng.uniform(0, np.pi)
         sample[name] = degradations.blur(sample[name], length, angle)
 
 
-def _flip(sample: dict) -> None:
+def _flip(sample: Sample) -> None:
     for name in (*COLOUR, *THERMAL):
         sample[name] = sample[name][:, ::-1]
     for name in ("template_box", "box"):

@@ -1,8 +1,8 @@
 """Training samples: a template and a search region in both modalities, made fresh and directly at crop size.
 
-Several sources are mixed: targets pasted on real or procedural backgrounds and regions of real pairs followed in place
-(`composing`), real single-modality videos and RGB-T sequences (`recorded`). Then the cameras age (`augmentation`).
-Sample `i` depends on the seed and `i` alone, so that a stopped run resumes with the samples it would have seen.
+Several sources are mixed: targets pasted on real or procedural backgrounds and regions of real pairs (`synthetic`),
+single-modality videos and RGB-T sequences (`recorded`). Then light and sensors change the crops (`augmentation`).
+Sample `i` depends on the seed and `i` alone, so that a resumed run has the samples that it would have had.
 """
 
 from __future__ import annotations
@@ -13,47 +13,44 @@ from torch.utils.data import Dataset
 from ckd_ros.datasets.pairs import PairLibrary
 from ckd_ros.training.samples.augmentation import augment
 from ckd_ros.training.samples.config import SampleConfig
-from ckd_ros.training.samples.cropping import Cropper
+from ckd_ros.training.samples.cropping import Cropper, CropSizes, Sample
 from ckd_ros.training.samples.recorded import SequenceSource, VideoSource
-from ckd_ros.training.samples.synthetic import Composer
+from ckd_ros.training.samples.synthetic import SyntheticSource
 from ckd_ros.training.samples.video_bank import VideoBank
 
 
-class SampleSet(Dataset):
+class SampleDataset(Dataset[Sample]):
     """Samples as dicts of arrays.
 
     `template_rgb` (T,T,3), `template_tir` (T,T), `search_rgb` (S,S,3), `search_tir` (S,S), all uint8;
     `template_box` and `box` (4,) float32: the target `(x, y, w, h)` in fractions of the template and the search crop;
-    `present` (2,) bool: colour and thermal are there; `positive` bool: the search region holds the target;
-    `replaced` int64: how many samples with damaged images were given up for this one.
-
-    Args:
-        network: has `template_size`, `search_size`, `template_factor`, `search_factor`.
+    `present` (2,) bool: whether there is colour, thermal; `positive` bool: the search region holds the target;
+    `replaced` int64: how many samples with damaged images this one replaces.
 
     Raises:
         FileNotFoundError, ValueError: for a missing folder or one with nothing to learn from, saying what was expected.
     """
 
-    def __init__(self, config: SampleConfig, network, seed: int, length: int):
+    def __init__(self, config: SampleConfig, network: CropSizes, seed: int, length: int):
         self.config, self.seed, self.length = config, seed, length
         cropper = Cropper(config, network)
         pairs = PairLibrary(config.pairs, "train") if config.pairs else None
-        composer = Composer(cropper, pairs, seed)
-        usable = {"procedural": composer.procedural}
+        synthetic = SyntheticSource(cropper, pairs, seed)
+        sources = {"procedural": synthetic.procedural}
         if pairs:
-            usable |= {"pasted": composer.pasted, "in_place": composer.in_place}
+            sources |= {"pasted": synthetic.pasted, "in_place": synthetic.in_place}
         videos = {"thermal_video": config.thermal_videos, "visible_video": config.visible_videos}
         for name, folder in videos.items():
             if folder and config.weights.get(name):
                 bank = VideoBank(folder, name == "thermal_video", config.cache)
-                usable[name] = VideoSource(bank, cropper).sample
-        weighted = [(usable[name], weight) for name, weight in config.weights.items() if name in usable]
+                sources[name] = VideoSource(bank, cropper).sample
+        weighted = [(sources[name], weight) for name, weight in config.weights.items() if name in sources]
         weighted += [(SequenceSource(data, cropper).sample, data.weight) for data in config.datasets if data.weight]
         total = sum(weight for _, weight in weighted)
         if not total:
             raise ValueError(
-                f"no source of samples: weights are {dict(config.weights)}, but of the folders pairs, thermal_videos, "
-                f"visible_videos and datasets none that they need is set"
+                f"no source of samples: the weights are {dict(config.weights)}, but none of the folders that they need "
+                f"(pairs, thermal_videos, visible_videos, datasets) is set"
             )
         self.sources = [source for source, _ in weighted]
         self.probabilities = np.array([weight / total for _, weight in weighted])
@@ -61,7 +58,7 @@ class SampleSet(Dataset):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+    def __getitem__(self, index: int) -> Sample:
         rng = np.random.default_rng([self.seed, index])
         sample = self.sources[rng.choice(len(self.sources), p=self.probabilities)](rng)
         augment(sample, self.config.augmentation, self.config.dropped, rng)

@@ -1,4 +1,4 @@
-"""Samples cut from what cameras recorded: single-modality videos, and RGB-T sequences with separate truth."""
+"""Samples cut from recordings: single-modality videos, and RGB-T sequences with separate ground truth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import centre, scaling
 from ckd_ros.training.samples.config import DataSetConfig
-from ckd_ros.training.samples.cropping import Cropper, cut
+from ckd_ros.training.samples.cropping import Cropper, Sample, cut
 from ckd_ros.training.samples.video_bank import STRIDE, VideoBank
 
 log = logging.getLogger(__name__)
 
-#: Sample attempts, after which a data set counts as damaged as a whole.
+#: Attempts at a sample after which the whole data set counts as damaged.
 ATTEMPTS = 10
-#: Kinds with a split to learn from: with no split named, test sequences must not slip in.
+#: Kinds with a training split, the default: otherwise test sequences would be trained on.
 _WITH_TRAIN_SPLIT = ("lasher", "vtuav", "simulator")
 _TO_RGB = {"bgr8": cv2.COLOR_BGR2RGB, "bgra8": cv2.COLOR_BGRA2RGB, "rgba8": cv2.COLOR_RGBA2RGB,
            "mono8": cv2.COLOR_GRAY2RGB, "mono16": cv2.COLOR_GRAY2RGB}  # fmt: skip
@@ -35,37 +35,38 @@ class VideoSource:
 
     def __init__(self, bank: VideoBank, cropper: Cropper):
         self.bank, self.cropper = bank, cropper
-        self.reach = max(1, cropper.config.video_gap // STRIDE)
+        self.max_gap = max(1, cropper.config.video_gap // STRIDE)
 
-    def sample(self, rng: np.random.Generator) -> dict:
+    def sample(self, rng: np.random.Generator) -> Sample:
         bank, cropper = self.bank, self.cropper
         first, last = bank.spans[int(rng.integers(len(bank.spans)))]
-        old = int(rng.integers(first, last))
-        new = int(np.clip(old + rng.integers(-self.reach, self.reach + 1), first, last - 1))
-        template_window = cropper.template_window(bank.boxes[old])
-        window, positive = cropper.maybe_away(rng, cropper.search_window(rng, bank.boxes[new]), bank.boxes[new])
+        template = int(rng.integers(first, last))
+        search = int(np.clip(template + rng.integers(-self.max_gap, self.max_gap + 1), first, last - 1))
+        template_window = cropper.template_window(bank.boxes[template])
+        search_window = cropper.search_window(rng, bank.boxes[search])
+        search_window, positive = cropper.sample_negative(rng, search_window, bank.boxes[search])
         T, S = cropper.template_size, cropper.search_size
-        there, absent = ("tir", "rgb") if bank.thermal else ("rgb", "tir")
-        channels = (3,) if bank.thermal else ()  # of the camera that is absent
+        present, absent = ("tir", "rgb") if bank.thermal else ("rgb", "tir")
+        channels = (3,) if bank.thermal else ()  # of the absent modality
         return {
-            f"template_{there}": cut(np.asarray(bank.images[old]), template_window.matrix(T), T),
-            f"search_{there}": cut(np.asarray(bank.images[new]), window.matrix(S), S),
+            f"template_{present}": cut(np.asarray(bank.images[template]), template_window.matrix(T), T),
+            f"search_{present}": cut(np.asarray(bank.images[search]), search_window.matrix(S), S),
             f"template_{absent}": np.zeros((T, T, *channels), np.uint8),
             f"search_{absent}": np.zeros((S, S, *channels), np.uint8),
-            "template_box": template_window.to_fraction(bank.boxes[old]),
-            "box": window.to_fraction(bank.boxes[new]),
+            "template_box": template_window.to_fraction(bank.boxes[template]),
+            "box": search_window.to_fraction(bank.boxes[search]),
             "present": np.array([not bank.thermal, bank.thermal]),
             "positive": positive,
         }
 
 
 class SequenceSource:
-    """Samples of a data set of RGB-T sequences: every sequence equally often, frames without a visible target never.
+    """Samples of a data set of RGB-T sequences: every sequence equally often, only frames with a visible target.
 
-    A damaged image is named in a warning, once, and other frames take the sample's place; `sample["replaced"]` counts
-    that, so that a loader in other processes can report it.
+    A damaged image is named in a warning, once, and the sample is replaced by one of other frames;
+    `sample["replaced"]` counts these, so that they can be reported across processes.
 
-    Raises FileNotFoundError and ValueError for a data set with no sequence to learn from, saying what was expected.
+    Raises FileNotFoundError and ValueError for a data set with no usable sequence, saying what was expected.
     """
 
     def __init__(self, config: DataSetConfig, cropper: Cropper):
@@ -76,40 +77,40 @@ class SequenceSource:
             log.warning("%s", data.report())
         self.sequences: list[tuple[FrameSequence, np.ndarray]] = []
         for sequence in data:
-            frames = _usable(sequence)
+            frames = _visible_frames(sequence)
             if len(frames) > 1:
                 self.sequences.append((sequence, frames))
             else:
-                log.warning("%s: %d frames with a visible target, needed are 2", sequence.name, len(frames))
+                log.warning("%s: %d frames with a visible target, 2 are needed", sequence.name, len(frames))
         if not self.sequences:
             raise ValueError(
                 f"{config.kind} in '{config.root}': none of {len(data)} sequences has two frames with a visible target "
                 f"(a box x, y, w, h with numbers above 0)"
             )
-        self._named: set[str] = set()
+        self._reported: set[str] = set()
 
-    def sample(self, rng: np.random.Generator) -> dict:
-        """Raises OSError when `ATTEMPTS` samples in a row met damaged images."""
+    def sample(self, rng: np.random.Generator) -> Sample:
+        """Raises OSError when `ATTEMPTS` samples in a row had damaged images."""
         for replaced in range(ATTEMPTS):
             sequence, frames = self.sequences[int(rng.integers(len(self.sequences)))]
-            old, new = self._two_frames(rng, frames)
+            template, search = self._two_frames(rng, frames)
             try:
-                sample = self._cut(rng, sequence, old, new)
+                sample = self._crop(rng, sequence, template, search)
             except (ValueError, OSError, cv2.error) as error:
-                fault = f"{sequence.name}, frames {old} and {new}: {error}"
-                if str(error) not in self._named:
-                    self._named.add(str(error))
-                    log.warning("%s; other frames take the sample's place", fault)
+                fault = f"{sequence.name}, frames {template} and {search}: {error}"
+                if str(error) not in self._reported:
+                    self._reported.add(str(error))
+                    log.warning("%s; the sample is replaced by one of other frames", fault)
                 continue
             sample["replaced"] = replaced
             return sample
         raise OSError(
-            f"{ATTEMPTS} samples in a row of {self.config.kind} in '{self.config.root}' met damaged images, "
+            f"{ATTEMPTS} samples in a row of {self.config.kind} in '{self.config.root}' had damaged images, "
             f"the last one {fault}: repair the data set"
         )
 
     def _two_frames(self, rng: np.random.Generator, frames: np.ndarray) -> tuple[int, int]:
-        """Template and search frame at most `max_gap` apart, the template first if `causal`; evenly drawn."""
+        """Template and search frame, drawn uniformly, at most `max_gap` apart; the template first if `causal`."""
         gap = self.config.max_gap
         first = 1 if self.config.causal else 0
         anchor = int(frames[rng.integers(len(frames) - first)])
@@ -119,72 +120,79 @@ class SequenceSource:
             near = frames[frames > anchor][:1]
         return anchor, int(rng.choice(near))
 
-    def _cut(self, rng: np.random.Generator, sequence: FrameSequence, old: int, new: int) -> dict:
-        cropper, template, search = self.cropper, sequence.pair(old), self._search_pair(rng, sequence, new)
-        present = np.array([
-            template.rgb is not None and search.rgb is not None,
-            template.thermal is not None and search.thermal is not None,
-        ])  # fmt: skip
-        if not present.any():
-            raise ValueError("no modality has an image in both")
-        colour = template.rgb or search.rgb
-        template_window = cropper.template_window(sequence.boxes[old])
-        window = cropper.search_window(rng, sequence.boxes[new])
-        window, positive = cropper.maybe_away(rng, window, sequence.boxes[new])
+    def _crop(self, rng: np.random.Generator, sequence: FrameSequence, template: int, search: int) -> Sample:
+        cropper, config, boxes = self.cropper, self.config, _boxes(sequence)
+        template_pair, search_pair = pairs = sequence.pair(template), self._search_pair(rng, sequence, search)
+        present = [all(pair.rgb is not None for pair in pairs), all(pair.thermal is not None for pair in pairs)]
+        if not any(present):
+            raise ValueError("no modality has an image in both frames")
+        template_window = cropper.template_window(boxes[template])
+        search_window = cropper.search_window(rng, boxes[search])
+        search_window, positive = cropper.sample_negative(rng, search_window, boxes[search])
         T, S = cropper.template_size, cropper.search_size
-        sample = {
+        sample: Sample = {
             "template_rgb": np.zeros((T, T, 3), np.uint8),
             "search_rgb": np.zeros((S, S, 3), np.uint8),
             "template_tir": np.zeros((T, T), np.uint8),
             "search_tir": np.zeros((S, S), np.uint8),
-            "template_box": template_window.to_fraction(sequence.boxes[old]),
-            "box": window.to_fraction(sequence.boxes[new]),
-            "present": present,
+            "template_box": template_window.to_fraction(boxes[template]),
+            "box": search_window.to_fraction(boxes[search]),
+            "present": np.array(present),
             "positive": positive,
         }
-        if present[0]:
-            sample["template_rgb"] = _rgb(template.rgb, template_window.matrix(T), T)
-            sample["search_rgb"] = _rgb(search.rgb, window.matrix(S), S)
-        if present[1]:
-            view = self._thermal_view(sequence, old, template_window.matrix(T), colour, template.thermal)
-            sample["template_tir"] = _grey(template.thermal, view, T)
-            matrix = window.matrix(S) @ cropper.misregistration(rng, window)
+        if template_pair.rgb is not None and search_pair.rgb is not None:
+            sample["template_rgb"] = _rgb(template_pair.rgb, template_window.matrix(T), T)
+            sample["search_rgb"] = _rgb(search_pair.rgb, search_window.matrix(S), S)
+        if template_pair.thermal is not None and search_pair.thermal is not None:
+            rgb = template_pair.rgb or search_pair.rgb
+            view = template_window.matrix(T) @ _rgb_from_thermal(config, sequence, template, rgb, template_pair.thermal)
+            sample["template_tir"] = _grey(template_pair.thermal, view, T)
+            view = search_window.matrix(S) @ cropper.misregistration(rng, search_window)
             # Even of another moment, the crop is where the tracker would cut it: registered at the colour frame's box.
-            view = self._thermal_view(sequence, new, matrix, colour, search.thermal)
-            sample["search_tir"] = _grey(search.thermal, view, S)
+            view = view @ _rgb_from_thermal(config, sequence, search, rgb, search_pair.thermal)
+            sample["search_tir"] = _grey(search_pair.thermal, view, S)
         return sample
 
     def _search_pair(self, rng: np.random.Generator, sequence: FrameSequence, index: int) -> FramePair:
-        """The pair of a frame, by chance with the thermal image of another moment."""
+        """The pair of a frame, sometimes with the thermal image of a nearby frame."""
         pair, augmentation = sequence.pair(index), self.cropper.config.augmentation
         if rng.random() >= augmentation.time_jitter:
             return pair
-        late = index + int(rng.integers(-augmentation.time_frames, augmentation.time_frames + 1))
-        late = int(np.clip(late, 0, len(sequence) - 1))
-        thermal = pair.thermal if late == index else sequence.pair(late).thermal
+        other = index + int(rng.integers(-augmentation.time_frames, augmentation.time_frames + 1))
+        other = int(np.clip(other, 0, len(sequence) - 1))
+        thermal = pair.thermal if other == index else sequence.pair(other).thermal
         return FramePair(pair.rgb, thermal or pair.thermal, pair.stamp, pair.thermal_stamp)
 
-    def _thermal_view(self, sequence: FrameSequence, index: int, view: np.ndarray, colour: Image | None, heat: Image):
-        """3x3 view of the thermal image that shows what `view` shows of the colour image."""
-        if sequence.modality == "thermal" or colour is None:
-            return view
-        own = sequence.thermal_boxes
-        if self.config.thermal_crop == "thermal" and own is not None and np.isfinite(own[index]).all():
-            return view @ _between(own[index], sequence.boxes[index])
-        return view @ scaling(colour.width / heat.width, colour.height / heat.height)
+
+def _rgb_from_thermal(
+    config: DataSetConfig, sequence: FrameSequence, index: int, rgb: Image | None, thermal: Image
+) -> np.ndarray:
+    """3x3 transform from pixels of a frame's thermal image to those of its colour image."""
+    if sequence.modality == "thermal" or rgb is None:
+        return np.eye(3)
+    thermal_boxes = sequence.thermal_boxes
+    if config.thermal_crop == "thermal" and thermal_boxes is not None and np.isfinite(thermal_boxes[index]).all():
+        return _similarity(thermal_boxes[index], _boxes(sequence)[index])
+    return scaling(rgb.width / thermal.width, rgb.height / thermal.height)
 
 
-def _usable(sequence: FrameSequence) -> np.ndarray:
+def _boxes(sequence: FrameSequence) -> np.ndarray:
+    """The boxes of a sequence that is known to have some."""
+    assert sequence.boxes is not None
+    return sequence.boxes
+
+
+def _visible_frames(sequence: FrameSequence) -> np.ndarray:
     """Numbers of the frames whose target is visible."""
     if sequence.boxes is None:
         return np.zeros(0, int)
     boxes = np.asarray(sequence.boxes, float)
-    seen = np.isfinite(boxes).all(axis=1) & (np.nan_to_num(boxes[:, 2:]) > 0).all(axis=1)
-    return np.flatnonzero(seen)
+    visible = np.isfinite(boxes).all(axis=1) & (np.nan_to_num(boxes[:, 2:]) > 0).all(axis=1)
+    return np.flatnonzero(visible)
 
 
-def _between(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """3x3 similarity that lays one box's centre and side on another's."""
+def _similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """3x3 similarity that maps one box's centre and side to another's."""
     scale = float(np.sqrt(target[2] * target[3] / (source[2] * source[3])))
     (x, y), (u, v) = centre(source), centre(target)
     return np.array([[scale, 0.0, u - scale * x], [0.0, scale, v - scale * y], [0.0, 0.0, 1.0]])

@@ -1,7 +1,8 @@
-"""Samples composed from registered pairs and from nothing, rendered directly at crop size."""
+"""Samples composed from registered pairs or procedurally, rendered directly at crop size."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -10,16 +11,36 @@ from ckd_ros.datasets.pairs import PairLibrary
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
 from ckd_ros.datasets.textures import dead_leaves, make_target
 from ckd_ros.geometry import centre, scaling, transform_box, translation
-from ckd_ros.training.samples.cropping import Cropper
+from ckd_ros.training.samples.cropping import Cropper, Sample
 
 _BACKGROUNDS = 48  # procedural ones are costly: so many are made once
 
 
-class Composer:
-    """Targets pasted on backgrounds, and regions of real pairs followed in place.
+@dataclass(frozen=True)
+class _Situation:
+    """What a sample's template and search image show, in world pixels.
+
+    Attributes:
+        template_box, search_box: the target `(x, y, w, h)`.
+        positive: whether the target is in the search scene.
+        camera_motion: `(x, y)` by which the camera moved between the colour and the thermal search image.
+        change: 3x3, what has become of the world in the search image.
+    """
+
+    template: Scene
+    search: Scene
+    template_box: np.ndarray
+    search_box: np.ndarray
+    positive: bool
+    camera_motion: np.ndarray
+    change: np.ndarray = field(default_factory=lambda: np.eye(3))
+
+
+class SyntheticSource:
+    """Targets pasted on backgrounds, and regions of real pairs that serve as targets where they are.
 
     Args:
-        pairs: registered pairs, or None: everything is procedural.
+        pairs: registered pairs; None: only `procedural` can be sampled.
         seed: of the procedural backgrounds.
     """
 
@@ -27,16 +48,16 @@ class Composer:
         self.cropper, self.pairs, self.seed = cropper, pairs, seed
         self.config, self.augmentation = cropper.config.composing, cropper.config.augmentation
 
-    def pasted(self, rng: np.random.Generator) -> dict:
+    def pasted(self, rng: np.random.Generator) -> Sample:
         """A target on a real background."""
         return self._composed(rng, self._real_background(rng), self.config.real_objects)
 
-    def procedural(self, rng: np.random.Generator) -> dict:
-        """A target on a background made from nothing."""
-        background = _leaves(self.seed, int(rng.integers(_BACKGROUNDS)))
+    def procedural(self, rng: np.random.Generator) -> Sample:
+        """A target on a procedural background."""
+        background = _procedural_background(self.seed, int(rng.integers(_BACKGROUNDS)))
         return self._composed(rng, background, self.config.real_objects_procedural)
 
-    def in_place(self, rng: np.random.Generator) -> dict:
+    def in_place(self, rng: np.random.Generator) -> Sample:
         """A region of a real pair is the target; the search crop sees it zoomed, stretched and turned."""
         config, background = self.config, self._real_background(rng)
         size = np.exp(rng.uniform(*np.log(config.region_size)))
@@ -49,9 +70,12 @@ class Composer:
         stretch = np.exp(rng.normal(0, config.region_stretch, 2))
         change = translation(*middle) @ scaling(*stretch) @ translation(*-middle)
         scene = Scene(background)
-        return self._crop(rng, scene, scene, box, transform_box(change, box), True, self._moment(rng, size)[1], change)
+        _, camera_motion = self._time_jitter(rng, size)
+        changed = transform_box(change, box)
+        return self._crop(rng, _Situation(scene, scene, box, changed, True, camera_motion, change))
 
     def _real_background(self, rng: np.random.Generator) -> Texture:
+        assert self.pairs is not None
         return self.pairs.background(int(rng.integers(len(self.pairs))))
 
     def _object(self, rng: np.random.Generator, real: float) -> Texture:
@@ -60,36 +84,35 @@ class Composer:
         aspect = np.exp(rng.normal(0, 0.4))
         return Texture(*make_target(rng, max(12, int(56 * aspect)), max(12, int(56 / aspect))))
 
-    def _moment(self, rng: np.random.Generator, size: float) -> tuple[np.ndarray, np.ndarray]:
-        """How far, in world pixels, target and camera moved between the colour and the thermal search image."""
+    def _time_jitter(self, rng: np.random.Generator, size: float) -> tuple[np.ndarray, np.ndarray]:
+        """`(x, y)` in world pixels by which target and camera moved between the colour and thermal search image."""
         if rng.random() >= self.augmentation.time_jitter:
             return np.zeros(2), np.zeros(2)
         spread = np.array([[self.augmentation.time_motion], [self.augmentation.time_camera]]) * size
-        return tuple(rng.normal(0, 1, (2, 2)) * spread)
+        target, camera = rng.normal(0, 1, (2, 2)) * spread
+        return target, camera
 
-    def _composed(self, rng: np.random.Generator, background: Texture, real: float) -> dict:
+    def _composed(self, rng: np.random.Generator, background: Texture, real: float) -> Sample:
         config = self.config
         texture = self._object(rng, real)
         size = np.exp(rng.uniform(*np.log(config.target_size)))
-        before, after, camera = self._target(rng, background, texture, size)
-        place = after.pose[:2] @ [texture.width / 2, texture.height / 2, 1.0]
+        before, after, camera_motion = self._target(rng, background, texture, size)
+        position = after.pose[:2] @ [texture.width / 2, texture.height / 2, 1.0]
         count = int(rng.integers(0, config.distractors + 1))
-        others = [self._distractor(rng, real, texture, place, size) for _ in range(count)]
+        distractors = [self._distractor(rng, real, texture, position, size) for _ in range(count)]
         positive = rng.random() >= self.cropper.config.negatives
-        sprites = [*others, after] if positive else list(others)
+        sprites = [*distractors, after] if positive else list(distractors)
         if positive and rng.random() < config.occluder:
             sprites.append(self._occluder(rng, real, after))
-        old = [o for o in others if rng.random() < 0.5]
-        template_scene, search_scene = Scene(background, (*old, before)), Scene(background, tuple(sprites))
-        identity = np.eye(3)
-        return self._crop(
-            rng, template_scene, search_scene, before.box(identity), after.box(identity), positive, camera
-        )
+        in_template = [distractor for distractor in distractors if rng.random() < 0.5]
+        template, search = Scene(background, (*in_template, before)), Scene(background, tuple(sprites))
+        boxes = before.box(np.eye(3)), after.box(np.eye(3))
+        return self._crop(rng, _Situation(template, search, *boxes, positive, camera_motion))
 
     def _target(
         self, rng: np.random.Generator, background: Texture, texture: Texture, size: float
     ) -> tuple[Sprite, Sprite, np.ndarray]:
-        """The target in the template and in the search region, and the camera's motion in its thermal image."""
+        """The target in the template and in the search region, and the camera's motion until its thermal image."""
         config = self.config
         aspect = np.sqrt(texture.width / texture.height)
         width, height = size * aspect, size / aspect
@@ -99,28 +122,32 @@ class Composer:
         tilt, turn = rng.normal(0, config.tilt), rng.normal(0, config.turn)
         if rng.random() < config.crossover:
             warmth = (float(rng.uniform(*config.crossover_contrast)), 0.0)
-            old_warmth = (1.0, 0.0) if rng.random() < config.crossover_later else warmth
+            template_warmth = (1.0, 0.0) if rng.random() < config.crossover_later else warmth
         else:
-            old_warmth = warmth = (float(rng.uniform(*config.warmth_contrast)), rng.normal(0, config.warmth_level))
-        motion, camera = self._moment(rng, size)
-        before = Sprite(texture, pose(texture, *first, width, height, tilt), warmth=old_warmth)
+            template_warmth = warmth = (float(rng.uniform(*config.warmth_contrast)), rng.normal(0, config.warmth_level))
+        motion, camera_motion = self._time_jitter(rng, size)
+        before = Sprite(texture, pose(texture, first[0], first[1], width, height, tilt), warmth=template_warmth)
+        shift_x, shift_y = rng.normal(0, config.parallax, 2) * size + motion
         after = Sprite(
             texture,
-            pose(texture, *second, width * grow * squeeze, height * grow / squeeze, tilt + turn),
-            thermal_shift=tuple(rng.normal(0, config.parallax, 2) * size + motion),
+            pose(texture, second[0], second[1], width * grow * squeeze, height * grow / squeeze, tilt + turn),
+            thermal_shift=(shift_x, shift_y),
             warmth=warmth,
         )
-        return before, after, camera
+        return before, after, camera_motion
 
-    def _distractor(self, rng, real: float, target: Texture, place: np.ndarray, size: float) -> Sprite:
+    def _distractor(
+        self, rng: np.random.Generator, real: float, target: Texture, position: np.ndarray, size: float
+    ) -> Sprite:
+        """Another object beside the target, by chance one that looks like it."""
         texture = target if rng.random() < self.config.look_alike else self._object(rng, real)
-        away = rng.uniform(0, 2 * np.pi)
-        x, y = place + size * rng.uniform(1.0, 2.4) * np.array([np.cos(away), np.sin(away)])
+        angle = rng.uniform(0, 2 * np.pi)
+        x, y = position + size * rng.uniform(1.0, 2.4) * np.array([np.cos(angle), np.sin(angle)])
         side = size * np.exp(rng.normal(0, 0.3))
         aspect = np.sqrt(texture.width / texture.height)
         return Sprite(texture, pose(texture, x, y, side * aspect, side / aspect, rng.normal(0, 0.3)))
 
-    def _occluder(self, rng, real: float, target: Sprite) -> Sprite:
+    def _occluder(self, rng: np.random.Generator, real: float, target: Sprite) -> Sprite:
         """An object that covers part of the target from one side."""
         texture, box = self._object(rng, real), target.box(np.eye(3))
         size = box[2:] * rng.uniform(0.8, 1.6, 2)
@@ -130,30 +157,30 @@ class Composer:
             middle[axis] = box[axis] + cover * box[axis + 2] - size[axis] / 2
         else:
             middle[axis] = box[axis] + (1 - cover) * box[axis + 2] + size[axis] / 2
-        return Sprite(texture, pose(texture, *middle, *size, rng.normal(0, 0.2)))
+        return Sprite(texture, pose(texture, middle[0], middle[1], size[0], size[1], rng.normal(0, 0.2)))
 
-    def _crop(self, rng, template_scene, search_scene, before, after, positive, camera, change=None) -> dict:
-        """The sample; `change` maps the world to what it has become in the search image."""
+    def _crop(self, rng: np.random.Generator, situation: _Situation) -> Sample:
         cropper = self.cropper
-        template_window, window = cropper.template_window(before), cropper.search_window(rng, after)
+        template_window = cropper.template_window(situation.template_box)
+        search_window = cropper.search_window(rng, situation.search_box)
         T, S = cropper.template_size, cropper.search_size
-        template_view = template_window.matrix(T)
-        view = window.matrix(S)
-        thermal_view = view @ cropper.misregistration(rng, window) @ translation(*camera)
-        if change is not None:
-            view, thermal_view = view @ change, thermal_view @ change
+        template_view, search_view = template_window.matrix(T), search_window.matrix(S)
+        camera_x, camera_y = situation.camera_motion
+        misregistration = cropper.misregistration(rng, search_window)
+        thermal_view = search_view @ misregistration @ translation(camera_x, camera_y) @ situation.change
+        search_view = search_view @ situation.change
         return {
-            "template_rgb": template_scene.render_rgb(template_view, T, T),
-            "template_tir": template_scene.render_thermal(template_view, T, T),
-            "search_rgb": search_scene.render_rgb(view, S, S),
-            "search_tir": search_scene.render_thermal(thermal_view, S, S),
-            "template_box": template_window.to_fraction(before),
-            "box": window.to_fraction(after),
+            "template_rgb": situation.template.render_rgb(template_view, T, T),
+            "template_tir": situation.template.render_thermal(template_view, T, T),
+            "search_rgb": situation.search.render_rgb(search_view, S, S),
+            "search_tir": situation.search.render_thermal(thermal_view, S, S),
+            "template_box": template_window.to_fraction(situation.template_box),
+            "box": search_window.to_fraction(situation.search_box),
             "present": np.array([True, True]),
-            "positive": positive,
+            "positive": situation.positive,
         }
 
 
 @lru_cache(maxsize=_BACKGROUNDS)
-def _leaves(seed: int, number: int) -> Texture:
+def _procedural_background(seed: int, number: int) -> Texture:
     return Texture(*dead_leaves(np.random.default_rng([seed, 1, number]), 448, 352))

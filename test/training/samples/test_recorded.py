@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 from recordings import SIDE, write_sequence
 
 from ckd_ros.training.samples.config import PAPER, AugmentationConfig, DataSetConfig, SampleConfig
-from ckd_ros.training.samples.dataset import SampleSet
+from ckd_ros.training.samples.dataset import SampleDataset
 from ckd_ros.training.samples.recorded import SequenceSource
 from ckd_ros.training.samples.video_bank import VideoBank
 
@@ -23,14 +23,14 @@ NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0
 PLAIN = {**vars(PAPER), "grey": 0.0, "flip": 0.0, "brightness_range": 0.0}
 
 
-def samples(root, augmentation=None, sample=None, **settings) -> SampleSet:
+def samples(root, augmentation=None, sample=None, **settings) -> SampleDataset:
     config = SampleConfig(
         weights={},
         datasets=(DataSetConfig("folder", root, **settings),),
         augmentation=AugmentationConfig(**{**PLAIN, **(augmentation or {})}),
         **{"negatives": 0.0, "dropped": 0.0, "centre_jitter": 1.0, "narrow": 0.0, **(sample or {})},
     )
-    return SampleSet(config, NETWORK, seed=1, length=1000)
+    return SampleDataset(config, NETWORK, seed=1, length=1000)
 
 
 def bright(image: np.ndarray) -> tuple[float, float, float]:
@@ -44,7 +44,7 @@ def frame_of(image: np.ndarray) -> int:
     return round(float(np.median(image[..., 0][image[..., 2] > 180])) / 5)
 
 
-def drawn(data: SampleSet, count: int) -> set[tuple[int, int]]:
+def drawn(data: SampleDataset, count: int) -> set[tuple[int, int]]:
     """Template and search frame of the first samples."""
     found = (data[index] for index in range(count))
     return {(frame_of(sample["template_rgb"]), frame_of(sample["search_rgb"])) for sample in found}
@@ -114,7 +114,7 @@ def test_sequences_are_mixed_by_weight(tmp_path):
     for name in ("a", "b"):
         write_sequence(tmp_path / name / "s", frames=3)
     sets = tuple(DataSetConfig("folder", tmp_path / name, weight=w) for name, w in (("a", 3.0), ("b", 1.0)))
-    data = SampleSet(SampleConfig(weights={}, datasets=sets), NETWORK, 0, 10)
+    data = SampleDataset(SampleConfig(weights={}, datasets=sets), NETWORK, 0, 10)
     assert data.probabilities == pytest.approx([0.75, 0.25])
 
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from ckd_ros.training.samples.config import SampleConfig
-from ckd_ros.training.samples.dataset import SampleSet
+from ckd_ros.training.samples.dataset import SampleDataset
 
 NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
 
@@ -35,11 +35,11 @@ def data(tmp_path_factory):
     return root
 
 
-def make(data, **weights) -> SampleSet:
+def make(data, **weights) -> SampleDataset:
     config = SampleConfig(
         pairs=data / "pairs", thermal_videos=data / "videos", cache=data / "cache", weights=weights, dropped=0.0
     )
-    return SampleSet(config, NETWORK, seed=3, length=10_000)
+    return SampleDataset(config, NETWORK, seed=3, length=10_000)
 
 
 SOURCES = ["pasted", "procedural", "in_place", "thermal_video"]
@@ -92,7 +92,7 @@ def test_negatives_come_in_their_share(data):
 
 def test_a_dropped_modality_is_marked_and_black(data):
     config = SampleConfig(pairs=data / "pairs", cache=data / "cache", weights={"in_place": 1.0}, dropped=0.5)
-    samples = SampleSet(config, NETWORK, seed=0, length=100)
+    samples = SampleDataset(config, NETWORK, seed=0, length=100)
     for index in range(20):
         present = samples[index]["present"]
         assert present.sum() == 1

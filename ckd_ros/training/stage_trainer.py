@@ -1,0 +1,214 @@
+"""The training loop of one stage: the same for every stage, on one process or many, resumable at any step."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ckd_ros.network.checkpoint import read_record
+from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.student import CKDStudent
+from ckd_ros.training.config import Stage, TrainingConfig
+from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.distributed import all_reduce_mean, convert_sync_batch_norm
+from ckd_ros.training.initial_weights import build_model
+from ckd_ros.training.interruption import Interrupted, StopSignals
+from ckd_ros.training.loading import make_loader
+from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
+from ckd_ros.training.reporting import TrainingLog
+from ckd_ros.training.run_files import RunFiles
+from ckd_ros.training.samples.config import sample_record
+from ckd_ros.training.validation import student_or_tracker, validate
+
+
+class StageTrainer:
+    """One stage: model, optimizer, averaged weights, and the step that they are at.
+
+    Args:
+        stage_index: number of the stage in `settings.stages`.
+        previous: the weights that the stage starts from; None: random ones.
+        checkpoint: the state to resume from, as `RunFiles.read_checkpoint` gives it; None: the stage starts.
+    """
+
+    def __init__(
+        self,
+        settings: TrainingConfig,
+        stage_index: int,
+        previous: Path | None,
+        files: RunFiles,
+        fabric: Fabric,
+        checkpoint: dict[str, Any] | None,
+    ):
+        self.settings, self.stage_index, self.files, self.fabric = settings, stage_index, files, fabric
+        self.stage: Stage = settings.stages[stage_index]
+        self.network: CKDConfig = preset(settings.preset)
+        torch.manual_seed(settings.seed + stage_index)
+        model = build_model(self.stage, self.network, previous).train()
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's annotations
+        self.averaged_model = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
+        if fabric.world_size > 1 and settings.sync_batch_norm:
+            convert_sync_batch_norm(model)
+        groups = _parameter_groups(model, self.stage)
+        self.peak_rates = [group["lr"] for group in groups]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
+        self.model, self.step, self.best_auc = model, 0, -1.0
+        self.replaced = torch.zeros((), dtype=torch.long)
+        self.wrapped, self.optimizer = fabric.setup(model, optimizer)
+        if checkpoint is not None:
+            self._resume(checkpoint)
+
+    def _resume(self, checkpoint: dict[str, Any]) -> None:
+        self.model.load_state_dict(checkpoint["model"])
+        self.averaged_model.load_state_dict(checkpoint["average"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(checkpoint["scaler"])
+        self.step, self.best_auc = checkpoint["step"], checkpoint["best"]
+
+    def _save_checkpoint(self) -> None:
+        state = {
+            "best": self.best_auc,
+            "model": self.model.state_dict(),
+            "average": self.averaged_model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+        }
+        if self.fabric.is_global_zero:
+            self.files.write_checkpoint(self.stage.name, self.step, state)
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train to the last step, and write the stage's result."""
+        stage, settings, fabric = self.stage, self.settings, self.fabric
+        folder = self.files.folder / "tensorboard" / stage.name
+        loader = make_loader(settings, self.stage_index, self.step, fabric)
+        stopping = False
+        with StopSignals() as stop, TrainingLog(folder, stage, self.step, fabric.is_global_zero) as log:
+            for batch in loader:
+                metrics, stopping = self.training_step(batch, stop.received)
+                self.step += 1
+                last = self.step == stage.steps
+                if last or self.step % settings.log_every == 0:
+                    log.log_metrics(self.step, self._reduced(metrics))
+                if settings.validation and (last or self.step % settings.validation.every == 0):
+                    log.log_validation(self.step, self._validate())
+                if not last and (stopping or self.step % settings.checkpoint_every == 0):
+                    self._save_checkpoint()
+                if stopping and not last:
+                    raise Interrupted(stage.name, self.step, stage.steps, self.files.last)
+                log.update(self.step)
+        result = self.files.result(stage.name)
+        if fabric.is_global_zero:
+            self._write_weights(result, self.averaged_model.state_dict())
+        if stopping:
+            raise Interrupted(stage.name, self.step, stage.steps, result)
+
+    def training_step(self, batch: dict[str, Tensor], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
+        """One optimizer step. Returns the metrics of this process's part, and whether any process was told to stop."""
+        stage, fabric = self.stage, self.fabric
+        for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
+            group["lr"] = peak * _learning_rate_factor(stage, self.step)
+        # The seed depends on the step alone: a resumed run needs no saved state of random numbers.
+        seed = (self.settings.seed * 100 + self.stage_index) * 10**6 + self.step
+        torch.manual_seed(seed * fabric.world_size + fabric.global_rank)
+        inputs = prepare_batch(batch, self.network, fabric.device)
+        loss, metrics = STAGE_LOSSES[stage.name](self.wrapped, inputs, stage, self._keep_mask(seed))
+        # One decision for all processes, so that none waits for another that has raised.
+        mean_loss, stops = all_reduce_mean(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
+        if not torch.isfinite(mean_loss):
+            self._raise_not_finite(f"the loss of stage '{stage.name}' is {mean_loss.item()}")
+        self.optimizer.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=stage.clip, error_if_nonfinite=False)
+        assert norm is not None  # it is None only where gradients are clipped by value
+        if not torch.isfinite(norm) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
+            self._raise_not_finite(f"the gradient of stage '{stage.name}' is {norm.item()}")
+        self.optimizer.step()
+        self._update_average()
+        metrics["gradient"] = norm
+        if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
+            self.replaced += batch["replaced"].sum() * fabric.world_size
+            metrics["replaced"] = self.replaced.to(norm)
+        return metrics, bool(stops > 0)
+
+    def _raise_not_finite(self, what: str) -> NoReturn:
+        last = self.files.last
+        kept = f"'{last}' holds the last good state" if last.exists() else "no checkpoint has been saved yet"
+        raise FloatingPointError(f"{what} at step {self.step}: lower the learning rate; {kept}")
+
+    def _keep_mask(self, seed: int) -> Tensor | None:
+        """This process's part of the whole batch's mask (B, Nx); None where the stage masks nothing."""
+        stage, fabric = self.stage, self.fabric
+        if stage.name != "distil" or not stage.hidden:
+            return None
+        generator = torch.Generator().manual_seed(seed)
+        mask = random_keep_mask(stage.batch, self.network.search_grid**2, stage.hidden, generator)
+        return mask.chunk(fabric.world_size)[fabric.global_rank].to(fabric.device)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        averages, values = self.averaged_model.state_dict().values(), self.model.state_dict().values()
+        for average, value in zip(averages, values, strict=True):
+            if average.dtype.is_floating_point:
+                average.lerp_(value, 1 - decay)
+            else:
+                average.copy_(value)
+
+    def _reduced(self, metrics: dict[str, Tensor]) -> dict[str, float]:
+        """The mean of each metric over all processes."""
+        return dict(zip(metrics, all_reduce_mean(torch.stack(list(metrics.values()))).tolist(), strict=True))
+
+    def _validate(self) -> float:
+        """Success AUC of the averaged weights; the best ones so far are written to `best.safetensors`."""
+        assert self.settings.validation is not None
+        tracker = student_or_tracker(self.averaged_model)
+        auc = validate(tracker, self.settings.validation, self.fabric)
+        if auc > self.best_auc:
+            self.best_auc = auc
+            if self.fabric.is_global_zero:
+                self._write_weights(self.files.best, tracker.state_dict(), {"step": self.step, "auc": auc})
+        return auc
+
+    def _write_weights(self, path: Path, state: dict[str, Tensor], validation: dict[str, float] | None = None) -> None:
+        record: dict[str, Any] = {"stage": self.stage.name, "samples_seen": self.step * self.stage.batch}
+        if validation:
+            record["validation"] = validation
+        record |= training_record(self.settings, self.stage_index)
+        self.files.write_weights(path, state, self.network, record)
+
+
+def _parameter_groups(model: nn.Module, stage: Stage) -> list[dict[str, Any]]:
+    """The optimizer's groups: the heads and the branches, each where it is trained."""
+    if stage.name == "eliminate":
+        assert isinstance(model, CKDStudent)
+        head, branch = freeze_all_but_head(model), []
+    else:
+        head = [p for name, p in model.named_parameters() if "box_head" in name]
+        branch = [p for name, p in model.named_parameters() if "box_head" not in name]
+    groups = [{"params": head, "lr": stage.lr_head}, {"params": branch, "lr": stage.lr_branch}]
+    return [group for group in groups if group["params"]]
+
+
+def _learning_rate_factor(stage: Stage, step: int) -> float:
+    """The learning rate of a step as a fraction of its peak: linear warm-up, then a cosine."""
+    warmup = min(1.0, (step + 1) / max(1, stage.warmup))
+    progress = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
+    return warmup * (stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def training_record(settings: TrainingConfig, stage_index: int) -> dict[str, Any]:
+    """How weights were trained up to and with a stage, as JSON has it (data folders by name only)."""
+    stages = [asdict(stage) for stage in settings.stages[: stage_index + 1]]
+    record = {"seed": settings.seed, "ema": settings.ema, "samples": sample_record(settings.samples), "stages": stages}
+    if settings.start:
+        record["start"] = {"file": settings.start.name, **read_record(settings.start)}
+    return dict(json.loads(json.dumps(record)))
