@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckd_ros.frames import FramePair
+from ckd_ros.geometry import Size
 from ckd_ros.tracking import Registration, TrackResult
 from ckd_ros.tracking.overlay import draw_overlay
-from ckd_ros.tracking.registration import Size
 
 #: The overlay's images are scaled to fit into this, pixels each.
 PANEL = (640, 640)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
+from ckd_ros.geometry import FloatArray
 from ckd_ros.tracking.overlay import draw_overlay, panel_size
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import TrackResult
@@ -51,9 +52,9 @@ class AnnotatedVideo:
         self,
         pair: FramePair,
         result: TrackResult | None,
-        truth: np.ndarray | None = None,
+        truth: FloatArray | None = None,
         note: str = "",
-        thermal_truth: np.ndarray | None = None,
+        thermal_truth: FloatArray | None = None,
     ) -> None:
         """Append the overlay of one frame; see `draw_overlay`."""
         if self._writer is None:
