@@ -72,7 +72,7 @@ class PairGeometry:
         A stream that has switched its resolution shows the same view, scaled.
         """
         if self.in_rgb and not earlier.in_rgb:
-            return np.linalg.inv(self.registration.matrix(self.size, earlier.size))
+            return np.asarray(np.linalg.inv(self.registration.matrix(self.size, earlier.size)), float)
         if earlier.size == self.size:
             return None
         return geometry.scaling(self.size[0] / earlier.size[0], self.size[1] / earlier.size[1])

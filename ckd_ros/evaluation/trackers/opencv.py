@@ -94,7 +94,7 @@ class Picture:
         self._normalizer = ThermalNormalizer()
 
     def __call__(self, pair: FramePair) -> np.ndarray:
-        image = pair.rgb or pair.thermal
+        image = pair.reference
         if image.encoding != "mono16":
             return to_bgr(image.data, image.encoding)
         self._normalizer.update(image)
