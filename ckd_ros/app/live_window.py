@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ckd_ros.colour import to_rgb
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import Size
 from ckd_ros.tracking import Registration, TrackResult
@@ -145,7 +146,7 @@ class LiveWindow:
     def _put(self, picture: np.ndarray, title: str) -> None:
         pygame = self._pygame
         pygame.display.set_caption(title)
-        data = np.ascontiguousarray(picture[..., ::-1])
+        data = to_rgb(picture, "bgr8")
         self._surface.blit(pygame.image.frombuffer(data, data.shape[1::-1], "RGB"), (0, 0))
         pygame.display.flip()
 

@@ -1,7 +1,7 @@
-"""How the network's boxes differ from the one the target was marked with, measured on the image it was marked in.
+"""How the network's boxes differ from the box the target was marked with, measured on the image it was marked in.
 
-What belongs to a target (the rotor of a helicopter, the shadow, the pole it carries) is for the user to say, and the
-network errs about it in much the same way in every frame. On the first image the answer is known, so the error is too.
+What belongs to a target (the rotor of a helicopter, its shadow, the pole it carries) is the user's choice, and the
+network errs about it in much the same way in every frame. On the first image the true box is known, and so is the error.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MOST_GROWTH, _MOST_SHIFT = 1.6, 0.3
 
 @dataclass(frozen=True)
 class BoxCorrection:
-    """What is wrong with every box: its centre lies `shift` times its size too far, and its size is `growth` times too
-    large, `(2,)` each for x and y."""
+    """The error of every box of the network: its centre is off by `shift` times its size, and its size is `growth` times
+    too large; `(2,)` each, for x and y."""
 
     shift: FloatArray
     growth: FloatArray

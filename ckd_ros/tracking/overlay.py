@@ -1,4 +1,4 @@
-"""What a person looks at: the colour image beside the registered thermal image, with box, state and confidence."""
+"""The overlay for a person: the colour image beside the registered thermal image, with box, state and confidence."""
 
 from __future__ import annotations
 

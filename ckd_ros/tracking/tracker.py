@@ -1,4 +1,4 @@
-"""Follows one target through pairs of colour and thermal images."""
+"""The tracker: follows one target through pairs of colour and thermal images."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ class Tracker:
         confirmed = search.candidate is not None and scores[0] >= enough
         best = 0 if confirmed else int(np.argmax(scores))
         if not confirmed:
-            target.monitor.restart_search()
+            target.monitor.restart_count()
         state = target.monitor.update(scores[best])
         found, margin = detections[best], self.config.inside_margin
         search.candidate = None
@@ -246,7 +246,7 @@ class Tracker:
             self._start_search(target)
 
     def _start_search(self, target: Target) -> None:
-        target.monitor.restart_search()
+        target.monitor.restart_count()
         side = crop_window(target.box, self.engine.spec.search_factor).side
         target.search = LostSearch(target.box, target.pair_geometry.size, self.config.lost_step * side)
 

@@ -21,7 +21,7 @@ _METADATA = ("template_size", "search_size", "template_factor", "search_factor",
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model file says about itself.
+    """What a model file states about its network.
 
     Attributes:
         preset, opset: name of the network's configuration, ONNX operator set.
@@ -96,7 +96,7 @@ class Engine(Protocol):
     """What `Tracker` runs the network on: `OnnxEngine` on a robot, `TorchEngine` for a checkpoint.
 
     Attributes:
-        spec: what the network says about itself.
+        spec: the network's description.
         grid: cells a side of its maps (`G`).
         provider: where it really runs, by the runtime's name.
     """
