@@ -1,7 +1,7 @@
 """How the network's boxes differ from the box the target was marked with, measured on the image it was marked in.
 
 What belongs to a target (the rotor of a helicopter, its shadow, the pole it carries) is the user's choice, and the
-network errs about it in much the same way in every frame. On the first image the true box is known, and so is the error.
+network errs about it in much the same way in every frame. On the first image the true box is known, so the error is too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _MOST_GROWTH, _MOST_SHIFT = 1.6, 0.3
 
 @dataclass(frozen=True)
 class BoxCorrection:
-    """The error of every box of the network: its centre is off by `shift` times its size, and its size is `growth` times
-    too large; `(2,)` each, for x and y."""
+    """The error of the network's boxes: the centre is off by `shift` times the size, and the size is `growth` times too
+    large; `(2,)` each, for x and y."""
 
     shift: FloatArray
     growth: FloatArray
