@@ -1,7 +1,7 @@
 """How the network's boxes differ from the box the target was marked with, measured on the image it was marked in.
 
 What belongs to a target (the rotor of a helicopter, its shadow, the pole it carries) is the user's choice, and the
-network errs about it in much the same way in every frame. On the first image the true box is known, so the error is too.
+network errs about it in much the same way in every frame. On the first image the true box is known, and so the error.
 """
 
 from __future__ import annotations
