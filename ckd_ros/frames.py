@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from ckd_ros.geometry import Size
 
 #: Pixels of an image, `H x W` or `H x W x C`, of any dtype.
 Pixels = npt.NDArray[Any]
+#: Normalised pixels, and what goes into a network and comes out of it.
+Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ class FramePair:
 
     rgb: Image | None
     thermal: Image | None
-    stamp: int | None = field(default=0)
-    thermal_stamp: int | None = field(default=0)
+    stamp: int | None = 0
+    thermal_stamp: int | None = 0
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.thermal is None:

@@ -9,10 +9,10 @@ import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
+from ckd_ros.frames import Float32Array
 from ckd_ros.geometry import CropWindow, FloatArray
 from ckd_ros.metrics import overlaps
 from ckd_ros.tracking import OnnxEngine, Tracker
-from ckd_ros.tracking.crops import Float32Array
 from ckd_ros.tracking.decoding import decode
 from ckd_ros.tracking.engine.spec import Engine, Maps
 from ckd_ros.tracking.track_sequence import track_sequence

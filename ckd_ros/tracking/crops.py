@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from ckd_ros import geometry
 from ckd_ros.colour import rgb_planes
-from ckd_ros.frames import ENCODINGS, Image, Pixels
+from ckd_ros.frames import ENCODINGS, Float32Array, Image, Pixels
 from ckd_ros.geometry import CropWindow, FloatArray
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
-#: A network input or output, float32.
-Float32Array = npt.NDArray[np.float32]
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 

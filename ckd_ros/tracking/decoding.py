@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ckd_ros.frames import Float32Array
 from ckd_ros.geometry import CropWindow, FloatArray
-from ckd_ros.tracking.crops import Float32Array
 
 #: Less than any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9

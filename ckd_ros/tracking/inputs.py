@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.frames import Float32Array, FramePair, Image
 from ckd_ros.geometry import CropWindow, FloatArray, crop_window
-from ckd_ros.tracking.crops import Float32Array, cut_colour, cut_thermal
+from ckd_ros.tracking.crops import cut_colour, cut_thermal
 from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ckd_ros.colour import to_grey
-from ckd_ros.frames import Image, Pixels
+from ckd_ros.frames import Float32Array, Image, Pixels
 from ckd_ros.tracking.settings import check_settings, setting
 
 #: Percentiles are taken over about this many pixels, on a regular grid.
@@ -68,10 +67,10 @@ class ThermalNormalizer:
             raise RuntimeError("no thermal frame has been seen yet: call update(image) before apply()")
         return self.range
 
-    def apply(self, pixels: Pixels, encoding: str) -> npt.NDArray[np.float32]:
+    def apply(self, pixels: Pixels, encoding: str) -> Float32Array:
         """Raw pixels `H x W (x C)` -> grey `H x W` float32 in [0, 1]. Raises RuntimeError before the first `update`."""
         low, high = self.black_and_white()
-        grey: npt.NDArray[np.float32] = to_grey(pixels, encoding) * np.float32(1.0 / (high - low))
+        grey: Float32Array = to_grey(pixels, encoding) * np.float32(1.0 / (high - low))
         grey -= np.float32(low / (high - low))
         return np.clip(grey, 0.0, 1.0, out=grey)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.frames import Float32Array, FramePair, Image
 from ckd_ros.geometry import FloatArray, crop_window, transform_box, visible_part
 from ckd_ros.tracking.box_correction import WINDOW_SHIFTS, BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
-from ckd_ros.tracking.crops import Float32Array
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.inputs import NetworkInputs

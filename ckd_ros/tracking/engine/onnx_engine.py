@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from ckd_ros.tracking.crops import Float32Array
+from ckd_ros.frames import Float32Array
 from ckd_ros.tracking.engine.spec import OUTPUTS, Maps, ModelSpec
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import onnxruntime as ort
 
-from ckd_ros.tracking.crops import Float32Array, Normalisation
+from ckd_ros.frames import Float32Array
+from ckd_ros.tracking.crops import Normalisation
 
 #: The network's answer: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
 Maps = tuple[Float32Array, Float32Array, Float32Array]

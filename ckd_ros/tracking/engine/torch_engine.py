@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ckd_ros.frames import Float32Array
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import input_names
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
-from ckd_ros.tracking.crops import Float32Array, Normalisation
+from ckd_ros.tracking.crops import Normalisation
 from ckd_ros.tracking.engine.spec import Maps, ModelSpec
 
 
