@@ -20,8 +20,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from ckd_ros.colour import to_bgr
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.trackers.opencv import to_bgr
 from ckd_ros.evaluation.trackers.spec import parse_tracker
 from ckd_ros.tracking import ConfidenceConfig, OnnxEngine, Tracker, TrackerConfig, default_model
 from ckd_ros.tracking.inputs import NetworkInputs
@@ -45,7 +45,8 @@ def main(
     sequence = SimulatedSequence(SimulatorConfig(frames=60, width=640, height=512))
     pairs = list(sequence.frames())
     # The peer's time is that of OpenCV alone: its images are converted beforehand.
-    pictures = {"rgb": [to_bgr(pair.rgb) for pair in pairs], "thermal": [to_bgr(pair.thermal) for pair in pairs]}
+    images = {"rgb": [pair.rgb for pair in pairs], "thermal": [pair.thermal for pair in pairs]}
+    pictures = {name: [to_bgr(image.data, image.encoding) for image in ones] for name, ones in images.items()}
 
     trackers = {}
     for path in models or _shipped():
@@ -61,7 +62,7 @@ def main(
         nano[modality] = peer.tracker.tracker  # OpenCV's own
 
     seconds: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    crop_seconds = _stopwatch(NetworkInputs, "inputs")
+    crop_seconds = _stopwatch(NetworkInputs, "for_window")
     for turn in range(_WARM_UP + frames):
         index = _there_and_back(turn, len(pairs))
         for name, tracker in trackers.items():

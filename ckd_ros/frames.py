@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-#: Encodings of `Image.data`, in ROS's names: dtype and channels.
-ENCODINGS: dict[str, tuple[np.dtype, int]] = {
-    "rgb8": (np.dtype(np.uint8), 3),
-    "bgr8": (np.dtype(np.uint8), 3),
-    "rgba8": (np.dtype(np.uint8), 4),
-    "bgra8": (np.dtype(np.uint8), 4),
-    "mono8": (np.dtype(np.uint8), 1),
-    "mono16": (np.dtype(np.uint16), 1),
+from ckd_ros.geometry import Size
+
+#: Pixels of an image, `H x W` or `H x W x C`, of any dtype.
+Pixels = npt.NDArray[Any]
+#: Normalised pixels, and what goes into a network and comes out of it.
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the pixels of an image are stored.
+
+    Attributes:
+        dtype: of every value, in this machine's byte order.
+        order: what the channels hold, first to last: letters of `rgba`, or `y` for grey.
+    """
+
+    dtype: np.dtype[Any]
+    order: str
+
+    @property
+    def channels(self) -> int:
+        return len(self.order)
+
+    @property
+    def is_grey(self) -> bool:
+        return self.order == "y"
+
+    @property
+    def white(self) -> int:
+        """The largest value a channel can hold."""
+        return int(np.iinfo(self.dtype).max)
+
+
+#: Encodings of `Image.data` by their ROS names. `colour` converts between them.
+ENCODINGS: dict[str, Encoding] = {
+    "rgb8": Encoding(np.dtype(np.uint8), "rgb"),
+    "bgr8": Encoding(np.dtype(np.uint8), "bgr"),
+    "rgba8": Encoding(np.dtype(np.uint8), "rgba"),
+    "bgra8": Encoding(np.dtype(np.uint8), "bgra"),
+    "mono8": Encoding(np.dtype(np.uint8), "y"),
+    "mono16": Encoding(np.dtype(np.uint16), "y"),
 }
 
 
@@ -25,27 +61,32 @@ class Image:
     Raises ValueError if shape or dtype do not fit the encoding.
     """
 
-    data: np.ndarray
+    data: Pixels
     encoding: str
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:
             raise ValueError(f"unknown encoding '{self.encoding}': expected one of {', '.join(ENCODINGS)}")
-        dtype, channels = ENCODINGS[self.encoding]
+        expected = ENCODINGS[self.encoding]
         found = 1 if self.data.ndim == 2 else self.data.shape[2] if self.data.ndim == 3 else 0
-        if self.data.dtype != dtype or found != channels or self.data.size == 0:
+        if self.data.dtype != expected.dtype or found != expected.channels or self.data.size == 0:
             raise ValueError(
-                f"an image of encoding {self.encoding} needs {channels} channel(s) of {dtype} and at least one pixel, "
-                f"not shape {self.data.shape} of {self.data.dtype}"
+                f"an image of encoding {self.encoding} needs {expected.channels} channel(s) of {expected.dtype} and at "
+                f"least one pixel, not shape {self.data.shape} of {self.data.dtype}"
             )
 
     @property
     def width(self) -> int:
-        return self.data.shape[1]
+        return int(self.data.shape[1])
 
     @property
     def height(self) -> int:
-        return self.data.shape[0]
+        return int(self.data.shape[0])
+
+    @property
+    def size(self) -> Size:
+        """(width, height)."""
+        return self.width, self.height
 
 
 @dataclass(frozen=True)
@@ -58,8 +99,8 @@ class FramePair:
 
     rgb: Image | None
     thermal: Image | None
-    stamp: int | None = field(default=0)
-    thermal_stamp: int | None = field(default=0)
+    stamp: int | None = 0
+    thermal_stamp: int | None = 0
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.thermal is None:

@@ -13,97 +13,154 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+#: Boxes, points and transforms: float64.
+FloatArray = npt.NDArray[np.float64]
+#: (width, height) of an image, pixels.
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class CropWindow:
-    """A square region of an image: top-left corner `(x, y)` and `side`, in pixels."""
+    """A square region of an image: top-left corner `(x, y)` and `side`, in pixels.
+
+    >>> window = CropWindow(x=100.0, y=40.0, side=200.0)
+    >>> window.to_fraction([150.0, 90.0, 50.0, 20.0]).tolist()
+    [0.25, 0.25, 0.25, 0.1]
+    >>> window.from_fraction([0.25, 0.25, 0.25, 0.1]).tolist()
+    [150.0, 90.0, 50.0, 20.0]
+    """
 
     x: float
     y: float
     side: float
 
-    def matrix(self, size: int) -> np.ndarray:
+    def matrix(self, size: int) -> FloatArray:
         """3x3 transform from image pixels to a `size` x `size` crop of this window."""
         scale = size / self.side
         return np.array([[scale, 0.0, -self.x * scale], [0.0, scale, -self.y * scale], [0.0, 0.0, 1.0]])
 
-    def to_fraction(self, box: np.ndarray) -> np.ndarray:
+    def to_fraction(self, box: npt.ArrayLike) -> FloatArray:
         """`(..., 4)` boxes in image pixels -> fractions of the window."""
         return (np.asarray(box, float) - [self.x, self.y, 0.0, 0.0]) / self.side
 
-    def from_fraction(self, box: np.ndarray) -> np.ndarray:
+    def from_fraction(self, box: npt.ArrayLike) -> FloatArray:
         """`(..., 4)` boxes in fractions of the window -> image pixels."""
         return np.asarray(box, float) * self.side + [self.x, self.y, 0.0, 0.0]
 
 
-def crop_window(box: np.ndarray, factor: float) -> CropWindow:
+def crop_window(box: npt.ArrayLike, factor: float) -> CropWindow:
     """The square window around a box whose side is `factor` times the box's geometric mean side.
 
     `side = ceil(sqrt(w * h) * factor)`, top-left `round(centre - side / 2)`, as the method prescribes.
     Raises ValueError for a box without area.
+
+    >>> crop_window([300.0, 200.0, 40.0, 10.0], factor=4.0)
+    CropWindow(x=280, y=165, side=80)
     """
-    x, y, w, h = (float(v) for v in box)
+    x, y, w, h = map(float, np.asarray(box))
     if not (w > 0 and h > 0):
         raise ValueError(f"box {x, y, w, h} has no area: width and height must be positive")
     side = max(1, int(np.ceil(np.sqrt(w * h) * factor)))
     return CropWindow(round(x + w / 2 - side / 2), round(y + h / 2 - side / 2), side)
 
 
-def clip_box(box: np.ndarray, width: float, height: float, margin: float = 10.0) -> np.ndarray:
-    """Clip a box to an image of `width` x `height` so that at least `margin` pixels of it stay inside."""
-    x, y, w, h = (float(v) for v in box)
+def clip_box(box: npt.ArrayLike, width: float, height: float, margin: float = 10.0) -> FloatArray:
+    """Clip a box to an image of `width` x `height` so that at least `margin` pixels of it stay inside.
+
+    >>> clip_box([-20.0, 100.0, 50.0, 40.0], 640, 480).tolist()
+    [0.0, 100.0, 30.0, 40.0]
+    >>> clip_box([700.0, 100.0, 50.0, 40.0], 640, 480).tolist()
+    [630.0, 100.0, 10.0, 40.0]
+    """
+    x, y, w, h = map(float, np.asarray(box))
     x1, y1 = min(max(0.0, x), width - margin), min(max(0.0, y), height - margin)
     x2, y2 = max(margin, min(x + w, width)), max(margin, min(y + h, height))
     return np.array([x1, y1, max(margin, x2 - x1), max(margin, y2 - y1)])
 
 
-def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of `(..., 4)` boxes, broadcast; NaN where either box is NaN."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    inter = np.prod(np.clip(high - low, 0.0, None), axis=-1)
-    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - inter
-    return inter / np.where(union == 0.0, 1.0, union)
+def keep_inside(box: npt.ArrayLike, size: Size, margin: float) -> FloatArray:
+    """Shift a box so that at least `margin` pixels of it lie in an image of `size` (all of it, where it is smaller).
+
+    >>> keep_inside([-100.0, 500.0, 40.0, 30.0], (640, 480), margin=10).tolist()
+    [-30.0, 470.0, 40.0, 30.0]
+    """
+    x, y, w, h = np.asarray(box, float)
+    inside_x, inside_y = min(margin, w, size[0]), min(margin, h, size[1])
+    return np.array([np.clip(x, inside_x - w, size[0] - inside_x), np.clip(y, inside_y - h, size[1] - inside_y), w, h])
 
 
-def centre(box: np.ndarray) -> np.ndarray:
-    """`(..., 2)` centres of `(..., 4)` boxes."""
+def visible_part(box: npt.ArrayLike, size: Size, margin: float) -> FloatArray:
+    """A box clipped to an image of `size` so that `margin` pixels of it stay, but never made larger than it is.
+
+    The method keeps 10 pixels of every box, which would blow up targets that are smaller than that.
+
+    >>> visible_part([-20.0, 470.0, 40.0, 30.0], (640, 480), margin=10).tolist()
+    [0.0, 470.0, 20.0, 10.0]
+    """
     box = np.asarray(box, float)
-    return box[..., :2] + box[..., 2:] / 2
+    smallest = float(min(margin, box[2], box[3], *size))
+    return clip_box(box, *size, margin=smallest)
 
 
-def translation(x: float, y: float) -> np.ndarray:
+def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
+    """Intersection over union of `(..., 4)` boxes, broadcast; NaN where either box is NaN.
+
+    >>> iou([0.0, 0.0, 20.0, 10.0], [[10.0, 0.0, 20.0, 10.0], [0.0, 0.0, 20.0, 10.0]]).round(3).tolist()
+    [0.333, 1.0]
+    """
+    first, second = np.asarray(a, float), np.asarray(b, float)
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    intersection: FloatArray = np.prod(np.clip(high - low, 0.0, None), axis=-1)
+    union: FloatArray = np.prod(first[..., 2:], axis=-1) + np.prod(second[..., 2:], axis=-1) - intersection
+    overlap: FloatArray = intersection / np.where(union == 0.0, 1.0, union)
+    return overlap
+
+
+def centre(box: npt.ArrayLike) -> FloatArray:
+    """`(..., 2)` centres of `(..., 4)` boxes."""
+    boxes = np.asarray(box, float)
+    return boxes[..., :2] + boxes[..., 2:] / 2
+
+
+def translation(x: float, y: float) -> FloatArray:
     """3x3 transform that shifts by `(x, y)` pixels."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def scaling(x: float, y: float) -> np.ndarray:
+def scaling(x: float, y: float) -> FloatArray:
     """3x3 transform that scales about the origin."""
     return np.diag([x, y, 1.0])
 
 
-def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray:
     """Map `(..., 2)` points by a 3x3 transform."""
-    points = np.asarray(points, float)
-    homogeneous = np.concatenate([points, np.ones(points.shape[:-1] + (1,))], axis=-1) @ np.asarray(matrix, float).T
+    xy = np.asarray(points, float)
+    ones = np.ones((*xy.shape[:-1], 1))
+    homogeneous: FloatArray = np.concatenate([xy, ones], axis=-1) @ np.asarray(matrix, float).T
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
-def transform_box(matrix: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The axis-aligned box around a box's four corners mapped by a 3x3 transform."""
-    x, y, w, h = (float(v) for v in box)
+def transform_box(matrix: npt.ArrayLike, box: npt.ArrayLike) -> FloatArray:
+    """The axis-aligned box around a box's four corners mapped by a 3x3 transform.
+
+    >>> transform_box(translation(5.0, -3.0) @ scaling(0.5, 0.5), [100.0, 60.0, 40.0, 20.0]).tolist()
+    [55.0, 27.0, 20.0, 10.0]
+    """
+    x, y, w, h = map(float, np.asarray(box))
     corners = transform_points(matrix, np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]]))
     low, high = corners.min(axis=0), corners.max(axis=0)
     return np.concatenate([low, high - low])
 
 
-def index_matrix(matrix: np.ndarray) -> np.ndarray:
+def index_matrix(matrix: FloatArray) -> FloatArray:
     """The same transform between pixel indices (pixel centres on integers), as `cv2.warpAffine` expects it."""
-    return translation(-0.5, -0.5) @ np.asarray(matrix, float) @ translation(0.5, 0.5)
+    between_indices: FloatArray = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
+    return between_indices
 
 
-def is_affine(matrix: np.ndarray, tolerance: float = 1e-9) -> bool:
+def is_affine(matrix: FloatArray, tolerance: float = 1e-9) -> bool:
     """Whether a 3x3 transform has no perspective part."""
     return bool(np.abs(matrix[2, :2]).max() <= tolerance * abs(matrix[2, 2]))

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ckd_ros.colour import to_rgb
 from ckd_ros.frames import FramePair
+from ckd_ros.geometry import Size
 from ckd_ros.tracking import Registration, TrackResult
 from ckd_ros.tracking.overlay import draw_overlay
-from ckd_ros.tracking.registration import Size
 
 #: The overlay's images are scaled to fit into this, pixels each.
 PANEL = (640, 640)
@@ -154,7 +155,7 @@ class LiveWindow:
     def _show_picture(self, picture: np.ndarray, title: str) -> None:
         pygame = self._pygame
         pygame.display.set_caption(title)
-        data = np.ascontiguousarray(picture[..., ::-1])
+        data = to_rgb(picture, "bgr8")
         self._surface.blit(pygame.image.frombuffer(data, data.shape[1::-1], "RGB"), (0, 0))
         pygame.display.flip()
 

@@ -9,10 +9,10 @@ import numpy as np
 from rosbags.image import image_to_cvimage
 from rosbags.typesys.store import Typestore
 
+from ckd_ros.colour import OPENCV_LAYOUTS, opencv_encoding
 from ckd_ros.frames import ENCODINGS, Image
 
 RAW = "sensor_msgs/msg/Image"
-_SAME_LAYOUT = {"16UC1": "mono16", "8UC1": "mono8", "8UC3": "bgr8"}
 
 
 def decode(message: Any, thermal: bool) -> Image:
@@ -26,14 +26,14 @@ def decode(message: Any, thermal: bool) -> Image:
         data = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags) if len(message.data) else None
         if data is None:
             raise ValueError(f"compressed data of format '{message.format}' does not decode")
-        if data.ndim == 2:
-            return Image(data, "mono16" if data.dtype == np.uint16 else "mono8")
-        return Image(np.ascontiguousarray(data[..., :3]), "bgr8")
-    encoding = _SAME_LAYOUT.get(message.encoding, message.encoding)
+        if data.ndim == 3:
+            data = np.ascontiguousarray(data[..., :3])
+        return Image(data, opencv_encoding(data))
+    encoding = OPENCV_LAYOUTS.get(message.encoding, message.encoding)
     if encoding not in ENCODINGS:
         message.data = _unpadded(message)
         return Image(np.ascontiguousarray(image_to_cvimage(message, "bgr8")), "bgr8")
-    dtype, channels = ENCODINGS[encoding]
+    dtype, channels = ENCODINGS[encoding].dtype, ENCODINGS[encoding].channels
     rows = _rows(message, message.width * channels * dtype.itemsize)
     data = rows.view(dtype.newbyteorder(">" if message.is_bigendian else "<")).astype(dtype, copy=False)
     return Image(data.reshape(message.height, message.width, channels) if channels > 1 else data, encoding)

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ckd_ros.colour import opencv_encoding
 from ckd_ros.frames import Image
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
@@ -50,6 +51,6 @@ def thermal_image(data: np.ndarray) -> Image:
     """A decoded thermal image: one channel where it holds one (grey stored as colour), else bgr8."""
     if data.ndim == 3 and (data.shape[2] == 1 or (np.ptp(data[..., :3], axis=2) <= 2).all()):
         data = np.ascontiguousarray(data[..., 0])
-    if data.ndim == 2:
-        return Image(data, "mono16" if data.dtype == np.uint16 else "mono8")
-    return Image(np.ascontiguousarray(data[..., :3]), "bgr8")
+    if data.ndim == 3:
+        data = np.ascontiguousarray(data[..., :3])
+    return Image(data, opencv_encoding(data))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 
+from ckd_ros.colour import as_opencv
 from ckd_ros.datasets.boxes import write_boxes
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.files import replacing
@@ -43,11 +44,7 @@ def write_lasher(sequence: FrameSequence, folder: Path, frames: Iterator[FramePa
             write_boxes(temporary / "init.txt", sequence.init_box)
 
 
-_TO_FILE = {"rgb8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGBA2BGR, "bgra8": cv2.COLOR_BGRA2BGR}
-
-
 def _write_image(stem: Path, image: Image) -> None:
-    data = cv2.cvtColor(image.data, _TO_FILE[image.encoding]) if image.encoding in _TO_FILE else image.data
     suffix, options = (".png", []) if image.encoding == "mono16" else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
-    if not cv2.imwrite(str(stem.with_suffix(suffix)), data, options):
+    if not cv2.imwrite(str(stem.with_suffix(suffix)), as_opencv(image), options):
         raise OSError(f"could not write {stem.with_suffix(suffix)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ckd_ros.colour import to_rgb
 from ckd_ros.datasets.images import IMAGE_SUFFIXES
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import held_out
@@ -54,7 +55,7 @@ class PairLibrary:
             rgb = _read(self._files["rgb"][name], cv2.IMREAD_COLOR)
             thermal = _read(self._files["tir"][name], cv2.IMREAD_GRAYSCALE)
             size = (self._width, round(self._width * rgb.shape[0] / rgb.shape[1]))
-            rgb = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+            rgb = to_rgb(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), "bgr8")
             shrink = size[0] < thermal.shape[1]
             thermal = cv2.resize(thermal, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
             self._cache[index] = Texture(rgb, thermal)

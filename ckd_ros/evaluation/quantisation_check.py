@@ -9,10 +9,12 @@ import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.geometry import CropWindow
+from ckd_ros.frames import Float32Array
+from ckd_ros.geometry import CropWindow, FloatArray
 from ckd_ros.metrics import overlaps
 from ckd_ros.tracking import OnnxEngine, Tracker
 from ckd_ros.tracking.decoding import decode
+from ckd_ros.tracking.engine.spec import Engine, Maps
 from ckd_ros.tracking.track_sequence import track_sequence
 
 SEEDS = range(4)  # of the simulated sequences that a file is checked on
@@ -21,30 +23,44 @@ LEAST = 0.9  # mean overlap below which a file is not the same network any more
 _CROP = CropWindow(0.0, 0.0, 1.0)
 
 
-class _Witness:
-    """An engine that answers as `engine` and notes what `other` makes of the same inputs."""
+class RecordingEngine:
+    """An engine that answers as `engine` does, and records both its boxes and those of `other` on the same inputs.
 
-    def __init__(self, engine: OnnxEngine, other: OnnxEngine):
+    Attributes:
+        boxes: of `engine` and of `other`, `(4,)` each, for every run: fractions of the search crop, NaN for no box.
+    """
+
+    def __init__(self, engine: Engine, other: Engine) -> None:
         self.engine, self.other = engine, other
         self.spec, self.grid, self.provider = engine.spec, engine.grid, engine.provider
-        self.boxes: list[tuple[np.ndarray, np.ndarray]] = []  # of every run, in fractions of the search crop
+        self.boxes: list[tuple[FloatArray, FloatArray]] = []
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def describe(self) -> str:
+        return f"{self.engine.describe()}, compared with {self.other.describe()}"
+
+    def run(self, inputs: Mapping[str, Float32Array]) -> Maps:
         maps = self.engine.run(inputs)
-        found = [decode(*m, _CROP) for m in (maps, self.other.run(inputs))]
-        self.boxes.append(tuple(np.full(4, np.nan) if find is None else find.box for find in found))
+        self.boxes.append((_box(maps), _box(self.other.run(inputs))))
         return maps
 
 
-def agreement(reference: OnnxEngine, other: OnnxEngine, sequence: FrameSequence) -> np.ndarray:
-    """Overlap (IoU) of both networks' boxes, one for every crop that a tracker on `reference` looks at.
+def _box(maps: Maps) -> FloatArray:
+    found = decode(*maps, _CROP)
+    return np.full(4, np.nan) if found is None else found.box
 
-    The sequence must say where its target is in the first frame. No usable box counts as no overlap.
+
+def agreement(reference: Engine, other: Engine, sequence: FrameSequence) -> FloatArray:
+    """`(N,)` overlap (IoU) of both networks' boxes, one for every search crop of a tracker that runs on `reference`.
+
+    A crop in which either finds no usable box counts as no overlap. Raises ValueError for a sequence that does not say
+    where its target is in the first frame.
     """
-    witness = _Witness(reference, other)
-    for _ in track_sequence(Tracker(witness), sequence.frames(), sequence.init_box):
+    if sequence.init_box is None:
+        raise ValueError(f"sequence {sequence.name} does not say where its target is in the first frame")
+    recording = RecordingEngine(reference, other)
+    for _ in track_sequence(Tracker(recording), sequence.frames(), sequence.init_box):
         pass
-    first, second = map(np.array, zip(*witness.boxes, strict=True))
+    first, second = map(np.array, zip(*recording.boxes, strict=True))
     return np.nan_to_num(overlaps(second, first))
 
 

@@ -35,14 +35,14 @@ def registration(values: Mapping[str, object], infos: Mapping[str, CameraInfo]) 
 
     Raises ParameterError for values that do not go together.
     """
-    config: dict[str, object] = {"kind": values["registration.type"], "distance": values["registration.distance"]}
+    config: dict[str, object] = {"type": values["registration.type"], "distance": values["registration.distance"]}
     for name in ("offset", "matrix", "rotation", "translation"):
         config[name] = list(values[f"registration.{name}"])
     for stream in (RGB, THERMAL):
         size = list(values[f"registration.{stream}_size"])
         config[f"{stream}_size"] = size if all(size) else None
         intrinsics = list(values[f"registration.{stream}_intrinsics"])
-        if config["kind"] == "calibrated" and not any(intrinsics):
+        if config["type"] == "calibrated" and not any(intrinsics):
             info = infos.get(stream)
             if not is_calibrated(info):
                 return None

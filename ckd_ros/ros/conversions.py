@@ -17,6 +17,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
+from ckd_ros.colour import OPENCV_LAYOUTS, opencv_encoding
 from ckd_ros.frames import ENCODINGS, Image
 
 
@@ -56,12 +57,14 @@ class _Layout:
     view: str | None
 
 
+def _packed(encoding: str) -> _Layout:
+    sample = ENCODINGS[encoding].dtype.itemsize
+    return _Layout(sample * ENCODINGS[encoding].channels, sample, encoding)
+
+
 _LAYOUTS: dict[str, _Layout] = {
-    **{name: _Layout(dtype.itemsize * channels, dtype.itemsize, name) for name, (dtype, channels) in ENCODINGS.items()},
-    "8UC1": _Layout(1, 1, "mono8"),
-    "8UC3": _Layout(3, 1, "bgr8"),  # OpenCV's order, as cv_bridge reads it
-    "8UC4": _Layout(4, 1, "bgra8"),
-    "16UC1": _Layout(2, 2, "mono16"),
+    **{name: _packed(name) for name in ENCODINGS},
+    **{name: _packed(encoding) for name, encoding in OPENCV_LAYOUTS.items()},  # as cv_bridge reads them
     **{name: _Layout(2, 1, None) for name in ("yuv422", "uyvy", "yuv422_yuy2", "yuyv")},
     **{f"bayer_{pattern}8": _Layout(1, 1, None) for pattern in ("rggb", "bggr", "gbrg", "grbg")},
     **{f"bayer_{pattern}16": _Layout(2, 2, None) for pattern in ("rggb", "bggr", "gbrg", "grbg")},
@@ -177,11 +180,10 @@ def _decode(message: CompressedImage) -> Image:
         raise UndecodableImageError(
             f"{len(message.data)} bytes of format '{message.format}' cannot be decoded as an image"
         )
-    kind = (str(data.dtype), 1 if data.ndim == 2 else data.shape[2])
-    encodings = {("uint8", 1): "mono8", ("uint16", 1): "mono16", ("uint8", 3): "bgr8", ("uint8", 4): "bgra8"}
-    if kind not in encodings:
-        raise UnsupportedEncodingError(f"the compressed image has {kind[1]} channel(s) of {kind[0]}")
-    return Image(data, encodings[kind])
+    try:
+        return Image(data, opencv_encoding(data))
+    except ValueError as error:
+        raise UnsupportedEncodingError(f"the compressed image cannot be used: {error}") from error
 
 
 def image_message(pixels: np.ndarray, encoding: str, stamp: int = 0, frame_id: str = "") -> ImageMessage:

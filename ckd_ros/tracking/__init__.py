@@ -1,4 +1,4 @@
-"""The runtime: `Tracker` and what it is made of. Needs NumPy, OpenCV and ONNX Runtime only.
+"""The tracker and what it is made of. Needs NumPy, OpenCV and ONNX Runtime only.
 
 (A checkpoint that was not exported needs PyTorch too: `open_engine` imports it then, and not before.)
 """
@@ -6,13 +6,14 @@
 from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
 from ckd_ros.tracking.engine.factory import default_model, open_engine
 from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
-from ckd_ros.tracking.engine.spec import ModelSpec
+from ckd_ros.tracking.engine.spec import Engine, ModelSpec
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
 
 __all__ = [
     "ConfidenceConfig",
+    "Engine",
     "ModelSpec",
     "OnnxEngine",
     "Registration",

@@ -1,7 +1,7 @@
-"""How the network's boxes differ from the one the target was marked with, measured on the image it was marked in.
+"""How the network's boxes differ from the box the target was marked with, measured on the image it was marked in.
 
-What belongs to a target (the rotor of a helicopter, the shadow, the pole it carries) is for the user to say, and the
-network errs about it in much the same way in every frame. On the first image the answer is known, so the error is too.
+What belongs to a target (the rotor of a helicopter, its shadow, the pole it carries) is the user's choice, and the
+network errs about it in much the same way in every frame. On the first image the true box is known, and so the error.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckd_ros import geometry
+from ckd_ros.geometry import FloatArray
 
-#: Displacements of the windows that are looked at, in geometric mean sides of the target: as far as targets move from
-#: frame to frame, so that the cells of the score map meet the target at different places.
-PLACES = ((0.0, 0.0), (0.3, 0.2), (-0.25, 0.3), (0.2, -0.3), (-0.3, -0.2))
-#: A larger error than these is no habit of the network but another object: a factor of the size, and a part of it.
+#: Displacements of the search windows it is measured in, in geometric mean sides of the target: as far as targets move
+#: from frame to frame, so that the target lies in different cells of the score map.
+WINDOW_SHIFTS = ((0.0, 0.0), (0.3, 0.2), (-0.25, 0.3), (0.2, -0.3), (-0.3, -0.2))
+#: A larger error is not a habit of the network but another object: a factor of the size, and a part of it.
 _MOST_GROWTH, _MOST_SHIFT = 1.6, 0.3
 
 
 @dataclass(frozen=True)
 class BoxCorrection:
-    """What is wrong with every box: its centre lies `shift` times its size too far, and its size is `growth` times too
-    large, `(2,)` each for x and y."""
+    """The error of the network's boxes: the centre is off by `shift` times the size, and the size is `growth` times too
+    large; `(2,)` each, for x and y."""
 
-    shift: np.ndarray
-    growth: np.ndarray
+    shift: FloatArray
+    growth: FloatArray
 
     @staticmethod
     def none() -> BoxCorrection:
@@ -34,7 +35,7 @@ class BoxCorrection:
         return BoxCorrection(np.zeros(2), np.ones(2))
 
     @staticmethod
-    def measure(found: Sequence[np.ndarray], truth: np.ndarray, weight: float) -> BoxCorrection:
+    def measure(found: Sequence[FloatArray], truth: FloatArray, weight: float) -> BoxCorrection:
         """The mean error of boxes found in the image that `truth` was drawn in, all `(x, y, w, h)`.
 
         `weight`, from 0 to 1, is how much of it is believed to hold for later frames too: less than 1, since what a
@@ -50,7 +51,7 @@ class BoxCorrection:
             weight * np.clip(shift, -_MOST_SHIFT, _MOST_SHIFT), np.exp(weight * np.clip(growth, -most, most))
         )
 
-    def correct(self, box: np.ndarray) -> np.ndarray:
+    def correct(self, box: FloatArray) -> FloatArray:
         """A found box `(x, y, w, h)` without the error."""
         centre, size = geometry.centre(box) - self.shift * box[2:], box[2:] / self.growth
         return np.concatenate([centre - size / 2, size])

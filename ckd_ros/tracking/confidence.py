@@ -1,4 +1,4 @@
-"""Whether the target is seen, doubted or lost, from the peak of the score map."""
+"""The state of the track (tracking, uncertain or lost), from the peak of the score map."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ConfidenceConfig:
 
 
 class ConfidenceMonitor:
-    """The state machine. Starts in TRACKING: the target was just marked by somebody who saw it."""
+    """The state machine. Starts in TRACKING: the target has just been marked by somebody who sees it."""
 
     def __init__(self, config: ConfidenceConfig | None = None) -> None:
         self.config = config or ConfidenceConfig()
@@ -53,7 +53,7 @@ class ConfidenceMonitor:
         self._streaks: dict[str, int] = {}
 
     def update(self, confidence: float) -> TrackState:
-        """The state after a frame. While LOST, `confidence` is that of the best find: see `restart_search`."""
+        """The state after a frame. While LOST, `confidence` is that of the best detection: see `restart_count`."""
         c = self.config
         if self.state is TrackState.TRACKING:
             if self._lasted("low", confidence < c.uncertain_below, c.uncertain_after):
@@ -67,8 +67,8 @@ class ConfidenceMonitor:
             self._enter(TrackState.TRACKING)
         return self.state
 
-    def restart_search(self) -> None:
-        """The next find is another one than those counted so far towards `reacquire_after`."""
+    def restart_count(self) -> None:
+        """Count anew towards `reacquire_after`: the next detection is at another place than those counted so far."""
         self._streaks.clear()
 
     def _enter(self, state: TrackState) -> None:

@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.frames import Image
-from ckd_ros.geometry import CropWindow
+from ckd_ros.colour import rgb_planes
+from ckd_ros.frames import ENCODINGS, Float32Array, Image, Pixels
+from ckd_ros.geometry import CropWindow, FloatArray
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
-#: Channel of the raw crop that holds red, green and blue.
-_RGB_CHANNELS = {"rgb8": (0, 1, 2), "rgba8": (0, 1, 2), "bgr8": (2, 1, 0), "bgra8": (2, 1, 0)}
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -28,48 +27,43 @@ class Normalisation:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
-    def scale_bias(self, full: float) -> tuple[np.ndarray, np.ndarray]:
+    def scale_bias(self, full: float) -> tuple[Float32Array, Float32Array]:
         """`(3,)` scale and bias so that `raw * scale + bias` normalises raw values of which `full` is white."""
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         return 1.0 / (std * np.float32(full)), -mean / std
 
 
-def warp(image: Image, matrix: np.ndarray, size: int, border: float = 0.0) -> np.ndarray:
+def warp(image: Image, matrix: FloatArray, size: int, border: float = 0.0) -> Pixels:
     """`size x size (x C)` crop of raw pixel values, bilinear; outside the image `border`.
 
     Args:
         matrix: 3x3 transform from crop pixels to image pixels, continuous coordinates. Being the inverse of what
             `CropWindow.matrix` and `Registration.matrix` compose to, it exists even where a homography folds.
     """
-    matrix, shape = geometry.index_matrix(matrix), (size, size)
-    if geometry.is_affine(matrix):
-        return cv2.warpAffine(image.data, matrix[:2] / matrix[2, 2], shape, flags=_WARP, borderValue=(border,) * 4)
-    return cv2.warpPerspective(image.data, matrix, shape, flags=_WARP, borderValue=(border,) * 4)
+    indices, shape, outside = geometry.index_matrix(matrix), (size, size), (border,) * 4
+    if geometry.is_affine(indices):
+        return cv2.warpAffine(image.data, indices[:2] / indices[2, 2], shape, flags=_WARP, borderValue=outside)
+    return cv2.warpPerspective(image.data, indices, shape, flags=_WARP, borderValue=outside)
 
 
-def crop_to_image(window: CropWindow, size: int) -> np.ndarray:
+def crop_to_image(window: CropWindow, size: int) -> FloatArray:
     """3x3 transform from a `size` x `size` crop of a window to its image: the inverse of `CropWindow.matrix`."""
     scale = window.side / size
     return np.array([[scale, 0.0, window.x], [0.0, scale, window.y], [0.0, 0.0, 1.0]])
 
 
-def write_colour(crop: np.ndarray, encoding: str, normalisation: Normalisation, out: np.ndarray) -> None:
+def write_colour(crop: Pixels, encoding: str, normalisation: Normalisation, out: Float32Array) -> None:
     """Convert a raw crop `S x S (x C)` of any encoding to RGB and write it, normalised, to `out` `(3, S, S)` float32.
 
     Grey encodings fill all three channels; mono16 counts over its full 16-bit range.
     """
-    scale, bias = normalisation.scale_bias(65535.0 if encoding == "mono16" else 255.0)
-    if crop.ndim == 2 or crop.shape[2] == 1:
-        planes = (crop.reshape(crop.shape[:2]),) * 3
-    else:
-        raw = cv2.split(crop)
-        planes = tuple(raw[channel] for channel in _RGB_CHANNELS[encoding])
-    for channel, plane in enumerate(planes):
+    scale, bias = normalisation.scale_bias(float(ENCODINGS[encoding].white))
+    for channel, plane in enumerate(rgb_planes(crop, encoding)):
         np.multiply(plane, scale[channel], out=out[channel])
         out[channel] += bias[channel]
 
 
-def write_grey(grey: np.ndarray, normalisation: Normalisation, out: np.ndarray) -> None:
+def write_grey(grey: Float32Array, normalisation: Normalisation, out: Float32Array) -> None:
     """Write a grey crop `S x S` in [0, 1] to all three channels of `out` `(3, S, S)` float32, normalised."""
     scale, bias = normalisation.scale_bias(1.0)
     for channel in range(3):
@@ -77,7 +71,7 @@ def write_grey(grey: np.ndarray, normalisation: Normalisation, out: np.ndarray) 
         out[channel] += bias[channel]
 
 
-def cut_colour(image: Image, window: CropWindow, normalisation: Normalisation, out: np.ndarray) -> None:
+def cut_colour(image: Image, window: CropWindow, normalisation: Normalisation, out: Float32Array) -> None:
     """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32."""
     size = out.shape[-1]
     write_colour(warp(image, crop_to_image(window, size), size), image.encoding, normalisation, out)
@@ -86,13 +80,13 @@ def cut_colour(image: Image, window: CropWindow, normalisation: Normalisation, o
 def cut_thermal(
     image: Image,
     window: CropWindow,
-    rgb_to_thermal: np.ndarray,
+    rgb_to_thermal: FloatArray,
     thermal: ThermalNormalizer,
     normalisation: Normalisation,
-    out: np.ndarray,
+    out: Float32Array,
 ) -> None:
     """The crop of a thermal image that shows what `window` of the RGB image shows, normalised, into `out`."""
     size = out.shape[-1]
     # Black outside the image: blended with the edge as raw counts, it must be the counts that become black.
-    raw = warp(image, rgb_to_thermal @ crop_to_image(window, size), size, border=thermal.range[0])
+    raw = warp(image, rgb_to_thermal @ crop_to_image(window, size), size, border=thermal.black_and_white()[0])
     write_grey(thermal.apply(raw, image.encoding), normalisation, out)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ckd_ros import geometry
-from ckd_ros.geometry import CropWindow
+from ckd_ros.frames import Float32Array
+from ckd_ros.geometry import CropWindow, FloatArray
 
-#: Below any score of a network, whose sigmoid is clamped at 1e-4.
+#: Less than any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9
 
 
@@ -17,29 +17,33 @@ _NO_SCORE = 1e-9
 class Detection:
     """A box `(x, y, w, h)` in image pixels and the score of its cell, in [0, 1]."""
 
-    box: np.ndarray
+    box: FloatArray
     confidence: float
 
 
-def hann(cells: int) -> np.ndarray:
+def hann_window(cells: int) -> FloatArray:
     """`(cells, cells)` window `0.5 (1 - cos(2 pi k / (cells + 1)))`, k = 1..cells, on both axes."""
     row = 0.5 * (1 - np.cos(2 * np.pi * np.arange(1, cells + 1) / (cells + 1)))
     return np.outer(row, row)
 
 
 def decode(
-    score: np.ndarray, size: np.ndarray, offset: np.ndarray, window: CropWindow, prior: np.ndarray | None = None
+    score: Float32Array,
+    size: Float32Array,
+    offset: Float32Array,
+    window: CropWindow,
+    prior: Float32Array | FloatArray | None = None,
 ) -> Detection | None:
-    """The box at the best cell: the mean of what it and its eight neighbours say, weighted by their scores.
+    """The box at the best cell: the mean of its own and its eight neighbours' boxes, weighted by score.
 
-    Each of these cells gives a box of its own, and their errors differ; the method takes the best cell's alone.
+    The errors of these boxes differ, so their mean is better than the best cell's box alone, which the method takes.
 
     Args:
         score: `(G, G)`.
         size: `(2, G, G)` width and height, fractions of the search window.
         offset: `(2, G, G)` x and y from the cell's index to the centre, in cells.
         window: the search window in image pixels.
-        prior: `(G, G)` weights under which cells compete; the confidence is the score without them.
+        prior: `(G, G)` factors of the scores by which the best cell is chosen; the confidence is the score without.
     Returns:
         None where the maps hold no usable box (a broken fp16 engine gives NaN).
     """
@@ -57,19 +61,3 @@ def decode(
     if not (np.isfinite(confidence) and np.isfinite(box).all() and min(w, h) > 0):
         return None
     return Detection(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
-
-
-def keep_inside(box: np.ndarray, size: tuple[int, int], margin: float) -> np.ndarray:
-    """Shift a box so that at least `margin` pixels of it lie in an image of `size` (all of it, where it is smaller)."""
-    x, y, w, h = box
-    inside_x, inside_y = min(margin, w, size[0]), min(margin, h, size[1])
-    return np.array([np.clip(x, inside_x - w, size[0] - inside_x), np.clip(y, inside_y - h, size[1] - inside_y), w, h])
-
-
-def visible_part(box: np.ndarray, size: tuple[int, int], margin: float) -> np.ndarray:
-    """A box clipped to the image so that `margin` pixels stay, but never made larger than it is.
-
-    The method keeps 10 pixels of every box, which would blow up targets that are smaller than that.
-    """
-    smallest = float(min(margin, box[2], box[3], *size))
-    return geometry.clip_box(box, *size, margin=smallest)

@@ -1,4 +1,4 @@
-"""What a person looks at: the colour image beside the registered thermal image, with box, state and confidence."""
+"""The overlay for a person: the colour image beside the registered thermal image, with box, state and confidence."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.colour import stretch_for_display, to_bgr, to_grey
+from ckd_ros.frames import FramePair, Image, Pixels
+from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.confidence import TrackState
-from ckd_ros.tracking.registration import Registration, Size
-from ckd_ros.tracking.thermal import to_grey
+from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import TrackResult
 
 #: Colours (blue, green, red) of the box and the confidence bar.
@@ -25,20 +26,14 @@ _TEXT = (230, 230, 230)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 #: Height of the caption under the images, pixels.
 _CAPTION = 28
-_TO_BGR = {
-    "rgb8": cv2.COLOR_RGB2BGR,
-    "rgba8": cv2.COLOR_RGBA2BGR,
-    "bgra8": cv2.COLOR_BGRA2BGR,
-    "mono8": cv2.COLOR_GRAY2BGR,
-}
 
 
 def panel_size(pair: FramePair, width: int) -> Size:
     """(width, height) of each image of an overlay that is to be at most `width` wide: the colour image's shape, or the
     thermal image's where there is no other."""
-    view = pair.rgb or pair.thermal
-    scale = min(1.0, width / view.width)
-    return max(1, round(view.width * scale)), max(1, round(view.height * scale))
+    image = pair.reference
+    scale = min(1.0, width / image.width)
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
 
 def draw_overlay(
@@ -46,10 +41,10 @@ def draw_overlay(
     result: TrackResult | None,
     registration: Registration,
     size: Size,
-    truth: np.ndarray | None = None,
+    truth: FloatArray | None = None,
     note: str = "",
-    thermal_truth: np.ndarray | None = None,
-) -> np.ndarray:
+    thermal_truth: FloatArray | None = None,
+) -> Pixels:
     """Both images side by side, `(h + caption) x 2w` bgr8.
 
     Args:
@@ -70,8 +65,8 @@ def draw_overlay(
     if pair.thermal is not None:
         thermal_to_panel = geometry.scaling(w / pair.thermal.width, h / pair.thermal.height)
         if pair.rgb is not None:
-            sizes = ((image.width, image.height) for image in (pair.rgb, pair.thermal))
-            thermal_to_panel = rgb_to_panel @ np.linalg.inv(registration.matrix(*sizes))
+            rgb_to_thermal = registration.matrix(pair.rgb.size, pair.thermal.size)
+            thermal_to_panel = rgb_to_panel @ np.linalg.inv(rgb_to_thermal)
         paint_thermal(pair.thermal, thermal_to_panel, views[1])
 
     colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
@@ -92,36 +87,26 @@ def draw_overlay(
     return canvas
 
 
-def paint_colour(image: Image, out: np.ndarray) -> None:
+def paint_colour(image: Image, out: Pixels) -> None:
     """Fill `out`, `h x w x 3` bgr8, with a colour image of any encoding, resized."""
     data = cv2.resize(image.data, (out.shape[1], out.shape[0]), interpolation=cv2.INTER_AREA)
     if image.encoding == "mono16":
-        out[:] = cv2.cvtColor(_stretch(data), cv2.COLOR_GRAY2BGR)
-    else:
-        out[:] = cv2.cvtColor(data, _TO_BGR[image.encoding]) if image.encoding in _TO_BGR else data
+        data = stretch_for_display(data)
+    out[:] = to_bgr(data, image.encoding)
 
 
-def paint_thermal(image: Image, to_panel: np.ndarray, out: np.ndarray) -> None:
+def paint_thermal(image: Image, to_panel: FloatArray, out: Pixels) -> None:
     """Fill `out`, `h x w x 3` bgr8, with a thermal image of any encoding, stretched to 8 bits.
 
     `to_panel` is the 3 x 3 transform of thermal pixels to those of `out`.
     """
-    grey = _stretch(to_grey(image.data, image.encoding))
+    grey = stretch_for_display(to_grey(image.data, image.encoding))
     matrix = geometry.index_matrix(to_panel)
     warped = cv2.warpPerspective(grey, matrix, (out.shape[1], out.shape[0]), flags=cv2.INTER_LINEAR)
-    out[:] = cv2.cvtColor(warped, cv2.COLOR_GRAY2BGR)
+    out[:] = to_bgr(warped, "mono8")
 
 
-def _stretch(grey: np.ndarray) -> np.ndarray:
-    """Grey values of any range as 8 bits, by the 1st and 99th percentile of a sample."""
-    low, high = np.percentile(grey[::8, ::8], [1, 99])
-    scale = 255.0 / max(high - low, 16.0)
-    return np.clip(grey.astype(np.float32) * scale - low * scale, 0, 255).astype(np.uint8)
-
-
-def draw_box(
-    view: np.ndarray, box: np.ndarray, to_panel: np.ndarray, colour: tuple[int, int, int], thickness: int
-) -> None:
+def draw_box(view: Pixels, box: FloatArray, to_panel: FloatArray, colour: tuple[int, int, int], thickness: int) -> None:
     """Draw a box `(x, y, w, h)` that `to_panel` (3 x 3) brings into `view`; one with NaN is not drawn."""
     if not np.isfinite(box).all():
         return
@@ -131,7 +116,7 @@ def draw_box(
     cv2.rectangle(view, tuple(corners[:2]), tuple(corners[2:]), colour, thickness, cv2.LINE_AA)
 
 
-def _caption(view: np.ndarray, result: TrackResult | None, colour: tuple[int, int, int], note: str) -> None:
+def _caption(view: Pixels, result: TrackResult | None, colour: tuple[int, int, int], note: str) -> None:
     base = view.shape[0] - 9
     if result is None:
         _write(view, TrackState.IDLE.name, (8, base), colour)
@@ -147,6 +132,6 @@ def _caption(view: np.ndarray, result: TrackResult | None, colour: tuple[int, in
         _write(view, note, (view.shape[1] - length - 8, base), _TEXT)
 
 
-def _write(view: np.ndarray, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
+def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
     cv2.putText(view, text, at, _FONT, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(view, text, at, _FONT, 0.5, colour, 1, cv2.LINE_AA)

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from ckd_ros.frames import Image
+from ckd_ros.colour import to_grey
+from ckd_ros.frames import Float32Array, Image, Pixels
 from ckd_ros.tracking.settings import check_settings, setting
 
 #: Percentiles are taken over about this many pixels, on a regular grid.
 _SAMPLES = 4096
-_GREY_CODES = {
-    "rgb8": cv2.COLOR_RGB2GRAY,
-    "rgba8": cv2.COLOR_RGBA2GRAY,
-    "bgr8": cv2.COLOR_BGR2GRAY,
-    "bgra8": cv2.COLOR_BGRA2GRAY,
-}
 
 
 @dataclass(frozen=True)
@@ -67,12 +61,16 @@ class ThermalNormalizer:
         self.range = (low, high)
         return self.range
 
-    def apply(self, pixels: np.ndarray, encoding: str) -> np.ndarray:
-        """Raw pixels `H x W (x C)` -> grey `H x W` float32 in [0, 1]. Raises RuntimeError before the first `update`."""
+    def black_and_white(self) -> tuple[float, float]:
+        """The counts that are black and white. Raises RuntimeError before the first `update`."""
         if self.range is None:
             raise RuntimeError("no thermal frame has been seen yet: call update(image) before apply()")
-        low, high = self.range
-        grey = to_grey(pixels, encoding) * np.float32(1.0 / (high - low))
+        return self.range
+
+    def apply(self, pixels: Pixels, encoding: str) -> Float32Array:
+        """Raw pixels `H x W (x C)` -> grey `H x W` float32 in [0, 1]. Raises RuntimeError before the first `update`."""
+        low, high = self.black_and_white()
+        grey: Float32Array = to_grey(pixels, encoding) * np.float32(1.0 / (high - low))
         grey -= np.float32(low / (high - low))
         return np.clip(grey, 0.0, 1.0, out=grey)
 
@@ -89,12 +87,3 @@ class ThermalNormalizer:
             low = max(low, 0.0)
             high = low + self.config.min_span
         return low, high
-
-
-def to_grey(pixels: np.ndarray, encoding: str) -> np.ndarray:
-    """Raw pixels `H x W (x C)` as one channel `H x W` of the same dtype (luma of colour encodings)."""
-    if pixels.ndim == 2:
-        return pixels
-    if pixels.shape[2] == 1:
-        return pixels[..., 0]
-    return cv2.cvtColor(pixels, _GREY_CODES[encoding])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import numpy as np
+import numpy.typing as npt
 
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking.tracker import Tracker, TrackResult
 
 
 def track_sequence(
-    tracker: Tracker, frames: Iterable[FramePair], box: np.ndarray
+    tracker: Tracker, frames: Iterable[FramePair], box: npt.ArrayLike
 ) -> Iterator[tuple[FramePair, TrackResult]]:
     """Every pair with the tracker's result; `box` `(x, y, w, h)` is the target in the first one, in RGB pixels.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from types import TracebackType
 
 import cv2
 import numpy as np
 
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
+from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.overlay import draw_overlay, panel_size
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import TrackResult
@@ -35,37 +37,44 @@ class AnnotatedVideo:
         if self.path.suffix.lower() not in CODECS:
             raise ValueError(f"video '{path}' must end with {' or '.join(CODECS)}")
         self._rate, self._registration, self._width = rate, registration, width
+        self._stack = contextlib.ExitStack()
+        self._temporary: Path | None = None  # known in the context
+        self._panel: Size | None = None  # these two are known from the first frame on
         self._writer: cv2.VideoWriter | None = None
 
     def __enter__(self) -> AnnotatedVideo:
-        self._stack = contextlib.ExitStack()
         self._temporary = self._stack.enter_context(replacing(self.path))
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._writer is not None:
             self._writer.release()
-        self._stack.__exit__(*error)
+        self._stack.__exit__(kind, error, trace)
 
     def add(
         self,
         pair: FramePair,
         result: TrackResult | None,
-        truth: np.ndarray | None = None,
+        truth: FloatArray | None = None,
         note: str = "",
-        thermal_truth: np.ndarray | None = None,
+        thermal_truth: FloatArray | None = None,
     ) -> None:
         """Append the overlay of one frame; see `draw_overlay`."""
-        if self._writer is None:
+        if self._panel is None:
             self._panel = panel_size(pair, self._width)
         frame = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
         frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # codecs want even sides
         if self._writer is None:
-            self._open(frame.shape[1], frame.shape[0])
+            self._writer = self._open(frame.shape[1], frame.shape[0])
         self._writer.write(np.ascontiguousarray(frame))
 
-    def _open(self, width: int, height: int) -> None:
-        codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-        self._writer = cv2.VideoWriter(str(self._temporary), codec, self._rate, (width, height))
-        if not self._writer.isOpened():
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+        if self._temporary is None:
+            raise RuntimeError("a video is written in its context: with AnnotatedVideo(...) as video")
+        codec = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._temporary), codec, self._rate, (width, height))
+        if not writer.isOpened():
             raise OSError(f"OpenCV cannot write '{self.path}': try another suffix ({', '.join(CODECS)})")
+        return writer

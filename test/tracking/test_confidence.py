@@ -57,11 +57,11 @@ def test_tracking_is_never_lost_without_doubt_first():
     assert states(*[0.0] * 7) == [T, U, U, U, U, L, L]
 
 
-def test_another_find_starts_the_count_anew():
+def test_another_detection_starts_the_count_anew():
     monitor = ConfidenceMonitor(CONFIG)
     monitor.state = L
     monitor.update(0.9)
-    monitor.restart_search()
+    monitor.restart_count()
     assert monitor.update(0.9) is L and monitor.update(0.9) is T
 
 

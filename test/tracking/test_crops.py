@@ -16,7 +16,7 @@ WINDOWS = [CropWindow(40, 30, 64), CropWindow(-20, -11, 90), CropWindow(100, 70,
 
 
 def picture(encoding: str, height: int = 120, width: int = 160) -> Image:
-    dtype, channels = ENCODINGS[encoding]
+    dtype, channels = ENCODINGS[encoding].dtype, ENCODINGS[encoding].channels
     rng = np.random.default_rng(3)
     values = cv2.GaussianBlur(rng.random((height, width, 4)), (0, 0), 2.0)
     values = (values - values.min()) / (values.max() - values.min()) * np.iinfo(dtype).max

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ckd_ros.geometry import CropWindow
-from ckd_ros.tracking.decoding import decode, hann, keep_inside, visible_part
+from ckd_ros.tracking.decoding import decode, hann_window
 
 WINDOW = CropWindow(100.0, 40.0, 160.0)
 
@@ -20,40 +20,42 @@ def maps(peaks: dict[tuple[int, int], float]):
 
 
 def test_the_best_cell_gives_the_box():
-    find = decode(*maps({(3, 12): 0.8}), WINDOW)
+    found = decode(*maps({(3, 12): 0.8}), WINDOW)
     centre = np.array([100 + 160 * 12.5 / 16, 40 + 160 * 3.25 / 16])
-    assert np.allclose(find.box, [*(centre - [20, 10]), 40, 20])
-    assert find.confidence == pytest.approx(0.8)
+    assert np.allclose(found.box, [*(centre - [20, 10]), 40, 20])
+    assert found.confidence == pytest.approx(0.8)
 
 
 def test_the_neighbours_of_the_best_cell_have_their_say():
     score, size, offset = maps({(3, 12): 0.8, (3, 13): 0.4})
     score[score < 0.1] = 0.0
     size[0, 3, 13] = 0.4
-    find = decode(score, size, offset, WINDOW)
+    found = decode(score, size, offset, WINDOW)
     x = 100 + 160 * ((2 * 12.5 + 13.5) / 3) / 16
-    assert find.box[0] + find.box[2] / 2 == pytest.approx(x) and find.box[2] == pytest.approx(
+    assert found.box[0] + found.box[2] / 2 == pytest.approx(x) and found.box[2] == pytest.approx(
         160 * (0.25 * 2 + 0.4) / 3
     )
-    assert find.confidence == pytest.approx(0.8)
+    assert found.confidence == pytest.approx(0.8)
 
 
 def test_a_target_at_the_edge_of_the_window_is_found():
-    find = decode(*maps({(0, 15): 0.8}), WINDOW)
-    assert np.allclose(find.box[:2] + find.box[2:] / 2, [100 + 160 * 15.5 / 16, 40 + 160 * 0.25 / 16], atol=1.0)
+    found = decode(*maps({(0, 15): 0.8}), WINDOW)
+    assert np.allclose(found.box[:2] + found.box[2:] / 2, [100 + 160 * 15.5 / 16, 40 + 160 * 0.25 / 16], atol=1.0)
 
 
 def test_hann_is_the_methods():
     k = np.arange(1, 17)
-    assert np.allclose(hann(16)[:, 7], 0.5 * (1 - np.cos(2 * np.pi * k / 17)) * 0.5 * (1 - np.cos(2 * np.pi * 8 / 17)))
-    assert np.allclose(hann(16), hann(16).T) and np.allclose(hann(16), hann(16)[::-1])
+    assert np.allclose(
+        hann_window(16)[:, 7], 0.5 * (1 - np.cos(2 * np.pi * k / 17)) * 0.5 * (1 - np.cos(2 * np.pi * 8 / 17))
+    )
+    assert np.allclose(hann_window(16), hann_window(16).T) and np.allclose(hann_window(16), hann_window(16)[::-1])
 
 
 def test_the_prior_chooses_the_cell_but_does_not_lower_its_confidence():
     both = maps({(8, 8): 0.6, (0, 0): 0.9})
     assert decode(*both, WINDOW).confidence == pytest.approx(0.9)
-    find = decode(*both, WINDOW, hann(16))
-    assert find.confidence == pytest.approx(0.6) and find.box[0] > 150
+    found = decode(*both, WINDOW, hann_window(16))
+    assert found.confidence == pytest.approx(0.6) and found.box[0] > 150
 
 
 @pytest.mark.parametrize("broken", [0, 1, 2])
@@ -61,13 +63,3 @@ def test_maps_that_are_not_numbers_give_nothing(broken):
     given = maps({(5, 5): 0.9})
     given[broken][:] = np.nan
     assert decode(*given, WINDOW) is None
-
-
-def test_a_box_is_shifted_back_until_the_margin_is_inside():
-    assert np.allclose(keep_inside(np.array([-100.0, 500.0, 40, 30]), (640, 480), 10), [-30, 470, 40, 30])
-    assert np.allclose(keep_inside(np.array([-100.0, 100.0, 6, 4]), (640, 480), 10), [0, 100, 6, 4])
-
-
-def test_the_visible_part_is_clipped_but_a_small_target_stays_small():
-    assert np.allclose(visible_part(np.array([-20.0, 470.0, 40, 30]), (640, 480), 10), [0, 470, 20, 10])
-    assert np.allclose(visible_part(np.array([300.0, 200.0, 5, 4]), (640, 480), 10), [300, 200, 5, 4])

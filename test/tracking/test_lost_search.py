@@ -8,7 +8,7 @@ from ckd_ros.tracking.search import LostSearch, spiral
 BOX, SIZE, STEP = np.array([100.0, 60.0, 40.0, 30.0]), (640, 480), 70.0
 
 
-def test_every_point_of_the_image_is_within_reach_of_a_place():
+def test_every_point_of_the_image_is_within_reach_of_a_search_window():
     centres = np.vstack([geometry.centre(BOX), geometry.centre(spiral(BOX, SIZE, STEP))])
     x, y = np.meshgrid(np.arange(0, 640, 10.0), np.arange(0, 480, 10.0))
     points = np.stack([x.ravel(), y.ravel()], axis=1)
@@ -17,35 +17,35 @@ def test_every_point_of_the_image_is_within_reach_of_a_place():
 
 
 def test_the_region_grows():
-    places = spiral(BOX, SIZE, STEP)
-    rings = np.round(np.abs(geometry.centre(places) - geometry.centre(BOX)).max(axis=1) / STEP)
+    boxes = spiral(BOX, SIZE, STEP)
+    rings = np.round(np.abs(geometry.centre(boxes) - geometry.centre(BOX)).max(axis=1) / STEP)
     assert np.all(np.diff(rings) >= 0) and rings[0] == 1
-    assert np.all(places[:, 2:] == BOX[2:])
+    assert np.all(boxes[:, 2:] == BOX[2:])
 
 
-def test_places_lie_in_the_image_and_none_twice():
+def test_positions_lie_in_the_image_and_none_twice():
     centres = geometry.centre(spiral(BOX, SIZE, STEP))
     assert np.all(centres >= 0) and np.all(centres <= SIZE)
     assert len(np.unique(centres.round(3), axis=0)) == len(centres)
 
 
-def test_each_frame_looks_at_the_last_place_and_the_next_of_the_spiral_then_starts_again():
+def test_each_frame_searches_the_last_position_and_the_next_of_the_spiral_then_starts_again():
     search, expected = LostSearch(BOX, SIZE, STEP), spiral(BOX, SIZE, STEP)
     seen = []
     for _ in range(len(expected)):
-        first, *others = search.places(2)
+        first, *others = search.next_boxes(2)
         assert np.array_equal(first, BOX) and len(others) == 2
         seen += others
     assert np.array_equal(seen, np.concatenate([expected, expected]))
 
 
-def test_a_find_takes_the_turn_of_one_place():
+def test_a_candidate_takes_the_turn_of_one_position():
     search = LostSearch(BOX, SIZE, STEP)
-    search.followed = np.array([300.0, 300.0, 40.0, 30.0])
-    places = search.places(2)
-    assert len(places) == 3 and np.array_equal(places[0], search.followed) and np.array_equal(places[1], BOX)
+    search.candidate = np.array([300.0, 300.0, 40.0, 30.0])
+    boxes = search.next_boxes(2)
+    assert len(boxes) == 3 and np.array_equal(boxes[0], search.candidate) and np.array_equal(boxes[1], BOX)
 
 
-def test_a_window_as_large_as_the_image_leaves_the_last_place_only():
+def test_a_window_as_large_as_the_image_leaves_the_last_position_only():
     search = LostSearch(BOX, SIZE, 5000.0)
-    assert len(search.places(2)) == 1
+    assert len(search.next_boxes(2)) == 1

@@ -62,7 +62,7 @@ def test_both_images_are_shown_side_by_side_with_the_box(encoding, dtype):
 
 
 def test_the_thermal_image_is_brought_into_the_colour_view():
-    registration = Registration.from_config({"kind": "offset", "offset": [10.0, -5.0]})
+    registration = Registration.from_config({"type": "offset", "offset": [10.0, -5.0]})
     pair = FramePair(colour_image(), thermal_image(shift=(10, -5)))
     _, right = views(draw_overlay(pair, None, registration, SIZE))
     warm = np.argwhere(right[28:, :, 0] > 150) + [28, 0]  # below the name of the view

@@ -9,7 +9,7 @@ from ckd_ros.tracking import Registration
 RGB, THERMAL = (1280, 960), (640, 480)
 POINTS = np.array([[0.0, 0.0], [640.0, 480.0], [1280.0, 960.0], [100.0, 700.0]])
 CALIBRATION = {
-    "kind": "calibrated",
+    "type": "calibrated",
     "rgb_intrinsics": [900.0, 905.0, 630.0, 470.0],
     "thermal_intrinsics": [520.0, 0.0, 310.0, 0.0, 522.0, 245.0, 0.0, 0.0, 1.0],
     "rotation": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
@@ -33,21 +33,21 @@ def rotation(x: float, y: float, z: float) -> np.ndarray:
 
 def test_none_takes_the_same_field_of_view():
     assert np.allclose(mapped({}), POINTS / 2)
-    assert np.allclose(mapped({"kind": "none"}, thermal=(160, 480)), POINTS * [0.125, 0.5])
+    assert np.allclose(mapped({"type": "none"}, thermal=(160, 480)), POINTS * [0.125, 0.5])
 
 
 def test_offset_is_in_thermal_pixels_after_scaling():
-    assert np.allclose(mapped({"kind": "offset", "offset": [5.0, -3.0]}), POINTS / 2 + [5.0, -3.0])
+    assert np.allclose(mapped({"type": "offset", "offset": [5.0, -3.0]}), POINTS / 2 + [5.0, -3.0])
 
 
 def test_affine_and_homography_are_taken_as_they_are():
     rows = [0.5, 0.01, 3.0, -0.02, 0.48, 7.0]
     affine = np.array(rows).reshape(2, 3)
-    assert np.allclose(mapped({"kind": "affine", "matrix": rows}), POINTS @ affine[:, :2].T + affine[:, 2])
+    assert np.allclose(mapped({"type": "affine", "matrix": rows}), POINTS @ affine[:, :2].T + affine[:, 2])
     homography = [*rows, 1e-5, -2e-5, 1.0]
     h = np.array(homography).reshape(3, 3)
     expected = np.array([(h @ [x, y, 1])[:2] / (h @ [x, y, 1])[2] for x, y in POINTS])
-    assert np.allclose(mapped({"kind": "homography", "matrix": homography}), expected)
+    assert np.allclose(mapped({"type": "homography", "matrix": homography}), expected)
 
 
 @pytest.mark.parametrize("angles", [(0.0, 0.0, 0.0), (0.02, -0.05, 0.01)])
@@ -78,28 +78,28 @@ def test_reference_sizes_let_the_numbers_hold_for_another_resolution():
 
 
 def test_what_a_parameter_file_leaves_empty_counts_as_absent():
-    config = {"kind": "offset", "offset": [1.0, 2.0], "matrix": [], "rgb_size": [], "distance": 20.0, "rotation": None}
+    config = {"type": "offset", "offset": [1.0, 2.0], "matrix": [], "rgb_size": [], "distance": 20.0, "rotation": None}
     assert np.allclose(mapped(config), POINTS / 2 + [1, 2])
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"kind": "magic"}, "kind is 'magic'.*none, offset, affine, homography, calibrated"),
+        ({"type": "magic"}, "type is 'magic'.*none, offset, affine, homography, calibrated"),
         ({"offest": [1, 2]}, "unknown registration setting 'offest'.*offset"),
-        ({"kind": "offset"}, "needs 'offset'"),
-        ({"kind": "offset", "offset": [1.0]}, r"offset has 1 number.*\[1\].*expected 2"),
-        ({"kind": "offset", "offset": [1.0, float("nan")]}, r"offset is \[1, nan\].*finite"),
-        ({"kind": "offset", "offset": ["a", "b"]}, "offset is .*expected numbers"),
-        ({"kind": "affine", "matrix": [1.0] * 9}, "matrix has 9 number.*expected 6"),
-        ({"kind": "affine", "matrix": [1.0, 2.0, 0.0, 2.0, 4.0, 0.0]}, "singular"),
-        ({"kind": "homography", "matrix": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]}, "matrix has 6 number.*expected 9"),
-        ({"kind": "homography", "matrix": [0.0] * 9}, "singular"),
+        ({"type": "offset"}, "needs 'offset'"),
+        ({"type": "offset", "offset": [1.0]}, r"offset has 1 number.*\[1\].*expected 2"),
+        ({"type": "offset", "offset": [1.0, float("nan")]}, r"offset is \[1, nan\].*finite"),
+        ({"type": "offset", "offset": ["a", "b"]}, "offset is .*expected numbers"),
+        ({"type": "affine", "matrix": [1.0] * 9}, "matrix has 9 number.*expected 6"),
+        ({"type": "affine", "matrix": [1.0, 2.0, 0.0, 2.0, 4.0, 0.0]}, "singular"),
+        ({"type": "homography", "matrix": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]}, "matrix has 6 number.*expected 9"),
+        ({"type": "homography", "matrix": [0.0] * 9}, "singular"),
         ({**CALIBRATION, "distance": 0.0}, "distance is 0"),
         ({**CALIBRATION, "distance": -3.0}, "distance is -3"),
         ({**CALIBRATION, "distance": float("inf")}, "distance is .*finite"),
-        ({**CALIBRATION, "rotation": [1.0] * 9}, "no rotation matrix"),
-        ({**CALIBRATION, "rotation": [1, 0, 0, 0, 1, 0, 0, 0, -1]}, "no rotation matrix"),
+        ({**CALIBRATION, "rotation": [1.0] * 9}, "not a rotation matrix"),
+        ({**CALIBRATION, "rotation": [1, 0, 0, 0, 1, 0, 0, 0, -1]}, "not a rotation matrix"),
         ({**CALIBRATION, "translation": [0.0, 0.0, -9.0]}, "behind the thermal camera"),
         ({**CALIBRATION, "rgb_intrinsics": [0.0, 900.0, 1.0, 1.0]}, "rgb_intrinsics is .*focal lengths"),
         ({**CALIBRATION, "thermal_intrinsics": [1.0, 2.0]}, "thermal_intrinsics has 2 number.*expected 4 or 9"),
@@ -115,9 +115,9 @@ def test_bad_settings_are_refused_with_the_value_and_the_remedy(config, message)
     ("text", "config"),
     [
         ("none", {}),
-        ("offset:12,-3.5", {"kind": "offset", "offset": [12.0, -3.5]}),
-        ("affine:0.5,0,4,0,0.5,-6", {"kind": "affine", "matrix": [0.5, 0, 4, 0, 0.5, -6]}),
-        ("homography:0.5,0,4,0,0.5,-6,0,0,1", {"kind": "homography", "matrix": [0.5, 0, 4, 0, 0.5, -6, 0, 0, 1]}),
+        ("offset:12,-3.5", {"type": "offset", "offset": [12.0, -3.5]}),
+        ("affine:0.5,0,4,0,0.5,-6", {"type": "affine", "matrix": [0.5, 0, 4, 0, 0.5, -6]}),
+        ("homography:0.5,0,4,0,0.5,-6,0,0,1", {"type": "homography", "matrix": [0.5, 0, 4, 0, 0.5, -6, 0, 0, 1]}),
     ],
 )
 def test_a_command_line_says_the_same_in_one_word(text, config):

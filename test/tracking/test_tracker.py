@@ -111,7 +111,7 @@ def test_a_thermal_stream_alone_is_tracked_in_its_own_pixels(tracker, scene):
 
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (6.0, -4.0)])
 def test_boxes_move_to_rgb_pixels_when_the_first_colour_image_comes(engine, scene, offset):
-    registration = Registration.from_config({"kind": "offset", "offset": offset})
+    registration = Registration.from_config({"type": "offset", "offset": offset})
     tracker = Tracker(engine, registration, TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
     pair = scene(path(0))
     shifted = Image(np.roll(pair.thermal.data, (int(offset[1]), int(offset[0])), axis=(0, 1)), "mono16")
@@ -123,7 +123,7 @@ def test_boxes_move_to_rgb_pixels_when_the_first_colour_image_comes(engine, scen
 
 
 def test_a_box_may_be_drawn_in_the_thermal_image(engine, scene):
-    tracker = Tracker(engine, Registration.from_config({"kind": "offset", "offset": [9.0, -7.0]}))
+    tracker = Tracker(engine, Registration.from_config({"type": "offset", "offset": [9.0, -7.0]}))
     drawn = scene.box(path(0)) / 2 + [9, -7, 0, 0]
     result = tracker.init(scene(path(0)), drawn, drawn_in="thermal")
     assert np.allclose(result.thermal_box, drawn) and np.allclose(result.box, scene.box(path(0)))
@@ -146,7 +146,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
     follow(tracker, scene, range(1, 5))
     strict = ConfidenceConfig(uncertain_below=0.99, uncertain_after=1, tracking_above=0.999, lost_below=0.0)
-    shifted = Registration.from_config({"kind": "offset", "offset": [3.0, 0.0]})
+    shifted = Registration.from_config({"type": "offset", "offset": [3.0, 0.0]})
     tracker.configure(TrackerConfig(confidence=strict), shifted)
     result = tracker.update(scene(path(5)))
     assert result.state is TrackState.UNCERTAIN and error(result, scene.box(path(5))) < 2 * CELL
@@ -155,7 +155,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
 
 def test_the_thermal_crop_follows_the_registration(engine, scene):
     """With a thermal camera that is shifted by half a target, thermal alone still finds the target's place in RGB."""
-    registration = Registration.from_config({"kind": "offset", "offset": [9.0, -7.0]})
+    registration = Registration.from_config({"type": "offset", "offset": [9.0, -7.0]})
     tracker = Tracker(engine, registration, TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
 
     def shifted(k, rgb):
@@ -387,3 +387,86 @@ def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="window_weight is 1.5.*0.0 to 1.0"):
         TrackerConfig(window_weight=1.5)
+
+
+class FailingEngine:
+    """An engine that raises in one of its runs, and works before and after it."""
+
+    def __init__(self, engine):
+        self._engine, self.fail_in = engine, None
+        self.spec, self.grid, self.provider, self.describe = engine.spec, engine.grid, engine.provider, engine.describe
+
+    def run(self, inputs):
+        if self.fail_in is not None:
+            self.fail_in -= 1
+            if self.fail_in < 0:
+                self.fail_in = None
+                raise RuntimeError("the GPU is gone")
+        return self._engine.run(inputs)
+
+
+#: What stops a start: arguments of `init` (images shown, box, where it was drawn) and the engine's run that fails.
+FAILED_STARTS = {
+    "bad box": ({}, (10, 10, 20), "rgb", None, ValueError),
+    "box outside": ({}, (400, 10, 20, 20), "rgb", None, ValueError),
+    "another size": ({"scale": 0.5}, (200, 10, 20, 20), "rgb", None, ValueError),
+    "drawn in a missing image": ({"thermal": False, "scale": 2.0}, (10, 10, 20, 20), "thermal", None, ValueError),
+    "drawn in an unknown image": ({"rgb": False, "scale": 0.5}, (10, 10, 20, 20), "infrared", None, ValueError),
+    "box outside once registered": ({}, (0.5, 0.5, 3, 3), "thermal", None, ValueError),
+    "engine fails at once": ({}, (100, 80, 40, 32), "rgb", 0, RuntimeError),
+    "engine fails in the middle": ({"scale": 2.0}, (100, 80, 40, 32), "rgb", 3, RuntimeError),
+    "engine fails at the end": ({"thermal": False}, (100, 80, 40, 32), "rgb", 4, RuntimeError),
+}
+#: What the former target goes through before and after the failed start.
+SITUATIONS = {
+    "followed": ([{}] * 4, [{}] * 4),
+    "without thermal so far": ([{"thermal": False}] * 3, [{}] * 5),
+    "without rgb so far": ([{"rgb": False}] * 3, [{"rgb": False}, {"rgb": False}, {}, {}, {}]),
+    "in doubt": ([{}, {"hidden": True}, {"hidden": True}], [{"hidden": True}] * 7 + [{}] * 3),
+    "lost": ([{}] + [{"hidden": True}] * 12, [{"hidden": True}, {}, {}, {}]),
+}
+
+
+@pytest.mark.parametrize(
+    ("situation", "failed"),
+    [("followed", failed) for failed in FAILED_STARTS]
+    + [(name, failed) for name in list(SITUATIONS)[1:] for failed in ("another size", "engine fails in the middle")],
+)
+def test_a_start_that_fails_leaves_the_former_target_exactly_as_it_was(engine, scene, situation, failed):
+    shown, box, drawn_in, fail_in, error_type = FAILED_STARTS[failed]
+    before, after = SITUATIONS[situation]
+
+    def pair(k, hidden=False, **show):
+        return scene(None if hidden else path(k), **show)
+
+    def results(with_failed_start: bool):
+        breaking = FailingEngine(engine)
+        registration = Registration.from_config({"type": "offset", "offset": [9.0, 7.0]})
+        config = TrackerConfig(confidence=CONFIDENCE)
+        tracker = Tracker(breaking, registration, config)
+        first = pair(0, **before[0])
+        tracker.init(first, scene.box(path(0)) / (2 if first.rgb is None else 1))
+        for k, show in enumerate(before[1:], start=1):
+            tracker.update(pair(k, **show))
+        if with_failed_start:
+            state, breaking.fail_in = tracker.state, fail_in
+            with pytest.raises(error_type):
+                tracker.init(scene((200.0, 150.0), **shown), box, drawn_in)
+            assert tracker.state is state and breaking.fail_in is None
+        return [tracker.update(pair(k, **show)) for k, show in enumerate(after, start=len(before))]
+
+    for untouched, found in zip(results(False), results(True), strict=True):
+        np.testing.assert_array_equal(found.box, untouched.box)
+        np.testing.assert_array_equal(found.thermal_box, untouched.thermal_box)
+        assert (found.confidence, found.state) == (untouched.confidence, untouched.state)
+        assert (found.used_rgb, found.used_thermal) == (untouched.used_rgb, untouched.used_thermal)
+
+
+def test_a_first_start_that_fails_leaves_the_tracker_as_new(engine, scene):
+    """Not even the sizes of its images are kept: a box drawn later without RGB is in thermal pixels."""
+    tracker = Tracker(engine, config=TrackerConfig(confidence=CONFIDENCE))
+    with pytest.raises(ValueError):
+        tracker.init(scene(path(0)), (0, 0, 0, 0))
+    assert tracker.state is TrackState.IDLE
+    result = tracker.init(scene(path(0), rgb=False), scene.box(path(0)) / 2)
+    assert np.allclose(result.box, result.thermal_box)

@@ -11,13 +11,13 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from ckd_ros.colour import to_bgr
 from ckd_ros.evaluation.provenance import fingerprint, versions
 from ckd_ros.evaluation.trackers.interface import BoxEstimate, SequenceTracker, check_threads
 from ckd_ros.evaluation.trackers.single_modality import SingleModalityView
-from ckd_ros.frames import FramePair, Image
-from ckd_ros.geometry import crop_window
+from ckd_ros.frames import FramePair
+from ckd_ros.geometry import crop_window, visible_part
 from ckd_ros.tracking import ThermalNormalizer
-from ckd_ros.tracking.decoding import visible_part
 
 _NO_BOX = np.full(4, np.nan)
 _WITH_SCORE = (cv2.TrackerNano, cv2.TrackerVit)
@@ -96,23 +96,10 @@ class BgrImages:
     def __call__(self, pair: FramePair) -> np.ndarray:
         image = pair.reference
         if image.encoding != "mono16":
-            return to_bgr(image)
+            return to_bgr(image.data, image.encoding)
         self._normalizer.update(image)
         grey = self._normalizer.apply(image.data, image.encoding)
-        return cv2.cvtColor((255.0 * grey).round().astype(np.uint8), cv2.COLOR_GRAY2BGR)
-
-
-_CODES = {
-    "rgb8": cv2.COLOR_RGB2BGR,
-    "rgba8": cv2.COLOR_RGBA2BGR,
-    "bgra8": cv2.COLOR_BGRA2BGR,
-    "mono8": cv2.COLOR_GRAY2BGR,
-}
-
-
-def to_bgr(image: Image) -> np.ndarray:
-    """An 8-bit image of any encoding as `H x W x 3` BGR."""
-    return image.data if image.encoding == "bgr8" else cv2.cvtColor(image.data, _CODES[image.encoding])
+        return to_bgr((255.0 * grey).round().astype(np.uint8), "mono8")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,9 @@ from typing import BinaryIO, cast
 import cv2
 import numpy as np
 
+from ckd_ros.colour import as_opencv
 from ckd_ros.evaluation.provenance import fingerprint, versions
 from ckd_ros.evaluation.trackers.interface import BoxEstimate, SequenceTracker
-from ckd_ros.evaluation.trackers.opencv import to_bgr
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.system import end_process_group
 
@@ -213,9 +213,8 @@ def write_image(image: Image | None, path: Path) -> str:
     """Write an image as PNG, as it is (16 bits stay 16, alpha is left out). Returns its path, `-` without an image."""
     if image is None:
         return "-"
-    picture = image.data if image.encoding.startswith("mono") else to_bgr(image)
     # Not compressed: the file lives for one frame, mostly in memory.
-    if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 0]):
+    if not cv2.imwrite(str(path), as_opencv(image), [cv2.IMWRITE_PNG_COMPRESSION, 0]):
         raise OSError(f"'{path}' cannot be written")
     return str(path)
 

@@ -28,7 +28,7 @@ def open_engine(
     """
     path = Path(path)
     if path.suffix not in MODEL_SUFFIXES:
-        raise ValueError(f"'{path}' is no network: expected a file that ends in {' or '.join(MODEL_SUFFIXES)}")
+        raise ValueError(f"'{path}' is not a network: expected a file that ends in {' or '.join(MODEL_SUFFIXES)}")
     if path.suffix == ".onnx":
         return OnnxEngine(path, providers, cache_dir, threads)
     from ckd_ros.tracking.engine.torch_engine import open_torch

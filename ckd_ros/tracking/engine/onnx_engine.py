@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from ckd_ros.frames import Float32Array
 from ckd_ros.system import usable_cores
-from ckd_ros.tracking.engine.spec import OUTPUTS, ModelSpec
+from ckd_ros.tracking.engine.spec import OUTPUTS, Maps, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class OnnxEngine:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is empty, no ONNX model, or not a network of this package; or an unknown provider.
+        ValueError: the file is empty, not an ONNX model, or not a network of this package; or a provider is unknown.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class OnnxEngine:
     @property
     def provider(self) -> str:
         """ONNX Runtime's name of the provider really in use."""
-        return self._session.get_providers()[0]
+        return str(self._session.get_providers()[0])
 
     def describe(self) -> str:
         """One line for logs and diagnostics: provider, model, and what was asked for but is not in use."""
@@ -74,7 +75,7 @@ class OnnxEngine:
         )
         return "; ".join([text, *self._notes])
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> Maps:
         """One forward pass.
 
         Args:
@@ -143,7 +144,7 @@ class OnnxEngine:
         """Run once, so that the first frame is as fast as the others and a broken model fails here. Returns G."""
         inputs = {node.name: np.zeros(self.spec.shape(node.name), np.float32) for node in self._session.get_inputs()}
         score, size, offset = self.run(inputs)
-        cells = score.shape[-1]
+        cells = int(score.shape[-1])
         if score.shape != (cells, cells) or size.shape != (2, cells, cells) or offset.shape != (2, cells, cells):
             raise ValueError(
                 f"model {self.path} gives maps of {score.shape}, {size.shape} and {offset.shape}: expected "
@@ -172,7 +173,7 @@ def _provider_name(name: str) -> str:
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(f"no model file {path}: train and export one with `ckd train` and `ckd export`")
+        raise FileNotFoundError(f"there is no model file {path}: make one with `ckd train` and `ckd export`")
     if path.stat().st_size == 0:
         raise ValueError(f"model {path} is empty (0 bytes): it was not written to the end or not fetched; get it again")
 

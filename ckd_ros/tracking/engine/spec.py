@@ -1,4 +1,4 @@
-"""What every engine is to the tracker: a network's description, and one forward pass."""
+"""What the tracker asks of an engine: a network's description, and one forward pass."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import onnxruntime as ort
 
+from ckd_ros.frames import Float32Array
 from ckd_ros.tracking.crops import Normalisation
 
+#: The network's answer: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
+Maps = tuple[Float32Array, Float32Array, Float32Array]
 IMAGE_INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
 OUTPUTS = ("score_map", "size_map", "offset_map")
 _METADATA = ("template_size", "search_size", "template_factor", "search_factor", "mean", "std")
@@ -20,7 +22,7 @@ _METADATA = ("template_size", "search_size", "template_factor", "search_factor",
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model file says about itself.
+    """What a model file states about its network.
 
     Attributes:
         preset, opset: name of the network's configuration, ONNX operator set.
@@ -40,7 +42,7 @@ class ModelSpec:
     search_factor: float
     normalisation: Normalisation
     uses_box: bool
-    training: dict = field(default_factory=dict, hash=False)
+    training: dict[str, Any] = field(default_factory=dict, hash=False)
     precision: str = "fp32"
 
     @staticmethod
@@ -56,7 +58,7 @@ class ModelSpec:
         absent = [name for name in IMAGE_INPUTS if name not in inputs] + [n for n in OUTPUTS if n not in outputs]
         if absent or unknown:
             raise ValueError(
-                f"model {path} is no tracking network of this package: it has inputs {sorted(inputs)} and outputs "
+                f"model {path} is not a tracking network of this package: it has inputs {sorted(inputs)} and outputs "
                 f"{outputs}, but needs {list(IMAGE_INPUTS)} (and may have template_box) and {list(OUTPUTS)}"
             )
         try:
@@ -95,13 +97,16 @@ class Engine(Protocol):
     """What `Tracker` runs the network on: `OnnxEngine` on a robot, `TorchEngine` for a checkpoint.
 
     Attributes:
-        spec: what the network says about itself.
+        spec: the network's description.
         grid: cells a side of its maps (`G`).
         provider: where it really runs, by the runtime's name.
     """
 
-    spec: ModelSpec
-    grid: int
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def grid(self) -> int: ...
 
     @property
     def provider(self) -> str: ...
@@ -109,7 +114,7 @@ class Engine(Protocol):
     def describe(self) -> str:
         """One line for logs and diagnostics."""
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> Maps:
         """One forward pass.
 
         Args:

@@ -1,35 +1,36 @@
 """The network in PyTorch: a checkpoint of any preset tracks without being exported.
 
-The one file of this room that needs PyTorch and the network's sources. `opening.open_engine` imports it when a
-checkpoint is asked for, so that a robot needs neither.
+The one module of `tracking` that needs PyTorch and the network's sources. `open_engine` imports it when a checkpoint is
+opened, so that a robot needs neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ckd_ros.frames import Float32Array
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import input_names
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.tracking.crops import Normalisation
-from ckd_ros.tracking.engine.spec import ModelSpec
+from ckd_ros.tracking.engine.spec import Maps, ModelSpec
 
 
 class TorchEngine:
     """A network in PyTorch with the interface of `OnnxEngine`.
 
-    A single-modality tracker sees each modality that is there by itself; its maps are averaged.
+    A single-modality tracker is run on each modality that has an image; the maps are averaged.
     """
 
     def __init__(
-        self, model: CKDStudent | SingleModalityTracker, device: torch.device, training: Mapping | None = None
+        self, model: CKDStudent | SingleModalityTracker, device: torch.device, training: Mapping[str, Any] | None = None
     ) -> None:
         config: CKDConfig = model.config
         self._model, self._device, self.grid = model.to(device).eval(), torch.device(device), config.head_grid
@@ -52,10 +53,10 @@ class TorchEngine:
         Raises FileNotFoundError, or CheckpointError (a ValueError) where the file is not one of ours.
         """
         state, config, training = load_checkpoint(path)
-        alone = any(name.startswith("backbone.") for name in state)
-        model = SingleModalityTracker(config) if alone else CKDStudent(config)
+        single = any(name.startswith("backbone.") for name in state)
+        model = SingleModalityTracker(config) if single else CKDStudent(config)
         own = model.state_dict()
-        load_weights(model, {name: value for name, value in state.items() if alone or name in own})
+        load_weights(model, {name: value for name, value in state.items() if single or name in own})
         return TorchEngine(model, device, training)
 
     @property
@@ -71,7 +72,7 @@ class TorchEngine:
         )
 
     @torch.inference_mode()
-    def run(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(self, inputs: Mapping[str, Float32Array]) -> Maps:
         """One forward pass; inputs and outputs as in `OnnxEngine.run`."""
         tensors = {name: torch.from_numpy(inputs[name]).to(self._device) for name in input_names(self._model.config)}
         score_map, size_map, offset_map = self._maps(tensors)
@@ -79,18 +80,19 @@ class TorchEngine:
 
     def _maps(self, tensors: dict[str, Tensor]) -> Prediction:
         if isinstance(self._model, CKDStudent):
-            return self._model(*tensors.values()).prediction
-        there = [m for m in ("rgb", "tir") if tensors[f"template_{m}"].any()] or ["rgb"]
-        alone = [
-            self._model(tensors[f"template_{m}"], tensors[f"search_{m}"], tensors.get("template_box")) for m in there
+            prediction: Prediction = self._model(*tensors.values()).prediction
+            return prediction
+        present = [m for m in ("rgb", "tir") if tensors[f"template_{m}"].any()] or ["rgb"]
+        predictions = [
+            self._model(tensors[f"template_{m}"], tensors[f"search_{m}"], tensors.get("template_box")) for m in present
         ]
-        return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*alone, strict=True)))
+        return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*predictions, strict=True)))
 
 
 def open_torch(path: str | Path, on: str = "cpu", threads: int | None = None) -> TorchEngine:
-    """A checkpoint on `cpu` or `cuda`. `threads` are PyTorch's in this whole process; None: as they are.
+    """A checkpoint on `cpu` or `cuda`. `threads` are PyTorch's in this whole process; None: left as they are.
 
-    Raises what `TorchEngine.load` raises, and ValueError for a device that is not there.
+    Raises what `TorchEngine.load` raises, and ValueError for a device that is not available.
     """
     if on == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"checkpoint {path} cannot run on 'cuda': this PyTorch sees no GPU; use 'cpu'")

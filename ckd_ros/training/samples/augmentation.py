@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ckd_ros.colour import to_grey, to_rgb
 from ckd_ros.datasets import degradations
 from ckd_ros.training.samples.config import AugmentationConfig
 from ckd_ros.training.samples.cropping import Sample
@@ -36,7 +37,7 @@ def _augment_rgb(sample: Sample, config: AugmentationConfig, rng: np.random.Gene
     """Light and sensor of the colour camera; night and noise often affect the template too."""
     if rng.random() < config.grey:
         for name in COLOUR:
-            sample[name] = cv2.cvtColor(cv2.cvtColor(sample[name], cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            sample[name] = to_rgb(to_grey(sample[name], "rgb8"), "mono8")
     channel_gain = np.exp(rng.normal(0, config.channel_gain, 3))
     offset = rng.normal(0, config.channel_offset, 3)
     for name in COLOUR:

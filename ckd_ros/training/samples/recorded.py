@@ -7,6 +7,7 @@ import logging
 import cv2
 import numpy as np
 
+from ckd_ros.colour import gain_control, to_grey, to_rgb
 from ckd_ros.datasets.benchmarks import open_dataset
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
@@ -21,10 +22,6 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 10
 #: Kinds with a training split, the default: otherwise test sequences would be trained on.
 _WITH_TRAIN_SPLIT = ("lasher", "vtuav", "simulator")
-_TO_RGB = {"bgr8": cv2.COLOR_BGR2RGB, "bgra8": cv2.COLOR_BGRA2RGB, "rgba8": cv2.COLOR_RGBA2RGB,
-           "mono8": cv2.COLOR_GRAY2RGB, "mono16": cv2.COLOR_GRAY2RGB}  # fmt: skip
-_TO_GREY = {"bgr8": cv2.COLOR_BGR2GRAY, "bgra8": cv2.COLOR_BGRA2GRAY, "rgba8": cv2.COLOR_RGBA2GRAY,
-            "rgb8": cv2.COLOR_RGB2GRAY}  # fmt: skip
 
 
 class VideoSource:
@@ -199,18 +196,8 @@ def _similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _rgb(image: Image, view: np.ndarray, size: int) -> np.ndarray:
-    crop = cut(_eight_bits(image), view, size)
-    return cv2.cvtColor(crop, _TO_RGB[image.encoding]) if image.encoding in _TO_RGB else crop
+    return to_rgb(cut(gain_control(image), view, size), image.encoding)
 
 
 def _grey(image: Image, view: np.ndarray, size: int) -> np.ndarray:
-    crop = cut(_eight_bits(image), view, size)
-    return cv2.cvtColor(crop, _TO_GREY[image.encoding]) if image.encoding in _TO_GREY else crop
-
-
-def _eight_bits(image: Image) -> np.ndarray:
-    """The image's values as uint8; radiometric ones between their percentiles, as gain control does."""
-    if image.encoding != "mono16":
-        return image.data
-    low, high = np.percentile(image.data[::4, ::4], [0.5, 99.5])
-    return cv2.convertScaleAbs(np.clip(image.data, low, high) - low, alpha=255 / max(1.0, high - low))
+    return to_grey(cut(gain_control(image), view, size), image.encoding)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ckd_ros.colour import to_grey, to_rgb
 from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.files import replacing
@@ -112,7 +113,7 @@ def _windows(file: Path, thermal: bool) -> Iterator[tuple[np.ndarray, np.ndarray
         flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
         image = cv2.warpAffine(frame, matrix, (SIZE, SIZE), flags=flags)
         yield (
-            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if thermal else cv2.COLOR_BGR2RGB),
+            to_grey(image, "bgr8") if thermal else to_rgb(image, "bgr8"),
             window.to_fraction(box) * SIZE,
         )
     capture.release()

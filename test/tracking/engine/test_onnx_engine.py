@@ -1,4 +1,4 @@
-"""The engine reads what a model says about itself, refuses what is no tracking network, and reports what it runs on."""
+"""The engine reads what a model says about itself, refuses other networks, and reports what it runs on."""
 
 import logging
 
@@ -175,7 +175,7 @@ def test_another_network_is_refused(tmp_path, metadata):
     )
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, tmp_path / "classifier.onnx")
-    with pytest.raises(ValueError, match="no tracking network.*image.*template_rgb"):
+    with pytest.raises(ValueError, match="not a tracking network.*image.*template_rgb"):
         OnnxEngine(tmp_path / "classifier.onnx")
 
 

@@ -100,7 +100,7 @@ def test_it_is_a_tracker_to_be_evaluated(checkpoint, scene):
 
 
 def test_what_cannot_be_opened_is_named(checkpoint, tmp_path):
-    with pytest.raises(ValueError, match=r"student.pth' is no network: expected a file that ends in .onnx or"):
+    with pytest.raises(ValueError, match=r"student.pth' is not a network: expected a file that ends in .onnx or"):
         open_engine(tmp_path / "student.pth")
     with pytest.raises(FileNotFoundError, match="nowhere.safetensors"):
         open_engine(tmp_path / "nowhere.safetensors")

@@ -1,0 +1,89 @@
+"""All that belongs to the one target that is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ckd_ros import geometry
+from ckd_ros.frames import FramePair
+from ckd_ros.geometry import FloatArray, Size
+from ckd_ros.tracking.box_correction import BoxCorrection
+from ckd_ros.tracking.confidence import ConfidenceMonitor
+from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.search import LostSearch
+from ckd_ros.tracking.thermal import ThermalNormalizer
+
+#: Smallest box that can be followed, pixels each way.
+SMALLEST = 2.0
+
+
+@dataclass
+class Target:
+    """What is known of a target. `Tracker.init` makes it whole before it takes the place of the former one.
+
+    Attributes:
+        box: `(4,)` `(x, y, w, h)`, in pixels of the image that `pair_geometry` names; while lost, where it was last.
+        pair_geometry: which pixels those are, and their way to the thermal image.
+        monitor: the state, from the confidence.
+        thermal: the range of the thermal stream.
+        inputs: templates and search crops.
+        correction: of the network's boxes.
+        search: where to look, while the target is lost; None while it is not.
+    """
+
+    box: FloatArray
+    pair_geometry: PairGeometry
+    monitor: ConfidenceMonitor
+    thermal: ThermalNormalizer
+    inputs: NetworkInputs
+    correction: BoxCorrection = field(default_factory=BoxCorrection.none)
+    search: LostSearch | None = None
+
+    def observe_range(self, pair: FramePair) -> None:
+        """Take the range of a pair's thermal image into account."""
+        if pair.thermal is not None:
+            self.thermal.update(pair.thermal)
+
+    def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
+        """The box at the centre of `found`; `momentum` of its size is kept, and `margin` pixels stay in the image."""
+        size = momentum * self.box[2:] + (1 - momentum) * found[2:]
+        size = np.clip(size, SMALLEST, np.maximum(self.pair_geometry.size, SMALLEST))
+        box = np.concatenate([geometry.centre(found) - size / 2, size])
+        return geometry.keep_inside(box, self.pair_geometry.size, margin)
+
+
+def first_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:
+    """The box to start with, in the pixels that `pair_geometry` names, from one drawn in the `rgb` or `thermal` image.
+
+    Raises ValueError that says why it cannot be followed.
+    """
+    if drawn_in == "rgb":
+        return _checked_box(box, pair_geometry.size)
+    if drawn_in != "thermal":
+        raise ValueError(f"the box was drawn in '{drawn_in}': expected rgb or thermal")
+    if pair.thermal is None:
+        raise ValueError("the box was drawn in the thermal image, but there is none")
+    drawn = _checked_box(box, pair.thermal.size)
+    return _checked_box(geometry.transform_box(np.linalg.inv(pair_geometry.rgb_to_thermal), drawn), pair_geometry.size)
+
+
+def _checked_box(box: npt.ArrayLike, size: Size) -> FloatArray:
+    """A copy of a box that can be followed in an image of `size`; ValueError says why it cannot."""
+    checked = np.array(box, float)
+    if checked.shape != (4,) or not np.isfinite(checked).all():
+        raise ValueError(f"the box is {checked.tolist()}: expected four finite numbers x, y, width, height")
+    x, y, w, h = checked
+    shown = f"the box x {x:g}, y {y:g}, width {w:g}, height {h:g}"
+    if not (w > 0 and h > 0):
+        raise ValueError(f"{shown} has no area: width and height must be positive")
+    inside = np.minimum(checked[:2] + checked[2:], size) - np.maximum(checked[:2], 0.0)
+    if inside.min() < SMALLEST:
+        raise ValueError(
+            f"{shown} has less than {SMALLEST:g} x {SMALLEST:g} pixels inside the image of {size[0]} x {size[1]}: "
+            f"draw it on the target, in pixels of this image"
+        )
+    return checked
