@@ -203,7 +203,8 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
     known = settings_of(kind)
     for name in values:
         if name not in known:
-            raise ValueError(f"unknown {kind.__name__} setting '{name}': {suggestion(name, known)}")
+            hint = suggestion(name, known) or f"known are {', '.join(known)}"
+            raise ValueError(f"unknown {kind.__name__} setting '{name}': {hint}")
     missing = [name for name, stated in known.items() if stated.default is REQUIRED and name not in values]
     if missing:
         raise ValueError(f"{kind.__name__} needs the setting '{missing[0]}' ({known[missing[0]].description})")
@@ -243,20 +244,20 @@ def read_text(text: str, settings: Iterable[Setting], what: str, separator: str 
     for part in filter(None, (part.strip() for part in text.split(separator))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or name not in known:
-            raise ValueError(f"'{part}' is not a {what} setting as KEY=VALUE: {suggestion(name, known)}")
+            hint = suggestion(name, known) or f"known are {', '.join(known)}"
+            raise ValueError(f"'{part}' is not a {what} setting as KEY=VALUE: {hint}")
         values[name] = _parsed(value, known[name].kind)
         if fault := known[name].fault(values[name]):
             raise ValueError(f"{name} {fault}")
     return values
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What somebody may have meant who named an unknown setting."""
+def suggestion(name: str, known: Iterable[str]) -> str | None:
+    """What somebody who named an unknown setting may have meant; None where nothing comes near."""
     if now := present_name(name, known):
         return f"it is now called '{now}'"
-    if near := get_close_matches(str(name), known, n=2, cutoff=0.75):
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"known are {', '.join(known)}"
+    near = get_close_matches(str(name), known, n=2, cutoff=0.75)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else None
 
 
 def present_name(name: str, known: Iterable[str]) -> str | None:

@@ -26,7 +26,10 @@ _GREY_CODES = {
 
 @dataclass(frozen=True)
 class ThermalConfig:
-    """How the range of a thermal image is found. Raises ValueError for a value out of range."""
+    """How thermal counts of any range become grey values.
+
+    Raises ValueError for a value out of range.
+    """
 
     low_percentile: float = setting(1.0, "percentile of the frame that becomes black", 0.0, 49.0)
     high_percentile: float = setting(99.0, "percentile of the frame that becomes white", 51.0, 100.0)

@@ -27,7 +27,10 @@ _SMALLEST = 2.0
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """How the network's answers become a track. Raises ValueError for a value out of range."""
+    """How the network's output becomes a box, and when a target counts as uncertain or lost.
+
+    Raises ValueError for a value out of range.
+    """
 
     window_weight: float = setting(
         0.4, "pull of the Hann window towards the last position: 0 none, 1 the method's full window", 0.0, 1.0
