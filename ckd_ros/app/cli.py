@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from ckd_ros.app.options import options_of
 from ckd_ros.app.terminal import console, watched
 from ckd_ros.datasets.simulator import SimulatorConfig
 from ckd_ros.files import replacing
@@ -198,7 +199,9 @@ def evaluate(
 @app.command
 def simulate(
     out: tyro.conf.Positional[New],
-    settings: tyro.conf.OmitArgPrefixes[SimulatorConfig],
+    settings: Annotated[
+        tyro.conf.OmitArgPrefixes[SimulatorConfig], tyro.conf.arg(constructor=options_of(SimulatorConfig))
+    ],
     *,
     bag: bool = False,
 ) -> None:
