@@ -37,7 +37,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 T = TypeVar("T")
 
 #: The default of a setting that has none.
-REQUIRED: Any = MISSING
+REQUIRED: Any = ...
 #: Two numbers, the lower first.
 Range = Annotated[tuple[float, float], "ordered"]
 #: Former names of settings. They are refused, with the present name.
@@ -78,7 +78,7 @@ def setting(
     metadata = {**stated, "choices": choices, "lengths": lengths, "read_only": read_only}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=MISSING if default is REQUIRED else default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -181,6 +181,7 @@ def settings_of(kind: type[Any]) -> dict[str, Setting]:
     found = {}
     for item in fields(kind):
         default = item.default if item.default_factory is MISSING else item.default_factory()
+        default = REQUIRED if default is MISSING else default
         found[item.name] = Setting(item.name, kinds[item.name], default, **item.metadata)
     return found
 

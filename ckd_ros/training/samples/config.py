@@ -101,7 +101,7 @@ class ComposingConfig:
     distractors: int = setting(3, "highest number of other objects", low=0)
     look_alike: float = setting(0.2, "share of them that look like the target", 0, 1)
     occluder: float = setting(0.25, "chance that another object covers part of the target, from one side", 0, 1)
-    cover: Range = setting((0.15, 0.5), "the part that it covers")
+    cover: Range = setting((0.15, 0.5), "the part that it covers", 0, 1)
     region_size: Range = setting(
         (20.0, 120.0), "side of a region of a real pair that is followed in place, in pixels", low=Above(0)
     )
