@@ -245,8 +245,9 @@ def read_text(text: str, settings: Iterable[Setting], what: str, separator: str 
     for part in filter(None, (part.strip() for part in text.split(separator))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or name not in known:
-            hint = suggestion(name, known) or f"known are {', '.join(known)}"
-            raise ValueError(f"'{part}' is not a {what} setting as KEY=VALUE: {hint}")
+            hint = suggestion(name, known) if equals else None
+            hint = hint or f"expected KEY=VALUE with a KEY of {', '.join(known)}"
+            raise ValueError(f"'{part}' is not a {what} setting: {hint}")
         values[name] = _parsed(value, known[name].kind)
         if fault := known[name].fault(values[name]):
             raise ValueError(f"{name} {fault}")

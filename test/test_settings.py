@@ -187,9 +187,9 @@ def test_settings_are_read_from_text():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("width", "'width' is not a camera setting as KEY=VALUE"),
-        ("colour=red", "'colour=red' is not a camera setting as KEY=VALUE: known are name, width"),
-        ("widths=3", "'widths=3' is not a camera setting as KEY=VALUE: did you mean 'width'?"),
+        ("width", "'width' is not a camera setting: expected KEY=VALUE with a KEY of name, width"),
+        ("colour=red", "'colour=red' is not a camera setting: expected KEY=VALUE with a KEY of name, width"),
+        ("widths=3", "'widths=3' is not a camera setting: did you mean 'width'?"),
         ("lens=50", "'lens=50' is not a camera setting"),
         ("width=3.5", "width is '3.5': it must be a whole number from 1 to 4096"),
         ("width=", "width is '': it must be a whole number"),
