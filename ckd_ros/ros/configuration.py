@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros.markers import is_calibrated
-from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, Value, of_group
+from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, of_group
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
 
 
-def tracker_config(values: Mapping[str, Value]) -> TrackerConfig:
+def tracker_config(values: Mapping[str, Any]) -> TrackerConfig:
     """The tracker's settings. Raises ParameterError for values that do not go together."""
     try:
         return replace(
@@ -25,7 +26,7 @@ def tracker_config(values: Mapping[str, Value]) -> TrackerConfig:
         raise ParameterError(f"parameters 'tracker.*', 'thermal.*': {error}") from error
 
 
-def registration(values: Mapping[str, Value], infos: Mapping[str, CameraInfo]) -> Registration | None:
+def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> Registration | None:
     """The registration that parameters and camera_info (by stream) describe; None while a camera_info is waited for.
 
     Raises ParameterError for values that do not go together.

@@ -10,7 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ckd_ros.ros.parameters import ParameterError, Value, problems
+from ckd_ros.ros.parameters import ParameterError, problems
 from ckd_ros.settings import Setting, present_name, suggestion
 
 #: Parameters that every node has.
@@ -34,12 +34,12 @@ class NodeParameters:
         self,
         node: Node,
         table: Mapping[str, Setting],
-        validate: Callable[[dict[str, Value]], None] = lambda values: None,
-        changed: Callable[[dict[str, Value]], None] = lambda values: None,
+        validate: Callable[[dict[str, Any]], None] = lambda values: None,
+        changed: Callable[[dict[str, Any]], None] = lambda values: None,
     ) -> None:
         self._table, self._validate, self._changed = table, validate, changed
         given = {name: _plain(parameter.value) for name, parameter in node.get_parameters_by_prefix("").items()}
-        self.values: dict[str, Value] = {name: given.get(name, stated.default) for name, stated in table.items()}
+        self.values: dict[str, Any] = {name: given.get(name, stated.default) for name, stated in table.items()}
         unknown = [name for name in given if name not in table and not name.startswith(_BUILT_IN)]
         faults = problems(self.values, table)
         faults += [f"parameter '{name}': {suggestion(name, table)}" for name in unknown if present_name(name, table)]

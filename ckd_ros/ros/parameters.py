@@ -14,7 +14,6 @@ from ckd_ros.settings import Setting, build, check, setting, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 
 T = TypeVar("T")
-Value = bool | int | float | str | list[Any]
 
 _UNIT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _FAR = 1e6
@@ -192,13 +191,18 @@ GROUPS: tuple[tuple[str, type[Any]], ...] = (
 )
 
 
+def _name(group: str, stated: Setting) -> str:
+    """A parameter's name; those of the node itself have no group."""
+    return f"{group}.{stated.name}" if group else stated.name
+
+
 def _table(groups: Iterable[tuple[str, type[Any]]]) -> dict[str, Setting]:
     """The parameters by name. A tuple's default is a list, since that is what ROS has."""
     table = {}
     for group, kind in groups:
         for stated in settings_of(kind).values():
             if not stated.is_group:
-                name = f"{group}.{stated.name}".lstrip(".")
+                name = _name(group, stated)
                 default = list(stated.default) if isinstance(stated.default, tuple) else stated.default
                 table[name] = replace(stated, name=name, default=default, exact=True)
     return table
@@ -216,7 +220,7 @@ def problems(values: Mapping[str, object], table: Mapping[str, Setting]) -> list
     return [f"parameter '{name}' {fault}" for name, fault in faults if fault]
 
 
-def of_group(kind: type[T], group: str, values: Mapping[str, Value]) -> T:
+def of_group(kind: type[T], group: str, values: Mapping[str, Any]) -> T:
     """The settings of a group, from the values of all parameters by name. Raises ValueError as `kind` does."""
-    names = [stated.name for stated in settings_of(kind).values() if not stated.is_group]
-    return build(kind, {name: values[f"{group}.{name}"] for name in names})
+    stated = [one for one in settings_of(kind).values() if not one.is_group]
+    return build(kind, {one.name: values[_name(group, one)] for one in stated})
