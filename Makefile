@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make demo` and `make test`. `make` lists the others.
+# On a fresh machine: `make demo` and `make test`. `make` lists the others.
 
 PYTHON ?= python3
 ENV := tools/env.sh
@@ -12,7 +12,7 @@ help:
 	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
 	@echo "make test                         install what the tests need and run them"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
-	@echo "make lint                         check style, spelling, types and layers"
+	@echo "make lint                         check style, spelling, workflow files, layers and types"
 	@echo "make clean                        remove everything that these commands made"
 	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.13) than python3"
 
@@ -31,7 +31,8 @@ lint:
 	@$(ENV) ruff check .
 	@$(ENV) ruff format --check .
 	@$(ENV) codespell
-	@$(ENV) lint-imports
+	@$(ENV) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(ENV) lint-imports --no-logo
 	@$(ENV) python -m mypy
 
 clean:

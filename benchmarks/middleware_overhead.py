@@ -33,7 +33,7 @@ from rich.table import Table
 from sensor_msgs.msg import Image
 
 from ckd_ros.ros.conversions import image_message, to_nanoseconds, to_stamp
-from ckd_ros.ros.demo.processes import use_large_images
+from ckd_ros.ros.fastdds import use_large_images
 from ckd_ros.tracking import default_model
 
 GOAL_MS = 5.0

@@ -1,6 +1,5 @@
 """One form for every setting: what is declared, checked, built from mappings and text, and said about what is wrong."""
 
-import doctest
 from dataclasses import FrozenInstanceError, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -8,7 +7,6 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from ckd_ros import settings
 from ckd_ros.datasets.simulator import SimulatorConfig
 from ckd_ros.datasets.sources import BagSettings
 from ckd_ros.settings import (
@@ -60,10 +58,6 @@ class Camera:
 
     def __post_init__(self) -> None:
         check(self)
-
-
-def test_examples_of_the_documentation():
-    assert doctest.testmod(settings).failed == 0 and doctest.testmod(settings).attempted >= 4
 
 
 def test_defaults_are_taken_and_are_nobody_elses():

@@ -37,7 +37,9 @@ INSTALLED = ("ckd_ros", "config", "launch", "models", "rviz", "scripts")
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--tests", action="store_true", help="also install what the tests need (PyTorch, pytest)")
+    arguments.add_argument(
+        "--tests", action="store_true", help="also install what tests and lint need (PyTorch, pytest, mypy)"
+    )
     tests = arguments.parse_args().tests
     try:
         set_up(tests, os.environ.get("ROS_DISTRO"))

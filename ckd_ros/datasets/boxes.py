@@ -39,7 +39,13 @@ def read_rows(path: Path, form: str = "x,y,w,h") -> np.ndarray:
 
 
 def upright(corners: np.ndarray) -> np.ndarray:
-    """`N x 4` boxes around the corners `x1,y1,x2,y2,...` of each row."""
+    """`N x 4` boxes around the corners `x1,y1,x2,y2,...` of each row.
+
+    >>> upright(np.array([[10.0, 20.0, 30.0, 60.0]])).tolist()
+    [[10.0, 20.0, 20.0, 40.0]]
+    >>> upright(np.array([[5.0, 0.0, 10.0, 5.0, 5.0, 10.0, 0.0, 5.0]])).tolist()  # a square on its corner
+    [[0.0, 0.0, 10.0, 10.0]]
+    """
     x, y = corners[:, ::2], corners[:, 1::2]
     return np.stack([x.min(axis=1), y.min(axis=1), np.ptp(x, axis=1), np.ptp(y, axis=1)], axis=1)
 
@@ -64,7 +70,11 @@ def _careful_rows(path: Path, text: str, form: str) -> np.ndarray:
 
 
 def visible_or_nan(boxes: np.ndarray) -> np.ndarray:
-    """`N x 4` boxes with every row that is not finite or has no area replaced by NaN."""
+    """`N x 4` boxes with every row that is not finite or has no area replaced by NaN.
+
+    >>> visible_or_nan(np.array([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0]])).tolist()
+    [[1.0, 2.0, 3.0, 4.0], [nan, nan, nan, nan]]
+    """
     usable = np.isfinite(boxes).all(axis=1) & (np.nan_to_num(boxes[:, 2:]) > 0).all(axis=1)
     return np.where(usable[:, None], boxes, np.nan)
 
@@ -79,6 +89,9 @@ def fit_truth(boxes: np.ndarray, frames: int, path: Path) -> np.ndarray:
     """Truth of exactly `frames` rows: missing rows at the end are not visible.
 
     Raises ValueError when there are more boxes than frames: they belong to something else.
+
+    >>> fit_truth(np.array([[1.0, 2.0, 3.0, 4.0]]), 2, Path("truth.txt")).tolist()
+    [[1.0, 2.0, 3.0, 4.0], [nan, nan, nan, nan]]
     """
     if len(boxes) > frames:
         raise ValueError(f"{path} has {len(boxes)} boxes for {frames} frames: it belongs to another sequence")

@@ -6,7 +6,11 @@ import numpy as np
 
 
 def period(stamps: np.ndarray) -> float | None:
-    """Median time between consecutive images in nanoseconds; None for fewer than two."""
+    """Median time between consecutive images in nanoseconds; None for fewer than two.
+
+    >>> period(np.array([0, 40_000_000, 80_000_000, 400_000_000]))  # three were lost
+    40000000.0
+    """
     gaps = np.diff(np.sort(stamps))
     gaps = gaps[gaps > 0]
     return float(np.median(gaps)) if len(gaps) else None
@@ -16,6 +20,9 @@ def pair_nearest(rgb: np.ndarray, thermal: np.ndarray, slop: float) -> list[tupl
     """Pairs of indices into two arrays of stamps (ns), in order of time; every image is in exactly one pair.
 
     The closest stamps are joined first, no more than `slop` ns apart; an image without a partner is paired with None.
+
+    >>> pair_nearest(np.array([0, 100, 200]), np.array([8, 190, 300]), slop=20)
+    [(0, 0), (1, None), (2, 1), (None, 2)]
     """
     rgb, thermal, slop = np.asarray(rgb, np.int64), np.asarray(thermal, np.int64), int(slop)
     order = np.argsort(thermal, kind="stable")

@@ -12,6 +12,9 @@ def held_out(names: Iterable[str], fraction: float = 0.25) -> set[str]:
 
     A family shares its letters (`IR_BIRD_001`, `IR_BIRD_002`, ...). A contiguous block is taken, because
     neighbours in a numbered recording show the same place: scattered names would leak it into training.
+
+    >>> sorted(held_out(["BIRD_1", "BIRD_2", "BIRD_3", "BIRD_4", "DRONE_1", "DRONE_2", "DRONE_3", "DRONE_4"]))
+    ['BIRD_4', 'DRONE_4']
     """
     families: dict[str, list[str]] = defaultdict(list)
     for name in sorted(names):

@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -29,11 +30,11 @@ from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 
-#: Images may be up to this far from the other of their pair, seconds.
-LOOK_AHEAD = 1.0
-#: Time for the last messages to get out, and for a subscriber just found to be ready, seconds.
+#: The stamps of the two images of a pair may differ by up to this, seconds.
+MAX_STAMP_OFFSET = 1.0
+#: Time for the last messages to be sent, and for a subscriber that was just discovered to be ready, seconds.
 LINGER, SETTLE = 1.0, 1.0
-#: An image this late against its stamp is worth a warning, seconds.
+#: An image that is sent this late against its stamp is worth a warning, seconds.
 LATE = 0.1
 
 Event = tuple[int, str, Image]
@@ -47,8 +48,9 @@ def in_order(pairs: Iterable[FramePair]) -> Iterator[Event]:
         stamps = [stamp for stamp in (pair.stamp, pair.thermal_stamp) if stamp is not None]
         for stream, stamp, image in ((RGB, pair.stamp, pair.rgb), (THERMAL, pair.thermal_stamp, pair.thermal)):
             if image is not None:
+                assert stamp is not None, "an image has a stamp"
                 heapq.heappush(waiting, (stamp, next(count), stream, image))
-        while waiting and waiting[0][0] < min(stamps) - LOOK_AHEAD * 1e9:
+        while waiting and waiting[0][0] < min(stamps) - MAX_STAMP_OFFSET * 1e9:
             stamp, _, stream, image = heapq.heappop(waiting)
             yield stamp, stream, image
     while waiting:
@@ -97,44 +99,52 @@ class CameraNode(Node):
 
     def __init__(self, **options) -> None:
         super().__init__("camera", namespace="ckd", automatically_declare_parameters_from_overrides=True, **options)
-        self.values = NodeParameters(self, CAMERA_PARAMETERS).values
+        self._declared = NodeParameters(self, CAMERA_PARAMETERS)
         self.sequence: FrameSequence = open_source(self.values["source"], rate=self.values["rate"] or None)
         reliable = self.values["reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=2, reliability=reliability)
         self._images = {s: self.create_publisher(ImageMessage, f"{s}/image", qos) for s in (RGB, THERMAL)}
-        # Kept for those who join late: the stamp of the first image tells them which image is which.
+        # Kept for those who join late: the stamp of the first one tells them which image is which.
         kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._infos = {s: self.create_publisher(CameraInfo, f"{s}/camera_info", kept) for s in (RGB, THERMAL)}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return self._declared.values
 
     def play(self) -> None:
         """Publish the source at its pace; returns at its end, or when ROS shuts down."""
         sequence = self.sequence
         self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
-        pairs = Prefetcher(self._pairs(), math.ceil(LOOK_AHEAD * sequence.rate) + 8)
-        published, latest = 0, 0.0
-        start = first = None
+        pairs = Prefetcher(self._pairs(), math.ceil(MAX_STAMP_OFFSET * sequence.rate) + 8)
+        published, worst_delay, begin = 0, 0.0, 0.0
+        shift: int | None = None  # from the stamps of the source to those of the messages
+        first = 0
         for stamp, stream, image in in_order(pairs):
-            if start is None:
+            if shift is None:
                 if self.values["wait_for_subscribers"]:
                     self._wait_for_subscribers(stream)
                 pairs.wait_until_full()  # or catching up with the source would take the first second's processor time
-                start, first = self.get_clock().now().nanoseconds, stamp
-                began = time.monotonic()
-            due = began + (stamp - first) / 1e9
+                shift, first = self.get_clock().now().nanoseconds - stamp, stamp
+                begin = time.monotonic()
+            due = begin + (stamp - first) / 1e9
             time.sleep(max(0.0, due - time.monotonic()))
             if not self.context.ok():
                 return
-            latest = max(latest, time.monotonic() - due)
+            worst_delay = max(worst_delay, time.monotonic() - due)
             try:
-                self._publish(stream, image, start + stamp - first)
+                self._publish(stream, image, stamp + shift)
                 published += 1
             except RuntimeError as error:  # a reliable subscriber that does not keep up
                 self.get_logger().warning(f"an image was not sent: {error}", throttle_duration_sec=5.0)
-        if published and latest > LATE:
-            self.get_logger().warning(f"images went out up to {latest:.2f} s late: the source is slower than its rate")
+        if published and worst_delay > LATE:
+            self.get_logger().warning(
+                f"images were sent up to {worst_delay:.2f} s late: the source is slower than its rate"
+            )
         if published:
-            self.get_logger().info(f"{published} images published in {time.monotonic() - began:.1f} s")
+            self.get_logger().info(f"{published} images published in {time.monotonic() - begin:.1f} s")
         time.sleep(LINGER)
 
     def _pairs(self) -> Iterator[FramePair]:
@@ -145,23 +155,25 @@ class CameraNode(Node):
     def _endless(self) -> Iterator[FramePair]:
         shift, period = 0, round(1e9 / self.sequence.rate)
         while True:
-            first = newest = None
+            first: int | None = None
+            newest: int | None = None
             for pair in self.sequence.frames():
-                own = pair.stamp if pair.stamp is not None else pair.thermal_stamp
-                first = own if first is None else first
-                newest = own
-                stamps = (None if s is None else s + shift for s in (pair.stamp, pair.thermal_stamp))
-                yield FramePair(pair.rgb, pair.thermal, *stamps)
+                newest = pair.stamp if pair.stamp is not None else pair.thermal_stamp
+                first = newest if first is None else first
+                shifted = (None if stamp is None else stamp + shift for stamp in (pair.stamp, pair.thermal_stamp))
+                yield FramePair(pair.rgb, pair.thermal, *shifted)
+            if first is None or newest is None:  # a source without a pair
+                return
             shift += newest - first + period
 
     def _wait_for_subscribers(self, first: str) -> None:
         self.get_logger().info("waiting for a subscriber of the image topics")
-        wanted = [self._images[first]] if self._single() else list(self._images.values())
-        while self.context.ok() and not all(publisher.get_subscription_count() for publisher in wanted):
+        publishers = [self._images[first]] if self._has_one_camera() else list(self._images.values())
+        while self.context.ok() and not all(publisher.get_subscription_count() for publisher in publishers):
             time.sleep(0.02)
         time.sleep(SETTLE)
 
-    def _single(self) -> bool:
+    def _has_one_camera(self) -> bool:
         """Whether the source has one camera only, judged by its first pair."""
         pair = next(iter(self.sequence.frames()))
         return pair.rgb is None or pair.thermal is None

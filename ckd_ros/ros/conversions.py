@@ -21,7 +21,7 @@ from ckd_ros.frames import ENCODINGS, Image
 
 
 class ImageError(ValueError):
-    """A message that holds no usable image."""
+    """A message that does not hold a usable image."""
 
 
 class EmptyImageError(ImageError):
@@ -41,7 +41,7 @@ class UnsupportedEncodingError(ImageError):
 
 
 class UndecodableImageError(ImageError):
-    """Compressed data that is no image."""
+    """Compressed data that does not hold an image."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ _PNG, _PNG_END = b"\x89PNG", b"IEND"
 def _check_compressed(message: CompressedImage) -> None:
     if "compressedDepth" in message.format:
         raise UnsupportedEncodingError(f"format '{message.format}' is not supported: publish jpeg or png images")
-    # OpenCV fills the missing part of a truncated JPEG with grey and calls it a success.
+    # OpenCV fills the missing part of a truncated JPEG with grey and reports success.
     head, tail = bytes(message.data[:4]), bytes(message.data[-64:])
     for name, start, end in (("JPEG", _JPEG, _JPEG_END), ("PNG", _PNG, _PNG_END)):
         if head.startswith(start) and end not in tail:
@@ -206,9 +206,9 @@ def compressed_message(pixels: np.ndarray, stamp: int, frame_id: str, quality: i
 
 
 def _bytes(data: np.ndarray) -> array:
-    """Contiguous data as the only type that message fields take without looking at every byte: 20 us, not 20 ms."""
+    """Contiguous data as the only type that a message field takes without checking every byte: 20 us, not 20 ms."""
     result = array("B")
-    result.frombytes(memoryview(data).cast("B"))
+    result.frombytes(data.data.cast("B"))
     return result
 
 
@@ -218,8 +218,8 @@ def to_nanoseconds(stamp: Time) -> int:
 
 
 def to_stamp(nanoseconds: int) -> Time:
-    """The time message of a stamp. Raises ValueError for a time no message can hold (before 1970, after 2038)."""
+    """The time message of a stamp. Raises ValueError for a time that no message can hold (before 1970, after 2038)."""
     sec, nanosec = divmod(int(nanoseconds), 1_000_000_000)
     if not 0 <= sec < 2**31:
-        raise ValueError(f"stamp {nanoseconds} ns is outside what a ROS time holds: 0 .. {2**31} s")
+        raise ValueError(f"stamp {nanoseconds} ns is outside the range of a ROS time, 0 to {2**31} s")
     return Time(sec=sec, nanosec=nanosec)

@@ -7,15 +7,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: A fault that was not seen for so long is over, seconds.
+from ckd_ros.ros.status import Status
+
+#: A fault that was not reported for so long is over, seconds.
 OVER_AFTER = 5.0
 #: A fault that lasts is logged again after so long, seconds.
 REMIND_AFTER = 60.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class ActiveFault:
-    """Something wrong: what was last reported of it, how often, and when (seconds of a monotonic clock)."""
+    """Something that is wrong.
+
+    Attributes:
+        message: the newest one about it.
+        count: how often it was reported.
+        last, logged: when it was last reported and last logged, seconds of a monotonic clock.
+    """
 
     message: str
     count: int
@@ -33,7 +41,7 @@ class FaultMonitor:
     """
 
     def __init__(
-        self, warn: Callable[[str], None], info: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self, warn: Callable[[str], object], info: Callable[[str], object], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._warn, self._info, self._clock = warn, info, clock
         self._lock = threading.Lock()
@@ -44,20 +52,17 @@ class FaultMonitor:
         now = self._clock()
         with self._lock:
             fault = self._faults.get(key)
-            if fault is None:
-                fault = self._faults[key] = ActiveFault(message, 0, now, now)
-                line = message
-            elif now - fault.logged >= REMIND_AFTER:
-                fault.logged = now
-                line = f"{message} (still, {fault.count + 1} times by now)"
+            count = 1 if fault is None else fault.count + 1
+            if fault is None or now - fault.logged >= REMIND_AFTER:
+                line, logged = message if fault is None else f"{message} (still, {count} times by now)", now
             else:
-                line = None
-            fault.message, fault.count, fault.last = message, fault.count + 1, now
+                line, logged = None, fault.logged
+            self._faults[key] = ActiveFault(message, count, now, logged)
         if line is not None:
             self._warn(line)
 
     def active(self) -> dict[str, ActiveFault]:
-        """The faults that last, by key; those that are over are forgotten and said to be over."""
+        """The faults that last, by key; those that are over are forgotten, which the log says."""
         now = self._clock()
         with self._lock:
             over = {key: fault for key, fault in self._faults.items() if now - fault.last > OVER_AFTER}
@@ -67,3 +72,15 @@ class FaultMonitor:
         for key, fault in over.items():
             self._info(f"over after {fault.count} time(s): {key}: {fault.message}")
         return lasting
+
+    def describe(self, status: Status) -> None:
+        """Contribute every fault to the status of the node."""
+        for key, fault in self.active().items():
+            status.add(f"fault {key}", f"{fault.message} ({fault.count} times)")
+            status.warn(fault.message)
+
+    def describe_stream(self, status: Status, stream: str) -> None:
+        """Contribute what is wrong with one stream to its status; the keys of its faults begin with its name."""
+        for key, fault in self.active().items():
+            if key.startswith(stream):
+                status.warn(fault.message)

@@ -1,55 +1,59 @@
-"""Whether the images of a stream are what its topic should carry."""
+"""Whether what the cameras deliver is what it should be: the images of each stream, and the pairing of both."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ckd_ros.frames import Image
-from ckd_ros.ros.sync.streams import RGB, THERMAL
+from ckd_ros.ros.sync.pairing import PairingSnapshot
+from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
 
-#: Pixels of an image are looked at no more often than this, seconds.
+#: Pixels of an image are examined no more often than this, seconds.
 PERIOD = 0.5
-#: Mean difference between the strongest and the weakest channel of an image in colour, of 255.
-COLOURFUL = 12.0
+#: From this mean difference between the strongest and the weakest channel, of 255, an image is in colour.
+COLOUR_FROM = 12.0
 
 
 class StreamHealth:
-    """Watches the decoded images of one stream (RGB or THERMAL)."""
+    """Watches the decoded images of one stream (RGB or THERMAL).
+
+    Attributes:
+        format: width, height and encoding of the newest image; None before the first.
+    """
 
     def __init__(self, stream: str) -> None:
-        self.stream = stream
-        self.image: tuple[int, int, str] | None = None  # width, height, encoding of the newest
-        self._findings: dict[str, str] = {}
-        self._looked = -np.inf
+        self.format: tuple[int, int, str] | None = None
+        self._stream = stream
+        self._pixel_problems: dict[str, str] = {}
+        self._last_examined = -np.inf
 
     def inspect(self, image: Image, now: float) -> dict[str, str]:
         """What is wrong with an image, key -> message; `now` in seconds of a monotonic clock."""
-        findings = {}
-        found = (image.width, image.height, image.encoding)
-        if self.image is not None and found[:2] != self.image[:2]:
-            findings[f"{self.stream} resolution"] = (
-                f"{self.stream} images changed from {self.image[0]} x {self.image[1]} to {found[0]} x {found[1]}: "
+        problems = {}
+        former, self.format = self.format, (image.width, image.height, image.encoding)
+        if former is not None and former[:2] != self.format[:2]:
+            problems[f"{self._stream} resolution"] = (
+                f"{self._stream} images changed from {former[0]} x {former[1]} to {image.width} x {image.height}: "
                 "taken as the same view, scaled"
             )
-        if found != self.image or now - self._looked >= PERIOD:
-            self._findings, self._looked = self._look(image), now
-        self.image = found
-        return {**findings, **self._findings}
+        if self.format != former or now - self._last_examined >= PERIOD:
+            self._pixel_problems, self._last_examined = self._examine(image), now
+        return {**problems, **self._pixel_problems}
 
-    def _look(self, image: Image) -> dict[str, str]:
+    def _examine(self, image: Image) -> dict[str, str]:
         pixels = image.data[:: max(1, image.height // 48), :: max(1, image.width // 48)]
-        if self.stream == RGB and image.encoding == "mono16":
+        if self._stream == RGB and image.encoding == "mono16":
             return {
                 "rgb topic": "rgb/image delivers 16-bit grey images, as a thermal camera does: are the topics swapped?"
             }
-        if self.stream == THERMAL and pixels.ndim == 3 and _colourfulness(pixels) > COLOURFUL:
+        if self._stream == THERMAL and pixels.ndim == 3 and _colourfulness(pixels) > COLOUR_FROM:
             return {
                 "thermal topic": f"thermal/image delivers colour images ({image.encoding}): are the topics swapped, or "
                 "does the camera colour its images? Switch it to white-hot grey"
             }
         if pixels.min() == pixels.max():
             return {
-                f"{self.stream} content": f"every pixel of the {self.stream} image is {int(pixels.max())}: lens cap?"
+                f"{self._stream} content": f"every pixel of the {self._stream} image is {int(pixels.max())}: lens cap?"
             }
         return {}
 
@@ -57,3 +61,23 @@ class StreamHealth:
 def _colourfulness(pixels: np.ndarray) -> float:
     channels = pixels[..., :3]
     return float((channels.max(axis=-1).astype(int) - channels.min(axis=-1)).mean())
+
+
+class PairingHealth:
+    """Watches whether two streams that both deliver images make pairs, which no single image shows."""
+
+    def __init__(self) -> None:
+        self._before = Counters()
+
+    def inspect(self, pairing: PairingSnapshot) -> dict[str, str]:
+        """What is wrong with the pairing since the last call, key -> message."""
+        before, self._before = self._before, pairing.counters
+        counters = pairing.counters
+        alive = all(counters.received[stream] > before.received[stream] for stream in (RGB, THERMAL))
+        pairless = counters.paired == before.paired and counters.single > before.single
+        if not (alive and pairless) or pairing.offset is None:
+            return {}
+        return {
+            "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour stamp, "
+            f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock?"
+        }

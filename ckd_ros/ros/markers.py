@@ -18,7 +18,7 @@ LIFETIME = 1
 
 
 def is_calibrated(info: CameraInfo | None) -> bool:
-    """Whether a camera_info came and says something: drivers of uncalibrated cameras send zeros."""
+    """Whether a camera_info has arrived and describes a camera: drivers of uncalibrated cameras send zeros."""
     return info is not None and info.k[0] > 0 and info.k[4] > 0 and info.width > 0 and info.height > 0
 
 

@@ -1,15 +1,16 @@
-"""What the tracker found as messages."""
+"""What the tracker found, as messages."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from std_msgs.msg import Header
 
 from ckd_ros.msg import BoundingBox, Track
 from ckd_ros.ros.conversions import to_stamp
-from ckd_ros.ros.sync.streams import Pair
+from ckd_ros.ros.sync.streams import CameraPair
 from ckd_ros.ros.worker import TrackedPair
 
 try:
@@ -18,26 +19,30 @@ except ImportError:
     Detection2DArray = None  # the topic `detections` is then not offered
 
 
-def header(pair: Pair, frames: dict[str, str]) -> Header:
-    """Stamp and coordinate frame that stand for a pair; `frames` overrides a stream's own frame where not empty."""
-    frame = pair.header
-    return Header(stamp=to_stamp(frame.stamp), frame_id=frames[frame.stream] or frame.frame_id)
+def pair_header(pair: CameraPair, frame_ids: Mapping[str, str]) -> Header:
+    """Stamp and coordinate frame that stand for a pair.
+
+    Args:
+        frame_ids: replaces the coordinate frame of a stream's images, by stream; empty: the images' own.
+    """
+    reference = pair.reference
+    return Header(stamp=to_stamp(reference.stamp), frame_id=frame_ids[reference.stream] or reference.frame_id)
 
 
-def track(outcome: TrackedPair, header: Header, now: int) -> Track:
-    """The Track message of an outcome published at `now`, nanoseconds of the node's clock."""
-    message = Track(header=header, target_id=outcome.target, state=Track.IDLE)
-    newest = max(frame.stamp for frame in outcome.pair.frames)
+def track_message(tracked: TrackedPair, header: Header, now: int) -> Track:
+    """The Track message of a pair, published at `now`, nanoseconds of the node's clock."""
+    message = Track(header=header, target_id=tracked.target, state=Track.IDLE)
+    newest = max(frame.stamp for frame in tracked.pair.frames)
     message.latency = (now - newest) / 1e9
-    result = outcome.result
+    result = tracked.result
     if result is None:
         return message
     message.state = int(result.state)
     message.confidence = min(1.0, max(0.0, float(result.confidence)))
     message.box, message.thermal_box = _box(result.box), _box(result.thermal_box)
     message.rgb_used, message.thermal_used = bool(result.used_rgb), bool(result.used_thermal)
-    if result.used_thermal and outcome.images.thermal_stamp is not None:
-        message.thermal_stamp = to_stamp(outcome.images.thermal_stamp)
+    if result.used_thermal and tracked.images.thermal_stamp is not None:
+        message.thermal_stamp = to_stamp(tracked.images.thermal_stamp)
     message.registration_offset_x, message.registration_offset_y = map(float, result.registration_offset)
     message.inference_time, message.processing_time = float(result.inference_s), float(result.total_s)
     return message
@@ -51,8 +56,8 @@ def _box(box: np.ndarray) -> BoundingBox:
     return BoundingBox(x=x, y=y, width=w, height=h)
 
 
-def detections(track: Track) -> Detection2DArray:
-    """The target as vision_msgs' detections: one while it is followed, none while it is lost or there is none."""
+def detections_message(track: Track) -> Detection2DArray:
+    """The target as the detections of vision_msgs: one while it is followed; none while it is lost, or without one."""
     message = Detection2DArray(header=track.header)
     if track.state in (Track.TRACKING, Track.UNCERTAIN):
         detection = Detection2D(header=track.header, id=str(track.target_id))

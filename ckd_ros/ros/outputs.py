@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from ckd_ros.frames import FramePair
 from ckd_ros.msg import Track
 from ckd_ros.ros import messages
 from ckd_ros.ros.conversions import compressed_message, image_message
@@ -20,18 +23,24 @@ from ckd_ros.tracking.overlay import draw_overlay, panel_size
 
 
 class Outputs:
-    """Publishes `track` (and `detections`) for every outcome, and what costs work only while somebody listens.
+    """Publishes `track` (and `detections`) for every pair, and what costs work only while somebody subscribes to it.
 
     Args:
         node: the node to publish from.
-        values: the node's parameters by name, as they are at the time of the call.
-        infos: the newest camera_info of each stream, kept up to date by the node.
+        values: gives the node's parameters by name, as they are at the time of the call.
+        registration: gives the registration in effect at the time of the call.
+        calibrations: the newest camera_info of each stream, kept up to date by their receiver.
     """
 
-    def __init__(self, node: LifecycleNode, values: Callable[[], dict], infos: Mapping[str, CameraInfo]) -> None:
-        self._node, self._values, self._infos = node, values, infos
+    def __init__(
+        self,
+        node: LifecycleNode,
+        values: Callable[[], dict[str, Any]],
+        registration: Callable[[], Registration],
+        calibrations: Mapping[str, CameraInfo],
+    ) -> None:
+        self._node, self._values, self._registration, self._calibrations = node, values, registration, calibrations
         self._overlay_due = 0.0
-        self.registration = Registration()
         self._track = node.create_lifecycle_publisher(Track, "track", 10)
         self._overlay = node.create_lifecycle_publisher(Image, "overlay", 1)
         self._compressed = node.create_lifecycle_publisher(CompressedImage, "overlay/compressed", 1)
@@ -43,43 +52,46 @@ class Outputs:
             self._publishers.append(self._detections)
 
     def destroy(self) -> None:
+        """End the topics."""
         for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
-    def publish(self, outcome: TrackedPair) -> None:
-        """Publish what there is to say of an outcome; the track first, for it is what others wait for."""
+    def publish(self, tracked: TrackedPair) -> None:
+        """Publish what there is to say about a pair; the track first, because it is what others wait for."""
         values = self._values()
-        frames = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
-        header = messages.header(outcome.pair, frames)
-        track = messages.track(outcome, header, self._node.get_clock().now().nanoseconds)
+        frame_ids = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
+        header = messages.pair_header(tracked.pair, frame_ids)
+        track = messages.track_message(tracked, header, self._node.get_clock().now().nanoseconds)
         self._track.publish(track)
         if self._detections is not None:
-            self._detections.publish(messages.detections(track))
+            self._detections.publish(messages.detections_message(track))
         if self._markers.get_subscription_count():
-            self._publish_markers(outcome, track, values, frames)
+            self._publish_markers(tracked.images, track, frame_ids, values["markers.distance"])
         if self._overlay.get_subscription_count() or self._compressed.get_subscription_count():
-            self._publish_overlay(outcome, values, header.frame_id)
+            self._publish_overlay(tracked, values, header.frame_id)
 
-    def _publish_markers(self, outcome: TrackedPair, track: Track, values: dict, frames: dict[str, str]) -> None:
-        views = ((RGB, outcome.images.rgb, track.box), (THERMAL, outcome.images.thermal, track.thermal_box))
+    def _publish_markers(self, images: FramePair, track: Track, frame_ids: dict[str, str], distance: float) -> None:
+        """Markers from the view of the colour camera, or of the thermal camera where the other is not calibrated."""
+        views = ((RGB, images.rgb, track.box), (THERMAL, images.thermal, track.thermal_box))
         for stream, image, box in views:
-            info = self._infos.get(stream)
-            if image is None or not is_calibrated(info):
+            calibration = self._calibrations.get(stream)
+            if image is None or calibration is None or not is_calibrated(calibration):
                 continue
-            header = messages.Header(stamp=track.header.stamp, frame_id=frames[stream] or info.header.frame_id)
+            frame_id = frame_ids[stream] or calibration.header.frame_id
+            header = Header(stamp=track.header.stamp, frame_id=frame_id)
             size = (image.width, image.height)
-            self._markers.publish(target_markers(track, box, info, size, header, values["markers.distance"]))
+            self._markers.publish(target_markers(track, box, calibration, size, header, distance))
             return
 
-    def _publish_overlay(self, outcome: TrackedPair, values: dict, frame_id: str) -> None:
+    def _publish_overlay(self, tracked: TrackedPair, values: dict[str, Any], frame_id: str) -> None:
         now = time.monotonic()
         if values["overlay.rate"] > 0:
             if now < self._overlay_due:
                 return
             self._overlay_due = now + 1 / values["overlay.rate"]
-        size = panel_size(outcome.images, values["overlay.width"])
-        picture = draw_overlay(outcome.images, outcome.result, self.registration, size)
-        stamp = outcome.pair.header.stamp
+        size = panel_size(tracked.images, values["overlay.width"])
+        picture = draw_overlay(tracked.images, tracked.result, self._registration(), size)
+        stamp = tracked.pair.reference.stamp
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(picture, "bgr8", stamp, frame_id))
         if self._compressed.get_subscription_count():

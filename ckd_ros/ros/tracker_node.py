@@ -6,47 +6,47 @@ unless `autostart` is false. Callbacks only store; the worker thread tracks and 
 
 from __future__ import annotations
 
-import functools
 import itertools
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
+from typing import Any, TypeVar
 
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
 from ckd_ros.ros import configuration, conversions
+from ckd_ros.ros.diagnostics import DiagnosticUpdater
 from ckd_ros.ros.faults import FaultMonitor
+from ckd_ros.ros.inputs import CameraInputs
+from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
-from ckd_ros.ros.reporter import Reporter
-from ckd_ros.ros.sync.approximate import SynchronizedPairer
+from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.approximate import ApproximateMatcher
+from ckd_ros.ros.sync.matching import LatestMatcher
 from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame, Verdict
-from ckd_ros.ros.worker import TrackedPair, TrackerWorker
+from ckd_ros.ros.sync.streams import RGB, THERMAL
+from ckd_ros.ros.worker import TrackedPair, TrackerWorker, WorkerSnapshot
 from ckd_ros.srv import InitTarget
 from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
+from ckd_ros.tracking.engine import Engine
+
+T = TypeVar("T")
 
 _STREAM_OF = {InitTarget.Request.RGB: RGB, InitTarget.Request.THERMAL: THERMAL}
-_WRONG_ORDER = {
-    Verdict.REPEATED: "the stamp of a {0} image repeats that of the one before: the image is not used",
-    Verdict.LATE: "a {0} image is older than the one before: it is not used",
-    Verdict.CLOCK_SET_BACK: "the stamps of the {0} images went back: the clock was set, or a bag loops; starting anew",
-}
 
 
 def _logged(transition: Callable) -> Callable:
     """rclpy swallows exceptions of lifecycle transitions without a word: log them and fail the transition."""
 
-    @functools.wraps(transition)
+    @wraps(transition)
     def wrapper(self: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(self, state)
@@ -63,23 +63,29 @@ class TrackerNode(LifecycleNode):
     def __init__(self, **options) -> None:
         super().__init__("tracker", namespace="ckd", automatically_declare_parameters_from_overrides=True, **options)
         self.faults = FaultMonitor(self.get_logger().warning, self.get_logger().info)
-        self.engine: OnnxEngine | None = None
+        self.inputs = CameraInputs(self, self.faults, on_calibration=lambda: self._apply(self.values))
+        self.engine: Engine | None = None
         self.worker: TrackerWorker | None = None
         self._outputs: Outputs | None = None
         self._targets = itertools.count(1)
-        self._infos: dict[str, CameraInfo] = {}
-        self._subscriptions_of_cameras: list = []
-        self._parameters_of_node = NodeParameters(self, PARAMETERS, self._validate, self._apply)
-        self.reporter = Reporter(self)
-        self._services_of_node = [
+        self._latency = Meter()
+        self._registration: Registration | None = None
+        self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
+        self.diagnostics = self._make_diagnostics()
+        self._target_services = [
             self.create_service(InitTarget, "init_target", self._on_init_target),
             self.create_service(Trigger, "stop", self._on_stop),
         ]
 
     @property
-    def values(self) -> dict:
+    def values(self) -> dict[str, Any]:
         """The parameters by name."""
-        return self._parameters_of_node.values
+        return self._declared.values
+
+    @property
+    def registration(self) -> Registration:
+        """The registration in effect; both images show the same view as long as it is not known."""
+        return self._registration or Registration()
 
     def start(self) -> bool:
         """Configure and activate. Returns whether that worked; what did not is in the log."""
@@ -101,23 +107,26 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(f"the model cannot be used (parameter 'model.path'): {error}")
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"model: {self.engine.describe()}")
-        self._outputs = Outputs(self, lambda: self.values, self._infos)
+        self._outputs = Outputs(self, lambda: self.values, lambda: self.registration, self.inputs.calibrations)
         return super().on_configure(state)
 
     @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         values = self.values
         try:
-            pairer = self._make_pairer(values)
+            matcher = ApproximateMatcher() if values["sync.policy"] == "approximate" else LatestMatcher()
         except ImportError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        tracker = Tracker(self.engine, self._register(values), configuration.tracker_config(values))
+        pairer = FramePairer(matcher, values["sync.slop"], values["sync.timeout"], values["sync.history"])
+        self._registration = self._compute_registration(values)
+        assert self.engine is not None, "a node is configured before it is activated"
+        tracker = Tracker(self.engine, self.registration, configuration.tracker_config(values))
         self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
         result = super().on_activate(state)
         self.worker.start()
-        self._subscribe(values)
-        self.reporter.report()
+        self.inputs.subscribe(values, self.worker.add)
+        self.diagnostics.update()
         return result
 
     @_logged
@@ -137,9 +146,7 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _halt(self) -> None:
-        for subscription in self._subscriptions_of_cameras:
-            self.destroy_subscription(subscription)
-        self._subscriptions_of_cameras = []
+        self.inputs.unsubscribe()
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
@@ -151,77 +158,75 @@ class TrackerNode(LifecycleNode):
             self._outputs = None
         self.engine = None
 
-    def _make_pairer(self, values: dict) -> FramePairer:
-        kind = SynchronizedPairer if values["sync.policy"] == "approximate" else FramePairer
-        return kind(values["sync.slop"], values["sync.timeout"], values["sync.history"])
-
-    def _subscribe(self, values: dict) -> None:
-        compressed = values["image_transport"] == "compressed"
-        kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
-        reliable = values["qos.reliability"] == "reliable"
-        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
-        for stream in (RGB, THERMAL):
-            on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
-            self._subscriptions_of_cameras += [
-                self.create_subscription(kind, f"{stream}/image{suffix}", on_image, qos),
-                self.create_subscription(CameraInfo, f"{stream}/camera_info", on_info, qos_profile_sensor_data),
-            ]
-
-    def _on_image(self, stream: str, message: Image | CompressedImage) -> None:
-        arrival, worker = time.monotonic_ns(), self.worker
-        if worker is None:  # deactivated while the message was on its way
-            return
-        self.reporter.arrivals[stream].note()
-        try:
-            conversions.check_image(message)
-        except conversions.ImageError as error:
-            self.faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
-            return
-        stamp = conversions.to_nanoseconds(message.header.stamp)
-        if stamp <= 0:
-            self.faults.report(
-                f"{stream} stamp", f"{stream} images have no stamp: the time of reception is used instead"
-            )
-            stamp = self.get_clock().now().nanoseconds
-        load = partial(conversions.load_image, message)
-        verdict = worker.add(Frame(stream, stamp, arrival, load, message.header.frame_id))
-        if verdict in _WRONG_ORDER:
-            self.faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
-
-    def _on_info(self, stream: str, message: CameraInfo) -> None:
-        known = self._infos.get(stream)
-        self._infos[stream] = message
-        if known is None or not np.array_equal(known.k, message.k):
-            self._apply(self.values)
-
-    def _validate(self, values: dict) -> None:
+    def _validate(self, values: dict[str, Any]) -> None:
         configuration.tracker_config(values)
-        configuration.registration(values, self._infos)
+        configuration.registration(values, self.inputs.calibrations)
 
-    def _apply(self, values: dict) -> None:
-        """Bring validated values into effect while running."""
-        if self.worker is None:
+    def _apply(self, values: dict[str, Any]) -> None:
+        """Bring validated values, and the calibrations of the cameras, into effect while running."""
+        worker = self.worker
+        if worker is None:
             return
-        self.worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
-        registration, config = self._register(values), configuration.tracker_config(values)
-        self.worker.submit(lambda: self.worker.tracker.configure(config, registration))
+        worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
+        self._registration = self._compute_registration(values)
+        registration, config = self.registration, configuration.tracker_config(values)
+        worker.submit(lambda: worker.tracker.configure(config, registration))
 
-    def _register(self, values: dict) -> Registration:
+    def _compute_registration(self, values: dict[str, Any]) -> Registration | None:
+        """The registration that the parameters and the calibrations describe; None where it is not known (yet)."""
         try:
-            registration = configuration.registration(values, self._infos)
+            return configuration.registration(values, self.inputs.calibrations)
         except ParameterError as error:  # a camera_info that contradicts the parameters
             self.faults.report("registration", str(error))
-            registration = None
-        self.reporter.waits_for_calibration = registration is None
-        self._outputs.registration = registration or Registration()
-        return self._outputs.registration
+            return None
 
-    def _publish(self, outcome: TrackedPair) -> None:
-        if not self.context.ok():  # interrupted: ROS is gone before the worker is told to stop
+    def _publish(self, tracked: TrackedPair) -> None:
+        if self._outputs is None or not self.context.ok():  # interrupted: ROS is gone before the worker is told to stop
             return
-        self._outputs.publish(outcome)
-        self.reporter.note(outcome)
+        self._outputs.publish(tracked)
+        self._latency.note((time.monotonic_ns() - tracked.pair.arrival) / 1e9)
+
+    def _make_diagnostics(self) -> DiagnosticUpdater:
+        """Everyone who knows something of the state of the node contributes it; the faults last, or first where they
+        explain what else is missing."""
+        updater = DiagnosticUpdater(self)
+        updater.add("tracker", self._describe_lifecycle, self._describe_engine, self._check_inputs)
+        updater.add("tracker", lambda status: self._worker_snapshot().describe(status))
+        updater.add("tracker", self._latency.describe_latency, self.faults.describe)
+        for stream in (RGB, THERMAL):
+            updater.add(stream, partial(self.faults.describe_stream, stream=stream))
+            updater.add(stream, partial(self.inputs.describe_stream, stream=stream))
+            updater.add(stream, partial(self._describe_stream, stream=stream))
+        return updater
+
+    def _worker_snapshot(self) -> WorkerSnapshot:
+        return WorkerSnapshot() if self.worker is None else self.worker.snapshot()
+
+    def _describe_lifecycle(self, status: Status) -> None:
+        inactive = "unconfigured" if self.engine is None else "inactive"
+        lifecycle = inactive if self.worker is None else "active"
+        status.note(lifecycle)
+        status.add("lifecycle", lifecycle)
+
+    def _describe_engine(self, status: Status) -> None:
+        if self.engine is not None:
+            status.add("provider", self.engine.provider)
+            status.add("engine", self.engine.describe())
+
+    def _describe_stream(self, status: Status, stream: str) -> None:
+        self._worker_snapshot().describe_stream(status, stream)
+
+    def _check_inputs(self, status: Status) -> None:
+        """Report faults of what the cameras send as a whole, which no single image shows."""
+        if self.worker is None:
+            return
+        if self._registration is None:
+            self.faults.report(
+                "registration",
+                "registration.type is 'calibrated', but a usable camera_info of both cameras has not come: until then "
+                "both images are taken to show the same view",
+            )
+        self.worker.check_pairing()
 
     async def _on_init_target(self, request: InitTarget.Request, response: InitTarget.Response) -> InitTarget.Response:
         stamp = conversions.to_nanoseconds(request.stamp) or None
@@ -251,14 +256,14 @@ class TrackerNode(LifecycleNode):
         self.get_logger().info(response.message)
         return response
 
-    async def _in_worker(self, action: Callable[[TrackerWorker], object]) -> object:
+    async def _in_worker(self, action: Callable[[TrackerWorker], T]) -> T:
         """The result of an action in the worker's thread; images keep being received meanwhile."""
         worker, executor = self.worker, self.executor
-        if worker is None:
+        if worker is None or executor is None:
             raise RuntimeError("the node is not active: activate it first")
         done: Future = Future(executor=executor)
 
-        def finish(_) -> None:
+        def finish(_: object) -> None:
             done.set_result(None)
             executor.wake()
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.faults import FaultMonitor
-from ckd_ros.ros.health import StreamHealth
-from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters, Frame, Pair, Verdict
+from ckd_ros.ros.health import PairingHealth, StreamHealth
+from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
 from ckd_ros.tracking import Tracker, TrackResult
+
+T = TypeVar("T")
 
 #: After a start in the past, buffered pairs are worked through this many times faster than they came, and what the
 #: tracker cannot do at that pace is left out: the present is reached after as long as the delay was, however slow the
@@ -32,7 +35,7 @@ STALE_AFTER = 1.0
 class TrackedPair:
     """What the worker did with a pair. `result` is None while no target is followed (`target` is then 0)."""
 
-    pair: Pair
+    pair: CameraPair
     images: FramePair
     result: TrackResult | None
     target: int
@@ -46,12 +49,42 @@ class Progress:
     dropped: int = 0
 
 
+@dataclass(frozen=True)
+class WorkerSnapshot:
+    """What a worker has done, at one moment; the default is that of a node without one.
+
+    Attributes:
+        target: what is followed, for a person.
+        formats: width, height and encoding of the newest image of each stream that sent one.
+    """
+
+    target: str = "no target"
+    progress: Progress = Progress()
+    pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
+    formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+
+    def describe(self, status: Status) -> None:
+        """Contribute to the status of the node."""
+        status.note(self.target)
+        status.add("target", self.target)
+        status.add("pairs", self.progress.pairs)
+        status.add("dropped", self.progress.dropped)
+        self.pairing.describe(status)
+
+    def describe_stream(self, status: Status, stream: str) -> None:
+        """Contribute to the status of a stream."""
+        width, height, encoding = self.formats.get(stream, (0, 0, ""))
+        status.add("image", f"{width} x {height} {encoding}")
+        self.pairing.describe_stream(status, stream)
+
+
 class TrackerWorker:
     """Runs `tracker` on what `pairer` has ready and gives every TrackedPair to `publish`, in its own thread.
 
-    `targets` numbers the targets. `outcome` is the newest TrackedPair, None before the first.
+    `targets` gives every new target its number.
 
-    `add`, `submit`, `start` and `stop` may be called from any thread; the other methods only through `submit`.
+    `add`, `submit`, `configure_pairing`, `snapshot`, `check_pairing`, `start` and `stop` may be called from any thread;
+    the other methods only through `submit`.
     """
 
     def __init__(
@@ -63,23 +96,24 @@ class TrackerWorker:
         targets: Iterator[int],
     ) -> None:
         self.tracker = tracker
-        self.health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
-        self.progress = Progress()
-        self.outcome: TrackedPair | None = None
+        self._stream_health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
+        self._pairing_health = PairingHealth()
+        self._progress = Progress()
+        self._latest: TrackedPair | None = None
         self._pairer, self._publish, self._faults, self._targets = pairer, publish, faults, targets
         self._changed = threading.Condition()
-        self._actions: deque[tuple[Callable[[], object], Future]] = deque()
+        self._actions: deque[tuple[Callable[[], Any], Future]] = deque()
         self._stopping = False
         self._target = 0
-        self._current: Pair | None = None
-        self._replay: _Replay | None = None
+        self._current: CameraPair | None = None
+        self._catch_up: _CatchUp | None = None
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after what it is doing; actions that it did not begin are cancelled."""
+        """End the thread when it has done what it is doing; actions that it has not begun are cancelled."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -89,16 +123,16 @@ class TrackerWorker:
             future.set_exception(CancelledError("the tracker is being stopped"))
         self._actions.clear()
 
-    def add(self, frame: Frame) -> Verdict:
+    def add(self, frame: CameraFrame) -> Verdict:
         """Store an image that has just arrived."""
         with self._changed:
             verdict = self._pairer.add(frame)
             self._changed.notify()
         return verdict
 
-    def submit(self, action: Callable[[], object]) -> Future:
+    def submit(self, action: Callable[[], T]) -> Future[T]:
         """Have `action` done by the thread between two pairs."""
-        future: Future = Future()
+        future: Future[T] = Future()
         with self._changed:
             if self._stopping:
                 future.set_exception(CancelledError("the tracker is being stopped"))
@@ -107,10 +141,22 @@ class TrackerWorker:
             self._changed.notify()
         return future
 
-    def pairing(self) -> tuple[Counters, float | None]:
-        """Counters of the pairer and the stamp offset of the two streams in seconds, for the diagnostics."""
+    def snapshot(self) -> WorkerSnapshot:
+        """What it has done so far, for the diagnostics."""
         with self._changed:
-            return copy.deepcopy(self._pairer.counters), self._pairer.offset()
+            pairing = self._pairer.snapshot()
+        latest, target = self._latest, "no target"
+        if latest is not None and latest.result is not None:
+            target = f"target {latest.target} {latest.result.state.name}"
+        formats = {name: health.format for name, health in self._stream_health.items() if health.format is not None}
+        return WorkerSnapshot(target, self._progress, pairing, formats)
+
+    def check_pairing(self) -> None:
+        """Report a fault where both streams deliver images but no pair was made since the last call."""
+        with self._changed:
+            pairing = self._pairer.snapshot()
+        for key, message in self._pairing_health.inspect(pairing).items():
+            self._faults.report(key, message)
 
     def configure_pairing(self, slop: float, timeout: float, history: float) -> None:
         with self._changed:
@@ -133,13 +179,13 @@ class TrackerWorker:
         result = self.tracker.init(images, box, drawn_in=stream)
         self._target = next(self._targets)
         self._advance(pair)
-        self._replay = _Replay(pair.arrival, time.monotonic_ns())
+        self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
         self._finish(TrackedPair(pair, images, result, self._target))
         return self._target
 
     def stop_target(self) -> int:
         """Follow nothing any more. Returns the id of the target that was followed, 0 for none."""
-        stopped, self._target, self._replay = self._target, 0, None
+        stopped, self._target, self._catch_up = self._target, 0, None
         return stopped
 
     def _run(self) -> None:
@@ -148,44 +194,45 @@ class TrackerWorker:
                 self._changed.wait_for(self._has_work)
                 if self._stopping:
                     return
-                action, future = self._actions.popleft() if self._actions else (None, None)
+                action = self._actions.popleft() if self._actions else None
                 pair = self._next() if action is None else None
             if action is not None:
-                self._perform(action, future)
+                self._perform(*action)
             elif pair is not None:
                 self._work_on(pair)
 
     def _has_work(self) -> bool:
-        return self._stopping or bool(self._actions) or self._pairer.ready or self._replay is not None
+        return self._stopping or bool(self._actions) or self._pairer.ready or self._catch_up is not None
 
-    def _perform(self, action: Callable[[], object], future: Future) -> None:
+    def _perform(self, action: Callable[[], Any], future: Future) -> None:
         try:
             future.set_result(action())
         except Exception as error:
             future.set_exception(error)
 
-    def _next(self) -> Pair | None:
-        if self._replay is not None:
+    def _next(self) -> CameraPair | None:
+        """The pair to work on now: while catching up a buffered one, else the newest."""
+        if self._catch_up is not None and self._current is not None:
             later = self._pairer.after(self._current)
             if later:
-                pair = self._replay.choose(later, time.monotonic_ns())
-                self._pairer.mark_taken(pair)
-                self._advance(pair)
-                return pair
-            self._replay = None
-        pair = self._pairer.take()
-        if pair is not None:
+                chosen = self._catch_up.choose(later, time.monotonic_ns())
+                self._pairer.mark_taken(chosen)
+                self._advance(chosen)
+                return chosen
+        self._catch_up = None
+        newest = self._pairer.take()
+        if newest is not None:
             if self._target and self._current is not None:
-                missed = max(0, pair.number - self._current.number - 1)  # a single image may have paired since
-                self.progress = replace(self.progress, dropped=self.progress.dropped + missed)
-            self._advance(pair)
-        return pair
+                missed = max(0, newest.number - self._current.number - 1)  # a single image may have paired since
+                self._progress = replace(self._progress, dropped=self._progress.dropped + missed)
+            self._advance(newest)
+        return newest
 
-    def _advance(self, pair: Pair) -> None:
+    def _advance(self, pair: CameraPair) -> None:
         self._current = pair
-        self.progress = replace(self.progress, pairs=self.progress.pairs + 1)
+        self._progress = replace(self._progress, pairs=self._progress.pairs + 1)
 
-    def _work_on(self, pair: Pair) -> None:
+    def _work_on(self, pair: CameraPair) -> None:
         """One pair from images to TrackedPair. Whatever goes wrong is a fault, and the next pair gets its chance."""
         try:
             images, _ = self._load(pair)
@@ -198,14 +245,14 @@ class TrackerWorker:
                 "tracker", f"a pair could not be worked on: {error!r} in {last.name} ({last.filename}:{last.lineno})"
             )
 
-    def _finish(self, outcome: TrackedPair) -> None:
-        self.outcome = outcome
-        self._publish(outcome)
+    def _finish(self, tracked: TrackedPair) -> None:
+        self._latest = tracked
+        self._publish(tracked)
 
-    def _load(self, pair: Pair) -> tuple[FramePair | None, dict[str, str]]:
+    def _load(self, pair: CameraPair) -> tuple[FramePair | None, dict[str, str]]:
         """The images of a pair, without those that are broken (None if all are), and why an image is missing."""
         images: dict[str, Image] = {}
-        reasons = {name: f"no {name} image came with it" for name in (RGB, THERMAL)}
+        reasons = {name: f"no {name} image arrived with it" for name in (RGB, THERMAL)}
         for frame in pair.frames:
             try:
                 images[frame.stream] = frame.load()
@@ -213,7 +260,9 @@ class TrackerWorker:
                 reasons[frame.stream] = str(error)
                 self._faults.report(f"{frame.stream} image", f"{frame.stream} image cannot be used: {error}")
                 continue
-            for key, message in self.health[frame.stream].inspect(images[frame.stream], time.monotonic()).items():
+            for key, message in (
+                self._stream_health[frame.stream].inspect(images[frame.stream], time.monotonic()).items()
+            ):
                 self._faults.report(key, message)
         if not images:
             return None, reasons
@@ -222,15 +271,16 @@ class TrackerWorker:
 
 
 @dataclass(frozen=True)
-class _Replay:
-    """Catching up from a pair that came at `start` and was started on at `begun`, both in nanoseconds."""
+class _CatchUp:
+    """The way from a pair in the past to the present: when that pair arrived, and when the tracker began to work on it,
+    both in nanoseconds."""
 
-    start: int
-    begun: int
+    arrival: int
+    begin: int
 
-    def choose(self, later: list[Pair], now: int) -> Pair:
+    def choose(self, later: list[CameraPair], now: int) -> CameraPair:
         """The next of the pairs that came later: never the one before, and as far on as the pace demands."""
-        due = self.start + CATCH_UP_SPEED * (now - self.begun)
+        due = self.arrival + CATCH_UP_SPEED * (now - self.begin)
         chosen = later[0]
         for pair in later:
             if pair.arrival <= due:

@@ -250,8 +250,8 @@ def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, t
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else it would be that of the user's home
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), *sys.path]))
     start = [Path(sys.executable).with_name("ray"), "start", "--block", "--num-cpus", "1", "--disable-usage-stats"]
-    room = tempfile.mkdtemp(prefix="ray-")  # tmp_path is too long for its sockets
-    head = ["--head", "--port", address.partition(":")[2], "--include-dashboard", "false", "--temp-dir", room]
+    folder = tempfile.mkdtemp(prefix="ray-")  # tmp_path is too long for its sockets
+    head = ["--head", "--port", address.partition(":")[2], "--include-dashboard", "false", "--temp-dir", folder]
     machines = []
     try:
         for number, options in enumerate([head, ["--address", address]]):
@@ -266,7 +266,7 @@ def test_machines_that_joined_a_cluster_share_the_work(sequences, monkeypatch, t
         for machine in reversed(machines):
             machine.terminate()
             machine.wait()
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     assert done.returncode == 0, done.stderr
     names, homes = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
     assert sorted(names) == ["s0", "s1", "s2"] and len(set(homes)) == 2, "each machine had a part"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
+CMAKE = (ROOT / "CMakeLists.txt").read_text()
+SUB_PACKAGES = sorted({str(p.parent.relative_to(ROOT / "ckd_ros")) for p in (ROOT / "ckd_ros").rglob("*.py")})
 PROMISED = {
     *("rclpy", "sensor_msgs", "std_msgs", "std_srvs", "visualization_msgs", "diagnostic_msgs", "vision_msgs"),
     *("message_filters", "cv_bridge", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
@@ -22,7 +26,7 @@ ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime":
 ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
 #: Have no rosdep key: package.xml says how to get them.
 ONLY_PIP = {"rosbags", "tyro"}
-#: Not needed on a robot: a checkpoint that was not exported is opened with it (`tracking/torch_engine.py`, lazily).
+#: Not needed on a robot: `tracking/engine/torch_engine.py`, imported lazily, opens a checkpoint that was not exported.
 NOT_ON_A_ROBOT = {"torch"}
 
 
@@ -52,7 +56,7 @@ def requirements(name: str) -> dict[str, str]:
 def listed(key: str) -> set[str]:
     """Names of the packages in a list of pyproject.toml, which Python 3.10 has no parser for."""
     block = re.search(rf"^{key} = \[(.*?)\]$", PYPROJECT, re.MULTILINE | re.DOTALL)[1]
-    return set(re.findall(r'"([A-Za-z0-9_.-]+)', block))
+    return {name.lower() for name in re.findall(r'"([A-Za-z0-9_.-]+)', block)}
 
 
 def test_package_xml_is_format_3_and_built_by_ament_cmake():
@@ -74,10 +78,10 @@ def test_package_xml_names_what_the_node_was_promised_with():
     assert PROMISED <= dependencies()
 
 
-@pytest.mark.parametrize("room", ["ros", "tracking"])
-def test_whatever_the_node_imports_is_a_dependency(room):
-    for name in imports(ROOT / "ckd_ros" / room) - ONLY_PIP - NOT_ON_A_ROBOT - {"rosbags_image"}:
-        assert ROSDEP_KEYS.get(name, name) in dependencies(), f"ckd_ros/{room} imports {name}"
+@pytest.mark.parametrize("package", ["ros", "tracking"])
+def test_whatever_the_node_imports_is_a_dependency(package):
+    for name in imports(ROOT / "ckd_ros" / package) - ONLY_PIP - NOT_ON_A_ROBOT - {"rosbags_image"}:
+        assert ROSDEP_KEYS.get(name, name) in dependencies(), f"ckd_ros/{package} imports {name}"
 
 
 def test_versions_agree():
@@ -85,14 +89,43 @@ def test_versions_agree():
 
 
 def test_cmake_finds_what_package_xml_depends_on_to_build():
-    found = set(re.findall(r"find_package\((\w+)", (ROOT / "CMakeLists.txt").read_text()))
+    found = set(re.findall(r"find_package\((\w+)", CMAKE))
     assert found <= dependencies()
 
 
 def test_cmake_generates_every_interface_file():
-    cmake = (ROOT / "CMakeLists.txt").read_text()
     for path in [*(ROOT / "msg").iterdir(), *(ROOT / "srv").iterdir()]:
-        assert f"  {path.parent.name}/{path.name}\n" in cmake
+        assert f"  {path.parent.name}/{path.name}\n" in CMAKE
+
+
+def test_cmake_installs_the_whole_package():
+    installed = re.search(r"install\(DIRECTORY ckd_ros/ DESTINATION (.*?)\)", CMAKE, re.DOTALL)[1]
+    assert re.findall(r"PATTERN (\S+)", installed) == ['"__pycache__"']
+
+
+def test_colcon_installed_every_module():
+    interfaces = pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: make setup")
+    installed = Path(interfaces.__file__).parents[1]
+    ours = {path.relative_to(ROOT / "ckd_ros") for path in (ROOT / "ckd_ros").rglob("*.py")}
+    here = (installed / "geometry.py").resolve()
+    if not (here.is_relative_to(ROOT) or here.is_relative_to(installed)):
+        pytest.skip("what was built is another checkout")
+    assert {path for path in ours if not (installed / path).exists()} == set(), "added since? make setup"
+
+
+@pytest.mark.parametrize("package", SUB_PACKAGES)
+def test_every_folder_of_modules_is_a_package(package):
+    """Without `__init__.py` pip leaves a folder out, and import-linter, mypy and `python -m` pass it over."""
+    assert (ROOT / "ckd_ros" / package / "__init__.py").is_file()
+
+
+def test_git_takes_every_module():
+    """An entry of .gitignore that fits a package's folder loses its new files without a word."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        pytest.skip("not a checkout of git")
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "ckd_ros").rglob("*.py")]
+    done = subprocess.run(["git", "check-ignore", "--no-index", *files], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == ""
 
 
 def test_a_fresh_machine_gets_pinned_versions_of_what_pip_installs():

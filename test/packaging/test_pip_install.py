@@ -55,6 +55,21 @@ def test_the_command_is_there(installed):
     assert "track" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "package",
+    ["app", "evaluation/report", "evaluation/trackers", "ros/demo", "ros/sync", "tracking/engine", "training/samples"],
+)
+def test_every_sub_package_is_there(installed, package):
+    ours = {path.name for path in (ROOT / "ckd_ros" / package).glob("*.py")}
+    assert "__init__.py" in ours
+    assert {path.name for path in (installed / "ckd_ros" / package).glob("*.py")} == ours
+
+
+def test_every_module_is_there(installed):
+    ours = {path.relative_to(ROOT) for path in (ROOT / "ckd_ros").rglob("*.py")}
+    assert {path.relative_to(installed) for path in (installed / "ckd_ros").rglob("*.py")} == ours
+
+
 def test_the_shipped_model_is_found_and_loads(installed):
     code = "from ckd_ros.tracking import OnnxEngine, default_model; print(OnnxEngine(default_model()).path)"
     done = run(installed, sys.executable, "-c", code)

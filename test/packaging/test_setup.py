@@ -208,11 +208,11 @@ def test_without_a_browser_the_set_up_goes_on_and_says_so(tools, checkout, monke
     assert len([line for line in lines if "skipped" in line and "sudo apt install chromium" in line]) == 1
 
 
-def test_setting_up_again_takes_no_time_and_ci_runs_the_tests():
+def test_ci_lints_and_runs_the_tests():
     ci = ROOT / ".ci" / "run"
     assert os.access(ci, os.X_OK)
     lines = [line for line in ci.read_text().splitlines() if line and not line.startswith("#")]
-    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make test"]
+    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make lint", "make test"]
 
 
 @pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "lint", "clean"])

@@ -60,11 +60,13 @@ class Bench:
         kind = CompressedImage if values.get("image_transport") == "compressed" else Image
         suffix = "/compressed" if kind is CompressedImage else ""
         self.cameras = {s: self.user.create_publisher(kind, f"{s}/image{suffix}", 10) for s in ("rgb", "thermal")}
-        self.infos = {s: self.user.create_publisher(CameraInfo, f"{s}/camera_info", 10) for s in ("rgb", "thermal")}
+        self.calibrations = {
+            s: self.user.create_publisher(CameraInfo, f"{s}/camera_info", 10) for s in ("rgb", "thermal")
+        }
         self.user.create_subscription(Track, "track", self._on_track, QoSProfile(depth=200))
         self.user.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
-        self._init = self.user.create_client(InitTarget, "init_target")
-        self._stop = self.user.create_client(Trigger, "stop")
+        self.init_client = self.user.create_client(InitTarget, "init_target")
+        self.stop_client = self.user.create_client(Trigger, "stop")
         self._executors = [SingleThreadedExecutor(), SingleThreadedExecutor()]
         self._threads = []
         for executor, node in zip(self._executors, (self.node, self.user), strict=True):
@@ -87,8 +89,8 @@ class Bench:
         return self
 
     def connect(self) -> None:
-        wait_for(lambda: all(c.get_subscription_count() for c in (*self.cameras.values(), *self.infos.values())))
-        wait_for(lambda: self._init.service_is_ready() and self._stop.service_is_ready())
+        wait_for(lambda: all(c.get_subscription_count() for c in (*self.cameras.values(), *self.calibrations.values())))
+        wait_for(lambda: self.init_client.service_is_ready() and self.stop_client.service_is_ready())
         wait_for(lambda: self.user.count_publishers("track"))
 
     # -- cameras -----------------------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class Bench:
         return self.start_stamp + (self.frame if frame is None else frame) * PERIOD
 
     def centre(self, frame: int | None = None) -> tuple[float, float]:
-        """Where the target is in a frame: it runs to and fro, 1.7 pixels a frame."""
+        """Where the target is in a frame: it runs back and forth, 1.7 pixels a frame."""
         at = (self.frame if frame is None else frame) % 160
         at = at if at < 80 else 160 - at
         return 80.0 + 1.5 * at, 80.0 + 0.8 * at
@@ -164,7 +166,7 @@ class Bench:
         x, y, w, h = (float(v) for v in (self.box() if box is None else box))
         request = InitTarget.Request(image=image, box=BoundingBox(x=x, y=y, width=w, height=h))
         request.stamp = conversions.to_stamp(stamp)
-        return self.call(self._init, request)
+        return self.call(self.init_client, request)
 
     def started(self, **show) -> Bench:
         """Start the node and have it follow the target."""
@@ -175,7 +177,7 @@ class Bench:
         return self
 
     def stop(self) -> Trigger.Response:
-        return self.call(self._stop, Trigger.Request())
+        return self.call(self.stop_client, Trigger.Request())
 
     def call(self, client, request):
         future = client.call_async(request)
@@ -184,15 +186,15 @@ class Bench:
 
     def track(self, wanted, timeout: float = 20.0) -> Track:
         """The newest track for which `wanted` holds, waited for."""
-        found = []
+        matching: list[Track] = []
 
         def look() -> bool:
-            found[:] = [track for track in reversed(self.tracks) if wanted(track)][:1]
-            return bool(found)
+            matching[:] = [track for track in reversed(self.tracks) if wanted(track)][:1]
+            return bool(matching)
 
         with self._received:
             assert self._received.wait_for(look, timeout), f"no such track; faults: {self.faults()}"
-        return found[0]
+        return matching[0]
 
     def faults(self) -> dict[str, str]:
         return {key: fault.message for key, fault in self.node.faults.active().items()}
@@ -206,7 +208,7 @@ class Bench:
         end = time.monotonic() + timeout
         while True:
             self._statuses.pop(name, None)
-            self.node.executor.create_task(self.node.reporter.report)  # rather than wait for its timer
+            self.node.executor.create_task(self.node.diagnostics.update)  # rather than wait for its timer
             wait_for(lambda: name in self._statuses)
             status = self._statuses[name]
             if wanted(status):

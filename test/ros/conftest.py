@@ -1,10 +1,10 @@
-"""Real middleware for the tests of the ROS room: a private domain on this machine, with every message field checked."""
+"""Real middleware for the tests of the nodes: a private domain on this machine, with every message field checked."""
 
 import os
 
 import pytest
 
-from ckd_ros.ros.demo.processes import use_large_images
+from ckd_ros.ros.fastdds import use_large_images
 
 os.environ["ROS_PYTHON_CHECK_FIELDS"] = "1"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

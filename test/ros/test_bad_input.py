@@ -256,7 +256,7 @@ def test_a_bad_box_while_idle_starts_nothing(bench):
 def test_moments_that_are_not_in_the_buffer(bench):
     b = bench(**{"sync.history": 0.5}).start()
     response = b.init()
-    assert not response.success and "no rgb image has come" in response.message
+    assert not response.success and "no rgb image has arrived" in response.message
     b.steps(3)
     for stamp in (b.stamp() - 3600 * SECOND, b.stamp() + 3600 * SECOND):
         response = b.init(stamp=stamp)
@@ -270,7 +270,7 @@ def test_an_image_that_never_came(bench):
     b = bench(**{"sync.timeout": 0.1}).start()
     b.play(0.4, thermal=False)
     response = b.init(image=InitTarget.Request.THERMAL)
-    assert not response.success and "no thermal image has come" in response.message
+    assert not response.success and "no thermal image has arrived" in response.message
     response = b.init(image=7)
     assert not response.success and "image is 7" in response.message
 

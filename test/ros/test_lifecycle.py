@@ -63,7 +63,7 @@ def test_an_active_node_can_be_shut_down(bench):
 
 def test_services_of_an_inactive_node_say_so(bench):
     b = bench(autostart=False)
-    wait_for(lambda: b._init.service_is_ready() and b._stop.service_is_ready())
+    wait_for(lambda: b.init_client.service_is_ready() and b.stop_client.service_is_ready())
     for response in (b.init(), b.stop()):
         assert not response.success and "not active" in response.message
 

@@ -187,8 +187,8 @@ def test_markers_point_at_the_target(bench):
     assert not markers, "without calibration there is no direction"
     info = camera_info(320, 240, field_of_view=60.0)
     info.header.frame_id = "colour_optical"
-    b.infos["rgb"].publish(info)
-    wait_for(lambda: b.node._infos)
+    b.calibrations["rgb"].publish(info)
+    wait_for(lambda: b.node.inputs.calibrations)
     track = b.follow(3)
     wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
     arrow, frustum = markers[-1].markers
@@ -209,8 +209,8 @@ def test_markers_of_a_thermal_camera_alone(bench):
     markers = b.subscribe(MarkerArray, "markers")
     info = camera_info(160, 120, field_of_view=60.0)
     info.header.frame_id = "thermal_optical"
-    b.infos["thermal"].publish(info)
-    wait_for(lambda: b.node._infos)
+    b.calibrations["thermal"].publish(info)
+    wait_for(lambda: b.node.inputs.calibrations)
     track = b.follow(3)
     wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
     assert markers[-1].markers[0].header.frame_id == "thermal_optical"
@@ -259,9 +259,9 @@ def test_calibrated_registration_comes_from_camera_info(bench):
     b.steps(2)
     assert "camera_info" in b.status(wanted=lambda v: "fault registration" in v)["fault registration"]
     rgb, thermal = calibration(320, 240, 60.0, "rgb"), calibration(160, 120, 60.0, "thermal")
-    b.infos["rgb"].publish(rgb)
-    b.infos["thermal"].publish(thermal)
-    wait_for(lambda: len(b.node._infos) == 2)
+    b.calibrations["rgb"].publish(rgb)
+    b.calibrations["thermal"].publish(thermal)
+    wait_for(lambda: len(b.node.inputs.calibrations) == 2)
     b.steps(2)
     assert b.init().success
     track = b.track(lambda t: t.target_id == 1)
@@ -288,7 +288,7 @@ def test_diagnostics_say_how_it_goes(bench):
 
 def test_pairs_that_come_too_fast_are_dropped_and_counted(bench):
     b = bench().started()
-    tracker, counters = b.node.worker.tracker, lambda: b.node.worker.pairing()[0]
+    tracker, counters = b.node.worker.tracker, lambda: b.node.worker.snapshot().pairing.counters
     update, go_on = tracker.update, threading.Event()
     tracker.update = lambda pair: (go_on.wait(20.0), update(pair))[1]
     before = b.status()

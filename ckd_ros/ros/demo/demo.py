@@ -1,6 +1,6 @@
 """The main job, end to end: a camera process and the tracker process on real middleware, watched and reported.
 
-`python -m ckd_ros.ros.demo.demo --source SOURCE --out demo` leaves in `demo/` the annotated video, a plot, a table, the logs
+`python -m ckd_ros.ros.demo --source SOURCE --out demo` leaves in `demo/` the annotated video, a plot, a table, the logs
 of the processes and `summary.json`. Exit code 0: the target was followed to the end; 1: it was lost, or a process
 failed; 2: bad arguments.
 """
@@ -23,20 +23,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
-from ckd_ros.ros.demo.run_report import Run, write_summary
 from ckd_ros.frames import FramePair
-from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed, use_large_images
+from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed
+from ckd_ros.ros.demo.run_report import DemoRun, TimedResult, write_summary
+from ckd_ros.ros.fastdds import use_large_images
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.video import AnnotatedVideo
 
 if TYPE_CHECKING:
     from ckd_ros.ros.demo.observer import Observer
 
-RESULTS = ("video.mp4", "plot.png", "track.csv", "summary.json", "run.mcap", "run.csv")
-#: Seconds until the tracker must be ready (its engine may have to be built for a GPU), until the first image must come,
-#: and within which every further answer must.
-READY, FIRST_IMAGE, ANSWER = 600.0, 60.0, 15.0
-#: Seconds of silence after the camera ended in which late answers may still come.
+#: The files that a run leaves.
+FILES = ("video.mp4", "plot.png", "track.csv", "summary.json", "run.mcap", "run.csv")
+#: Seconds until the tracker must be ready (its engine may have to be built for a GPU), until the first image must
+#: arrive, and for which the tracker may be silent after that.
+READY, FIRST_IMAGE, SILENCE = 600.0, 60.0, 15.0
+#: Seconds of silence after the camera has ended in which late tracks may still arrive.
 LINGER = 1.0
 
 
@@ -58,7 +60,7 @@ def main(args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        for name in RESULTS:
+        for name in FILES:
             (options.out / name).unlink(missing_ok=True)
         observer = _drive(options, sequence, first, console)
         run = _report(options, sequence, observer, console)
@@ -66,7 +68,8 @@ def main(args: list[str] | None = None) -> int:
         return _complain(console, str(error), 1)
     except KeyboardInterrupt:
         return _complain(console, "interrupted", 130)
-    return _complain(console, f"the target was lost: {run.lost()}", 1) if run.lost() else 0
+    reason = run.lost()
+    return _complain(console, f"the target was lost: {reason}", 1) if reason else 0
 
 
 def _arguments(args: list[str] | None) -> argparse.Namespace:
@@ -97,7 +100,7 @@ def _complain(console: Console, problem: str, code: int) -> int:
 
 
 def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePair, console: Console) -> Observer:
-    """Run both nodes to the end of the source. Returns the observer with all that it saw."""
+    """Run both nodes to the end of the source. Returns the observer with everything that it received."""
     # Domains up to 101 are safe on Linux. A private one keeps other cameras out of the demo, and the demo's in.
     os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
@@ -105,7 +108,7 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
     from ckd_ros.ros.demo.observer import Observer
 
     console.print(f"to watch: ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST")
-    settings = {"model.path": str(options.model.resolve())} if options.model else {}
+    settings: dict[str, object] = {"model.path": str(options.model.resolve())} if options.model else {}
     if _one_camera(sequence):
         settings["sync.timeout"] = 0.05  # there is no second image to wait for
     source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
@@ -117,29 +120,29 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
         _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
         progress.update(task, description="starting the camera")
         waiting = {**source, "wait_for_subscribers": True}
-        camera = stack.enter_context(NodeProcess("camera_node", waiting, options.out, ends=True))
+        camera = stack.enter_context(NodeProcess("camera_node", waiting, options.out, may_end=True))
         both = [tracker, camera]
-        _wait(observer, both, observer.images_come, FIRST_IMAGE, lambda: "no image comes from the camera")
-        _wait(observer, both, observer.start_target, ANSWER, lambda: f"no start on the target: {observer.refusal}")
-        heard, count = time.monotonic(), 0
-        while camera.running() or time.monotonic() - heard < LINGER:
+        _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")
+        _wait(observer, both, observer.start_target, SILENCE, lambda: f"no target was accepted: {observer.refusal}")
+        last_track, count = time.monotonic(), 0
+        while camera.running() or time.monotonic() - last_track < LINGER:
             observer.spin()
             for process in both:
                 process.check()
-            if len(observer.tracks) > count:
-                heard, count, result = time.monotonic(), len(observer.tracks), observer.latest.result
+            if observer.latest is not None and len(observer.results) > count:
+                last_track, count, result = time.monotonic(), len(observer.results), observer.latest.result
                 progress.update(task, completed=count, description=f"{result.state.name:9} {result.confidence:.2f}")
-            elif time.monotonic() - heard > ANSWER:
-                raise DemoFailed(f"no answer from the tracker for {ANSWER:.0f} s; its log is {tracker.log}")
+            elif time.monotonic() - last_track > SILENCE:
+                raise DemoFailed(f"no track from the tracker for {SILENCE:.0f} s; its log is {tracker.log}")
         observer.diagnostics = {}
-        _wait(observer, [tracker], lambda: observer.diagnostics, ANSWER, lambda: "the tracker sends no diagnostics")
+        _wait(observer, [tracker], lambda: observer.diagnostics, SILENCE, lambda: "the tracker sends no diagnostics")
     for line in camera.warnings() + tracker.warnings():
         console.print(line, style="yellow", markup=False)
     return observer
 
 
 def _one_camera(sequence: FrameSequence) -> bool:
-    """Whether the first pairs show one camera only (in a recording, one may start a little later than the other)."""
+    """Whether the source has one camera only. In a recording one may start later than the other: ten pairs decide."""
     pairs = list(islice(sequence.frames(), 10))
     return all(pair.rgb is None for pair in pairs) or all(pair.thermal is None for pair in pairs)
 
@@ -161,13 +164,16 @@ def _wait(
         observer.spin()
 
 
-def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Observer, console: Console) -> Run:
-    """Match the answers to the frames of the source, write all results, print the summary."""
+def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Observer, console: Console) -> DemoRun:
+    """Match the tracks to the frames of the source, write all files, print the summary."""
     from ckd_ros.datasets.bag import write_truth
     from ckd_ros.datasets.track_bag import write_tracks
 
     # The frames are made anew and drawn only now: while the nodes ran, the cores were theirs.
-    total, truth, answers, incomplete, stamps = _length(options, sequence), sequence.boxes, [], [], []
+    total, truth = _length(options, sequence), sequence.boxes
+    results: list[TimedResult | None] = []
+    incomplete: list[int] = []
+    stamps: list[int | None] = []
     cameras = 1 if _one_camera(sequence) else 2
     provider = observer.diagnostics["provider"]
     with (
@@ -176,19 +182,20 @@ def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Obse
     ):
         frames = progress.track(islice(sequence.frames(), total), total=total, description="writing the video")
         for index, pair in enumerate(frames):
-            answer = observer.answer(pair)
-            note = f"frame {index}" if answer else f"frame {index}: no answer"
+            timed = observer.result(pair)
+            note = f"frame {index}" if timed else f"frame {index}: no result"
             box, thermal_box = sequence.truth(index)
-            video.add(pair, answer.result if answer else None, box, note, thermal_box)
-            answers.append(answer)
-            main = pair.thermal if sequence.modality == "thermal" else pair.rgb
-            stamps.append(None if main is None else observer.stamp(pair))  # truth belongs to the images of one camera
+            video.add(pair, timed.result if timed else None, box, note, thermal_box)
+            results.append(timed)
+            # The truth belongs to the images of one camera.
+            main_image = pair.thermal if sequence.modality == "thermal" else pair.rgb
+            stamps.append(None if main_image is None else observer.stamp(pair))
             if (pair.rgb is not None) + (pair.thermal is not None) < cameras:
                 incomplete.append(index)
     write_tracks(options.out / "run.mcap", observer.recorded)
     if truth is not None:
         write_truth(options.out / "run.csv", stamps, truth[:total])
-    run = Run(answers, None if truth is None else truth[:total], sequence.rate, incomplete)
+    run = DemoRun(results, None if truth is None else truth[:total], sequence.rate, incomplete)
     run.write_table(options.out / "track.csv")
     run.plot(options.out / "plot.png", f"{options.source} at {sequence.rate:g} Hz, {provider}")
     summary = {
@@ -201,7 +208,7 @@ def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Obse
     write_summary(options.out / "summary.json", summary)
     for name, value in summary.items():
         console.print(f"{name:>20}  {value}", markup=False)
-    written = [name for name in RESULTS if (options.out / name).exists()]  # without truth there is no run.csv
+    written = [name for name in FILES if (options.out / name).exists()]  # without truth there is no run.csv
     console.print(f"results in {options.out}: {', '.join(written)}", markup=False)
     return run
 
@@ -214,4 +221,3 @@ def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
-

@@ -1,55 +1,55 @@
-"""What a run through the node leaves: a table of its frames, a summary, a plot."""
+"""What a run of the demo leaves: a table of its frames, a summary, a plot."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.metrics import overlaps, score
 from ckd_ros.files import replacing
+from ckd_ros.metrics import overlaps, score
 from ckd_ros.tracking import TrackResult, TrackState
 
 
 @dataclass(frozen=True)
 class TimedResult:
-    """What came back for one frame: the tracker's result, and the seconds from the image's stamp to its publication."""
+    """What the tracker published for one frame: its result, and the seconds from the image's stamp to publication."""
 
     result: TrackResult
     latency: float
 
 
-class Run:
-    """Answers to the frames of a source, in order of the frames.
+class DemoRun:
+    """What the tracker published for each frame of a source, in the order of the frames.
 
     Args:
-        answers: one for each frame; None where none came.
+        results: one for each frame; None where none came.
         truth: `N x 4` true boxes (NaN: not visible), or None when there is no truth.
         rate: frames per second.
-        incomplete: the numbers of frames of which the source itself had lost an image.
+        incomplete: numbers of the frames of which the source itself had lost an image.
     """
 
     def __init__(
         self,
-        answers: list[TimedResult | None],
+        results: list[TimedResult | None],
         truth: np.ndarray | None,
         rate: float,
         incomplete: Collection[int] = (),
     ) -> None:
-        self.answers, self.rate, self.incomplete = answers, rate, set(incomplete)
+        self.results, self.rate, self.incomplete = results, rate, set(incomplete)
         self.truth = truth if truth is not None and np.isfinite(truth).all(axis=1).any() else None
         blank = np.full(4, np.nan)
-        self.boxes = np.array([blank if answer is None else answer.result.box for answer in answers]).reshape(-1, 4)
+        self.boxes = np.array([blank if timed is None else timed.result.box for timed in results]).reshape(-1, 4)
         self.overlap = None if self.truth is None else overlaps(self.boxes, self.truth)
 
     @property
     def state(self) -> TrackState:
-        """The state in the last answer; IDLE where there was none."""
-        return next((answer.result.state for answer in reversed(self.answers) if answer), TrackState.IDLE)
+        """The state in the last result; IDLE where there was none."""
+        return next((timed.result.state for timed in reversed(self.results) if timed), TrackState.IDLE)
 
     def lost(self) -> str | None:
         """Why the target counts as lost at the end, or None.
@@ -68,22 +68,22 @@ class Run:
         return None
 
     def summary(self) -> dict[str, object]:
-        """Counts, scores (None without truth) and latencies in milliseconds (None without answers).
+        """Counts, scores (None without truth) and latencies in milliseconds (None without results).
 
-        `pairs` are the frames with an answer, `dropped` those without although the source had all their images.
+        `pairs` are the frames with a result, `dropped` those without one although the source had all their images.
         """
-        unanswered = {index for index, answer in enumerate(self.answers) if answer is None}
+        missing = {index for index, timed in enumerate(self.results) if timed is None}
         scores = None if self.truth is None else score(self.boxes, self.truth)
-        latencies = 1e3 * np.array([answer.latency for answer in self.answers if answer])
+        latencies = 1e3 * np.array([timed.latency for timed in self.results if timed])
         return {
-            "frames": len(self.answers),
+            "frames": len(self.results),
             "pairs": len(latencies),
-            "dropped": len(unanswered - self.incomplete),
-            "mean_iou": _rounded(scores and scores.mean_iou),
-            "success_auc": _rounded(scores and scores.success_auc),
-            "precision_20px": _rounded(scores and scores.precision),
-            "latency_ms_median": _rounded(np.median(latencies)) if len(latencies) else None,
-            "latency_ms_p95": _rounded(np.quantile(latencies, 0.95)) if len(latencies) else None,
+            "dropped": len(missing - self.incomplete),
+            "mean_iou": _rounded(scores.mean_iou if scores else None),
+            "success_auc": _rounded(scores.success_auc if scores else None),
+            "precision_20px": _rounded(scores.precision if scores else None),
+            "latency_ms_median": _rounded(float(np.median(latencies))) if len(latencies) else None,
+            "latency_ms_p95": _rounded(float(np.quantile(latencies, 0.95))) if len(latencies) else None,
             "final_state": self.state.name,
             "lost": self.lost(),
         }
@@ -93,20 +93,20 @@ class Run:
         with replacing(path) as temporary, open(temporary, "w", newline="") as file:
             table = csv.writer(file)
             table.writerow(["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms", "overlap"])
-            for index, answer in enumerate(self.answers):
+            for index, timed in enumerate(self.results):
                 overlap = "" if self.overlap is None else f"{self.overlap[index]:.4f}"
                 row = ["", "", "", "", "", "", ""]
-                if answer is not None:
-                    result = answer.result
+                if timed is not None:
+                    result = timed.result
                     row = [f"{value:.2f}" for value in result.box]
-                    row += [f"{result.confidence:.4f}", result.state.name, f"{1e3 * answer.latency:.3f}"]
+                    row += [f"{result.confidence:.4f}", result.state.name, f"{1e3 * timed.latency:.3f}"]
                 table.writerow([index, *row, overlap])
 
     def plot(self, path: Path, title: str) -> None:
         """Overlap with the truth, confidence and latency over time, as a picture."""
         from matplotlib.figure import Figure
 
-        time = np.arange(len(self.answers)) / self.rate
+        time = np.arange(len(self.results)) / self.rate
         figure = Figure(figsize=(10, 7), layout="constrained")
         overlap, confidence, latency = figure.subplots(3, sharex=True)
         figure.suptitle(title)
@@ -119,22 +119,24 @@ class Run:
         else:
             overlap.text(0.5, 0.5, "no truth", transform=overlap.transAxes, ha="center")
         overlap.set(ylim=(0, 1), ylabel="overlap with the truth")
-        values = self._column(lambda answer: answer.result.confidence)
+        values = self._column(lambda timed: timed.result.confidence)
         confidence.plot(time, values, color="0.6", lw=0.8)
         for state, colour in _COLOURS.items():
-            chosen = self._column(lambda answer, state=state: 1.0 if answer.result.state is state else np.nan)
-            confidence.plot(time, values * chosen, ".", ms=4, color=colour, label=state.name)
+            chosen = np.where(
+                [timed is not None and timed.result.state is state for timed in self.results], values, np.nan
+            )
+            confidence.plot(time, chosen, ".", ms=4, color=colour, label=state.name)
         confidence.set(ylim=(0, 1), ylabel="confidence")
         confidence.legend(loc="lower left", ncols=3)
-        latency.plot(time, self._column(lambda answer: 1e3 * answer.latency), color="tab:blue")
+        latency.plot(time, self._column(lambda timed: 1e3 * timed.latency), color="tab:blue")
         latency.set(ylim=(0, None), ylabel="latency [ms]", xlabel="time [s]")
         for axes in (overlap, confidence, latency):
             axes.grid(alpha=0.3)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
 
-    def _column(self, value) -> np.ndarray:
-        return np.array([np.nan if answer is None else value(answer) for answer in self.answers])
+    def _column(self, value: Callable[[TimedResult], float]) -> np.ndarray:
+        return np.array([np.nan if timed is None else value(timed) for timed in self.results])
 
 
 _COLOURS = {TrackState.TRACKING: "tab:green", TrackState.UNCERTAIN: "tab:orange", TrackState.LOST: "tab:red"}
@@ -147,4 +149,4 @@ def write_summary(path: Path, summary: dict[str, object]) -> None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 4)
+    return None if value is None else round(value, 4)

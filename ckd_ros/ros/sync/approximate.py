@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 
 from rclpy.time import Time
 
-from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame, Stream, Verdict
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Stream
 
-#: Images of each stream that wait for a partner.
+#: Frames of each stream that wait for a partner.
 QUEUE_SIZE = 10
 
 
-class SynchronizedPairer(FramePairer):
-    """A FramePairer whose pairs are found by `message_filters.ApproximateTimeSynchronizer`.
+class ApproximateMatcher:
+    """A `PairMatcher` that asks `message_filters.ApproximateTimeSynchronizer`.
 
-    Silent streams, clocks set back and the buffer work as they do in FramePairer; message_filters knows none of them.
+    Silent streams, clocks that are set back and the buffer stay with the pairer: message_filters knows none of them.
     Raises ImportError, with the package to install, where message_filters is missing.
     """
 
-    def __init__(self, slop: float, timeout: float, history: float) -> None:
+    def __init__(self) -> None:
         try:
             import message_filters
         except ImportError as error:
@@ -29,39 +29,38 @@ class SynchronizedPairer(FramePairer):
                 "ros-$ROS_DISTRO-message-filters); without it set sync.policy to 'latest'"
             ) from error
         self._message_filters = message_filters
-        super().__init__(slop, timeout, history)
 
-    def configure(self, slop: float, timeout: float, history: float) -> None:
-        super().configure(slop, timeout, history)
-        self._restart()
+    def configure(self, slop: int) -> None:
+        """See `PairMatcher`. The synchronizer's queues start empty."""
+        self._slop = slop
+        self.restart(())
 
-    def _restart(self) -> None:
+    def restart(self, waiting: Iterable[CameraFrame]) -> None:
+        """See `PairMatcher`."""
+        # Its queues throw away the oldest stamps, which are the good ones after a clock was set back. Of the other
+        # stream, whose clock may have been set back before, the frames that still wait are shown again.
         self._inputs = {name: self._message_filters.SimpleFilter() for name in (RGB, THERMAL)}
-        self._found: tuple[Frame, Frame] | None = None
+        self._pair: tuple[CameraFrame, CameraFrame] | None = None
         self._synchronizer = self._message_filters.ApproximateTimeSynchronizer(
             list(self._inputs.values()), QUEUE_SIZE, self._slop / 1e9
         )
         self._synchronizer.registerCallback(self._on_pair)
+        for frame in waiting:
+            self._show(frame)
+
+    def match(
+        self, frame: CameraFrame, streams: Mapping[str, Stream], overdue: bool
+    ) -> tuple[CameraFrame, CameraFrame] | None:
+        """See `PairMatcher`."""
+        self._pair = None
+        self._show(frame)
+        if self._pair is None or any(member not in streams[member.stream].waiting for member in self._pair):
+            return None  # a pair of frames that went out alone or are too old by now
+        return self._pair
 
     def _on_pair(self, rgb: SimpleNamespace, thermal: SimpleNamespace) -> None:
-        self._found = (rgb.frame, thermal.frame)
+        self._pair = (rgb.frame, thermal.frame)
 
-    def _check_order(self, stream: Stream, frame: Frame) -> Verdict:
-        verdict = super()._check_order(stream, frame)
-        if verdict is Verdict.CLOCK_SET_BACK:
-            # Its queues throw away the oldest stamps, which now are the good ones. The other stream may be back first.
-            self._restart()
-            for waiting in self._streams[THERMAL if frame.stream == RGB else RGB].waiting:
-                self._show(waiting)
-        return verdict
-
-    def _match(self, frame: Frame) -> tuple[Frame, Frame] | None:
-        self._found = None
-        self._show(frame)
-        if self._found is None or any(f not in self._streams[f.stream].waiting for f in self._found):
-            return None  # a pair of images that went out alone or are too old by now
-        return self._found
-
-    def _show(self, frame: Frame) -> None:
+    def _show(self, frame: CameraFrame) -> None:
         header = SimpleNamespace(stamp=Time(nanoseconds=frame.stamp))
         self._inputs[frame.stream].signalMessage(SimpleNamespace(header=header, frame=frame))

@@ -1,10 +1,10 @@
 """Colour and thermal images into pairs of (nearly) the same moment, from two streams that keep no promises.
 
-`FramePairer` implements `sync.policy: latest`. It works with the stamps of the images and the time of their arrival,
-needs no timer and never waits: every decision is made when an image arrives.
+`FramePairer` works with the stamps of the images and the time of their arrival, needs no timer and never waits: every
+decision is made when an image arrives.
 
-* Two images pair when their stamps differ by at most the slop. An image pairs once. When the next image of the
-  other stream will foreseeably fit much better, the image waits for it.
+* Two images pair when their stamps differ by at most the slop and the matcher (`sync.policy`) chooses them. An image
+  pairs once.
 * When one stream is silent for the timeout, the images of the other go out alone. When both come but no pair could be
   made for the timeout (their stamps never agree), colour images go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
@@ -13,10 +13,15 @@ needs no timer and never waits: every decision is made when an image arrives.
 
 from __future__ import annotations
 
+import copy
+import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters, Frame, Pair, Stream, Verdict
+from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.matching import PairMatcher, other_stream
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Counters, Stream, Verdict
 
 #: A stamp this much older than the newest of its stream is a clock set back, not a late image: nanoseconds.
 CLOCK_JUMP = 1_000_000_000
@@ -24,43 +29,76 @@ CLOCK_JUMP = 1_000_000_000
 LATE_IN_A_ROW = 5
 
 
+@dataclass(frozen=True)
+class PairingSnapshot:
+    """How the pairing of the two streams goes, at one moment; the default is that of a pairer before any image.
+
+    Attributes:
+        counters: a copy.
+        offset: stamp of the newest thermal image minus that of the newest colour image, seconds; None before both came.
+        slop: largest difference of the stamps of a pair, seconds.
+    """
+
+    counters: Counters = field(default_factory=Counters)
+    offset: float | None = None
+    slop: float = 0.0
+
+    def describe(self, status: Status) -> None:
+        """Contribute to the status of the node."""
+        status.add("paired", self.counters.paired)
+        status.add("single", self.counters.single)
+        status.add("stamp offset ms", "" if self.offset is None else f"{1e3 * self.offset:.1f}")
+
+    def describe_stream(self, status: Status, stream: str) -> None:
+        """Contribute to the status of a stream."""
+        for name in ("received", "unpaired", "repeated", "late", "clock_set_back"):
+            status.add(name.replace("_", " "), getattr(self.counters, name)[stream])
+
+
 class FramePairer:
     """Pairs two streams and keeps the recent past. Not thread-safe.
 
     Args:
+        matcher: finds the two frames of a pair.
         slop: largest difference of the stamps of a pair, seconds.
         timeout: time without a pair after which images go out alone, seconds.
         history: how far back frames and pairs are kept for `start_at` and `after`, seconds of arrival time.
+
+    Attributes:
+        counters: what happened so far.
+        streams: what is known of each stream, by its name.
+        pairs: the pairs that are kept, oldest first.
     """
 
-    def __init__(self, slop: float, timeout: float, history: float) -> None:
+    def __init__(self, matcher: PairMatcher, slop: float, timeout: float, history: float) -> None:
         self.counters = Counters()
-        self._streams = {RGB: Stream(), THERMAL: Stream()}
-        self._pairs: deque[Pair] = deque()
+        self._matcher = matcher
+        self.streams = {RGB: Stream(), THERMAL: Stream()}
+        self.pairs: deque[CameraPair] = deque()
         self._number = self._taken = 0
         self._last_pair = 0
-        self._begun: int | None = None
+        self._first_arrival = math.inf
         self.configure(slop, timeout, history)
 
     def configure(self, slop: float, timeout: float, history: float) -> None:
         """Change the limits; what is buffered stays."""
         self._slop, self._timeout, self._history = (int(value * 1e9) for value in (slop, timeout, history))
+        self._matcher.configure(self._slop)
 
-    def add(self, frame: Frame) -> Verdict:
+    def add(self, frame: CameraFrame) -> Verdict:
         """Take in an image that has just arrived; a pair may be ready afterwards."""
-        stream = self._streams[frame.stream]
+        stream = self.streams[frame.stream]
         self.counters.received[frame.stream] += 1
         verdict = self._check_order(stream, frame)
         if verdict in (Verdict.REPEATED, Verdict.LATE):
             return verdict
         if verdict is Verdict.CLOCK_SET_BACK or self._silent(stream, frame.arrival):
-            stream.since = frame.arrival
-        if self._begun is None:
-            self._begun = frame.arrival
+            stream.alive_since = frame.arrival
+        self._first_arrival = min(self._first_arrival, frame.arrival)
         stream.accept(frame)
-        found = self._match(frame)
-        if found is not None:
-            self._emit(*found)
+        match = self._matcher.match(frame, self.streams, self._overdue(frame.arrival))
+        if match is not None:
+            self._emit(*match)
         elif self._alone(frame):
             self._emit(*((frame, None) if frame.stream == RGB else (None, frame)))
         self._forget(frame.arrival)
@@ -71,40 +109,40 @@ class FramePairer:
         """Whether there is a pair that was not taken."""
         return self._number > self._taken
 
-    def take(self) -> Pair | None:
+    def take(self) -> CameraPair | None:
         """The newest pair, once; older ones that nobody took are passed over."""
         if not self.ready:
             return None
-        self.mark_taken(self._pairs[-1])
-        return self._pairs[-1]
+        self.mark_taken(self.pairs[-1])
+        return self.pairs[-1]
 
-    def mark_taken(self, pair: Pair) -> None:
+    def mark_taken(self, pair: CameraPair) -> None:
         """Take a pair that `after` or `start_at` gave, and with it all before it."""
         self._taken = max(self._taken, pair.number)
 
-    def after(self, pair: Pair) -> list[Pair]:
+    def after(self, pair: CameraPair) -> list[CameraPair]:
         """The buffered pairs that came after one, oldest first."""
-        return [later for later in self._pairs if later.number > pair.number]
+        return [later for later in self.pairs if later.number > pair.number]
 
-    def newest(self, stream: str) -> Pair:
+    def newest(self, stream: str) -> CameraPair:
         """The newest pair with an image of a stream. Raises LookupError when none of it is buffered."""
-        for pair in reversed(self._pairs):
+        for pair in reversed(self.pairs):
             if any(frame.stream == stream for frame in pair.frames):
                 return pair
-        history = self._streams[stream].history
+        history = self.streams[stream].history
         if not history:
-            raise LookupError(f"no {stream} image has come")
+            raise LookupError(f"no {stream} image has arrived")
         return self.start_at(stream, history[-1].stamp)
 
-    def start_at(self, stream: str, stamp: int) -> Pair:
+    def start_at(self, stream: str, stamp: int) -> CameraPair:
         """The buffered pair with the image of a stream nearest to a stamp (that image alone, if it never paired).
 
         Raises LookupError, with what is in the buffer, when no image is as near to the stamp as half the slop: a box
         drawn on one image must not be laid on the next.
         """
-        history = self._streams[stream].history
+        history = self.streams[stream].history
         if not history:
-            raise LookupError(f"no {stream} image has come")
+            raise LookupError(f"no {stream} image has arrived")
         frame = min(reversed(history), key=lambda f: abs(f.stamp - stamp))
         if abs(frame.stamp - stamp) > self._slop / 2:
             first, last = history[0].stamp, history[-1].stamp
@@ -112,19 +150,20 @@ class FramePairer:
                 f"no {stream} image at {stamp / 1e9:.3f} s: the buffer reaches from {first / 1e9:.3f} s "
                 f"to {last / 1e9:.3f} s"
             )
-        for pair in self._pairs:
+        for pair in self.pairs:
             if frame in pair.frames:
                 return pair
-        before = [pair.number for pair in self._pairs if pair.arrival <= frame.arrival]
-        number = before[-1] if before else (self._pairs[0].number - 1 if self._pairs else 0)
-        return Pair(frame if stream == RGB else None, frame if stream == THERMAL else None, number)
+        before = [pair.number for pair in self.pairs if pair.arrival <= frame.arrival]
+        number = before[-1] if before else (self.pairs[0].number - 1 if self.pairs else 0)
+        return CameraPair(frame if stream == RGB else None, frame if stream == THERMAL else None, number)
 
-    def offset(self) -> float | None:
-        """Stamp of the newest thermal image minus that of the newest colour image, seconds; None before both came."""
-        rgb, thermal = self._streams[RGB].newest, self._streams[THERMAL].newest
-        return None if rgb is None or thermal is None else (thermal.stamp - rgb.stamp) / 1e9
+    def snapshot(self) -> PairingSnapshot:
+        """How the pairing goes."""
+        rgb, thermal = self.streams[RGB].newest, self.streams[THERMAL].newest
+        offset = None if rgb is None or thermal is None else (thermal.stamp - rgb.stamp) / 1e9
+        return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9)
 
-    def _check_order(self, stream: Stream, frame: Frame) -> Verdict:
+    def _check_order(self, stream: Stream, frame: CameraFrame) -> Verdict:
         if stream.newest is None:
             return Verdict.ACCEPTED
         step = frame.stamp - stream.newest.stamp
@@ -133,7 +172,7 @@ class FramePairer:
             return Verdict.REPEATED
         if step > 0:
             stream.late_in_a_row = 0
-            stream.intervals.append(step)
+            stream.stamp_intervals.append(step)
             return Verdict.ACCEPTED
         stream.late_in_a_row += 1
         if -step <= CLOCK_JUMP and stream.late_in_a_row < LATE_IN_A_ROW:
@@ -141,6 +180,7 @@ class FramePairer:
             return Verdict.LATE
         stream.late_in_a_row = 0
         stream.restart()
+        self._matcher.restart(self.streams[other_stream(frame.stream)].waiting)
         self.counters.clock_set_back[frame.stream] += 1
         return Verdict.CLOCK_SET_BACK
 
@@ -149,55 +189,41 @@ class FramePairer:
 
     def _overdue(self, now: int) -> bool:
         """Whether a pair should have come by now, had both streams been in order."""
-        streams = self._streams.values()
-        since = max(self._last_pair, *(stream.since for stream in streams))
+        streams = self.streams.values()
+        since = max(self._last_pair, *(stream.alive_since for stream in streams))
         return now - since > max(stream.patience(self._timeout) for stream in streams)
 
-    def _alone(self, frame: Frame) -> bool:
+    def _alone(self, frame: CameraFrame) -> bool:
         """Whether a frame without a partner is not to wait for one."""
-        if self._silent(self._streams[THERMAL if frame.stream == RGB else RGB], frame.arrival):
-            return frame.arrival - self._begun > self._timeout  # at first the other may still be starting
+        if self._silent(self.streams[other_stream(frame.stream)], frame.arrival):
+            return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
 
-    def _match(self, frame: Frame) -> tuple[Frame, Frame] | None:
-        """The colour and thermal frame to pair now that `frame` arrived, if any."""
-        other = self._streams[THERMAL if frame.stream == RGB else RGB]
-        partner = min(other.waiting, key=lambda f: abs(f.stamp - frame.stamp), default=None)
-        if partner is None or abs(partner.stamp - frame.stamp) > self._slop:
-            return None
-        expected = other.expected()
-        # Without this, a pairing that started one image off would stay one image off for ever. Half as far, because
-        # an expectation is not worth a wait for a small gain; not when overdue, because then expectations have failed.
-        if expected is not None and not self._overdue(frame.arrival):
-            if abs(expected - frame.stamp) < abs(partner.stamp - frame.stamp) / 2:
-                return None
-        return (frame, partner) if frame.stream == RGB else (partner, frame)
-
-    def _emit(self, rgb: Frame | None, thermal: Frame | None) -> None:
+    def _emit(self, rgb: CameraFrame | None, thermal: CameraFrame | None) -> None:
         self._number += 1
-        pair = Pair(rgb, thermal, self._number)
-        self._pairs.append(pair)
+        pair = CameraPair(rgb, thermal, self._number)
+        self.pairs.append(pair)
         if len(pair.frames) == 2:
             self.counters.paired += 1
             self._last_pair = pair.arrival
         else:
             self.counters.single += 1
         for frame in pair.frames:  # stamps of later pairs must not go back, so what is older has missed its chance
-            self._discard(frame.stream, lambda f, limit=frame.stamp: f.stamp < limit)
-            self._streams[frame.stream].waiting.popleft()
+            self._discard(frame.stream, lambda waiting_frame: waiting_frame.stamp, frame.stamp)
+            self.streams[frame.stream].waiting.popleft()
 
-    def _discard(self, name: str, old: Callable[[Frame], bool]) -> None:
-        waiting = self._streams[name].waiting
-        while waiting and old(waiting[0]):
+    def _discard(self, name: str, time: Callable[[CameraFrame], int], limit: int) -> None:
+        """Give up on the waiting frames of a stream whose `time` is before `limit`."""
+        waiting = self.streams[name].waiting
+        while waiting and time(waiting[0]) < limit:
             waiting.popleft()
             self.counters.unpaired[name] += 1
 
     def _forget(self, now: int) -> None:
         """Drop what is too old; the newest frame of each stream and the newest pair always stay."""
-        for name, stream in self._streams.items():
-            limit = now - stream.patience(self._timeout)
-            self._discard(name, lambda f, limit=limit: f.arrival < limit)
+        for name, stream in self.streams.items():
+            self._discard(name, lambda waiting_frame: waiting_frame.arrival, now - stream.patience(self._timeout))
             while len(stream.history) > 1 and now - stream.history[0].arrival > self._history:
                 stream.history.popleft()
-        while len(self._pairs) > 1 and now - self._pairs[0].arrival > self._history:
-            self._pairs.popleft()
+        while len(self.pairs) > 1 and now - self.pairs[0].arrival > self._history:
+            self.pairs.popleft()

@@ -1,4 +1,7 @@
-"""What arrives from the two cameras: frames, the streams they make up, and the pairs made of them."""
+"""What arrives from the two cameras: frames that are not decoded yet, the streams they form, the pairs made of them.
+
+Decoded, a `CameraFrame` becomes a `frames.Image` and a `CameraPair` the `frames.FramePair` that the tracker takes.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ RGB, THERMAL = "rgb", "thermal"
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
-    """An image of one stream that need not be decoded yet.
+class CameraFrame:
+    """An image as it arrived from a camera, with its times; it need not be decoded yet.
 
     Attributes:
         stream: RGB or THERMAL.
@@ -33,79 +36,94 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class CameraPair:
     """One frame of each stream, or one alone; `number` counts the pairs of a pairer from 1."""
 
-    rgb: Frame | None
-    thermal: Frame | None
+    rgb: CameraFrame | None
+    thermal: CameraFrame | None
     number: int
 
     @property
-    def frames(self) -> tuple[Frame, ...]:
+    def frames(self) -> tuple[CameraFrame, ...]:
         return tuple(frame for frame in (self.rgb, self.thermal) if frame is not None)
 
     @property
     def arrival(self) -> int:
-        """When the newest of its images arrived."""
+        """When the newest of its frames arrived."""
         return max(frame.arrival for frame in self.frames)
 
     @property
-    def header(self) -> Frame:
-        """The frame whose stamp and coordinate frame stand for the pair: colour where there is one."""
+    def reference(self) -> CameraFrame:
+        """The frame whose stamp and coordinate frame stand for the pair: the colour frame where there is one."""
         return self.frames[0]
 
 
 class Verdict(Enum):
-    """What became of an image that arrived."""
+    """What the order of the stamps says about a frame that arrived, and what becomes of it."""
 
     ACCEPTED = "accepted"
-    REPEATED = "repeated"  # its stamp is that of the image before
-    LATE = "late"  # older than the image before
-    CLOCK_SET_BACK = "clock set back"  # accepted; the stream started anew
+    REPEATED = "repeated"  # refused: its stamp is that of the frame before
+    LATE = "late"  # refused: older than the frame before
+    CLOCK_SET_BACK = "clock set back"  # accepted: the stream started anew
+
+
+def _zero_per_stream() -> dict[str, int]:
+    return {RGB: 0, THERMAL: 0}
 
 
 @dataclass
 class Counters:
-    """What happened since the pairer was made; those per stream by its name."""
+    """What happened since the pairer was made: per stream by its name, and for both together."""
 
-    received: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    repeated: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    late: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    clock_set_back: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})
-    unpaired: dict[str, int] = field(default_factory=lambda: {RGB: 0, THERMAL: 0})  # found no partner, not used
+    received: dict[str, int] = field(default_factory=_zero_per_stream)
+    repeated: dict[str, int] = field(default_factory=_zero_per_stream)
+    late: dict[str, int] = field(default_factory=_zero_per_stream)
+    clock_set_back: dict[str, int] = field(default_factory=_zero_per_stream)
+    unpaired: dict[str, int] = field(default_factory=_zero_per_stream)  # found no partner, not used
     paired: int = 0
     single: int = 0  # went out alone
 
 
 class Stream:
-    """What is known of one stream. `waiting` holds the images that may still find a partner, oldest first."""
+    """What is known of one stream.
+
+    Attributes:
+        newest: the newest frame; None before the first.
+        alive_since: arrival of the first frame after the last silence.
+        late_in_a_row: how many late frames came one after another.
+        history: the recent frames, oldest first.
+        waiting: those of them that may still find a partner, oldest first.
+        arrival_intervals, stamp_intervals: nanoseconds between the last few frames.
+    """
 
     def __init__(self) -> None:
-        self.newest: Frame | None = None
-        self.since = 0  # arrival of the first image after the last silence
+        self.newest: CameraFrame | None = None
+        self.alive_since = 0
         self.late_in_a_row = 0
-        self.history: deque[Frame] = deque()
-        self.arrivals: deque[int] = deque(maxlen=9)  # intervals of arrival
+        self.history: deque[CameraFrame] = deque()
+        self.arrival_intervals: deque[int] = deque(maxlen=9)
         self.restart()
 
     def restart(self) -> None:
-        self.waiting: deque[Frame] = deque()
-        self.intervals: deque[int] = deque(maxlen=9)  # of the stamps
+        """Forget the frames: their clock was set back, so that their stamps mean nothing beside those to come."""
+        self.waiting: deque[CameraFrame] = deque()
+        self.stamp_intervals: deque[int] = deque(maxlen=9)
         self.history.clear()
 
-    def accept(self, frame: Frame) -> None:
+    def accept(self, frame: CameraFrame) -> None:
+        """Take in the newest frame."""
         if self.newest is not None:
-            self.arrivals.append(frame.arrival - self.newest.arrival)
+            self.arrival_intervals.append(frame.arrival - self.newest.arrival)
         self.newest = frame
         self.waiting.append(frame)
         self.history.append(frame)
 
     def patience(self, timeout: int) -> int:
-        """After so long without an image the stream is silent: `timeout`, or longer for a slow camera."""
-        return max(timeout, 2 * int(statistics.median(self.arrivals))) if self.arrivals else timeout
+        """After so long without a frame the stream is silent: `timeout`, or longer for a slow camera."""
+        return max(timeout, 2 * int(statistics.median(self.arrival_intervals))) if self.arrival_intervals else timeout
 
     def expected(self) -> int | None:
-        """Stamp of the next image, if the last few came regularly enough to say."""
-        if self.newest is None or len(self.intervals) < 3:
+        """Stamp of the next frame, if the last few came regularly enough to say."""
+        if self.newest is None or len(self.stamp_intervals) < 3:
             return None
-        return self.newest.stamp + int(statistics.median(self.intervals))
+        return self.newest.stamp + int(statistics.median(self.stamp_intervals))

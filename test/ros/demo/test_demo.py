@@ -32,7 +32,7 @@ def ready():
 
 
 def command(out, *args):
-    return [sys.executable, "-m", "ckd_ros.ros.demo.demo", "--out", str(out), *map(str, args)]
+    return [sys.executable, "-m", "ckd_ros.ros.demo", "--out", str(out), *map(str, args)]
 
 
 def demo(out, *args):

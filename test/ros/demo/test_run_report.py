@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ckd_ros.ros.demo.run_report import TimedResult, Run, write_summary
+from ckd_ros.ros.demo.run_report import DemoRun, TimedResult, write_summary
 from ckd_ros.tracking import TrackResult, TrackState
 
 RATE = 10.0
 BOX, ELSEWHERE = np.array([10.0, 10, 20, 20]), np.array([100.0, 100, 20, 20])
 
 
-def answer(box=BOX, state=TrackState.TRACKING, latency=0.02):
+def result(box=BOX, state=TrackState.TRACKING, latency=0.02):
     return TimedResult(TrackResult(box, box, 0.7, state, True, True), latency)
 
 
@@ -24,8 +24,8 @@ def truth(count, hidden=()):
     return boxes
 
 
-def test_summary_counts_frames_without_an_answer_as_dropped_and_as_missed():
-    run = Run([answer(latency=0.01), None, answer(latency=0.03), answer(latency=0.02)], truth(4), RATE)
+def test_summary_counts_frames_without_a_result_as_dropped_and_as_missed():
+    run = DemoRun([result(latency=0.01), None, result(latency=0.03), result(latency=0.02)], truth(4), RATE)
     summary = run.summary()
     assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 3, 1)
     assert summary["mean_iou"] == 0.75
@@ -35,44 +35,44 @@ def test_summary_counts_frames_without_an_answer_as_dropped_and_as_missed():
 
 
 def test_a_frame_that_the_source_lost_an_image_of_is_not_dropped():
-    summary = Run([answer(), None, None, answer()], truth(4), RATE, incomplete=[1, 3]).summary()
+    summary = DemoRun([result(), None, None, result()], truth(4), RATE, incomplete=[1, 3]).summary()
     assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 2, 1)
 
 
 def test_without_truth_there_are_no_scores():
     for unknown in (None, np.full((2, 4), np.nan)):
-        summary = Run([answer(), answer()], unknown, RATE).summary()
+        summary = DemoRun([result(), result()], unknown, RATE).summary()
         assert summary["mean_iou"] is None and summary["success_auc"] is None and summary["lost"] is None
 
 
-def test_a_run_without_any_answer_is_lost():
-    run = Run([None, None], truth(2), RATE)
+def test_a_run_without_any_result_is_lost():
+    run = DemoRun([None, None], truth(2), RATE)
     assert "IDLE" in run.lost() and run.summary()["latency_ms_median"] is None
 
 
 @pytest.mark.parametrize("known", [truth(3), None])
 def test_lost_when_the_tracker_ends_so(known):
-    run = Run([answer(), answer(), answer(state=TrackState.LOST)], known, RATE)
+    run = DemoRun([result(), result(), result(state=TrackState.LOST)], known, RATE)
     assert "LOST" in run.lost()
 
 
 def test_not_lost_when_the_tracker_found_it_again():
-    assert Run([answer(), answer(ELSEWHERE, TrackState.LOST), answer()], truth(3), RATE).lost() is None
+    assert DemoRun([result(), result(ELSEWHERE, TrackState.LOST), result()], truth(3), RATE).lost() is None
 
 
 def test_lost_when_no_box_of_the_last_second_touches_the_target():
     count = int(RATE)
-    assert "10 frames" in Run([answer()] * 3 + [answer(ELSEWHERE)] * count, truth(3 + count), RATE).lost()
-    assert Run([answer()] * 4 + [answer(ELSEWHERE)] * (count - 1), truth(3 + count), RATE).lost() is None
+    assert "10 frames" in DemoRun([result()] * 3 + [result(ELSEWHERE)] * count, truth(3 + count), RATE).lost()
+    assert DemoRun([result()] * 4 + [result(ELSEWHERE)] * (count - 1), truth(3 + count), RATE).lost() is None
 
 
 def test_a_target_out_of_sight_at_the_end_may_be_lost():
-    run = Run([answer()] * 5 + [answer(state=TrackState.LOST)] * 15, truth(20, hidden=range(5, 20)), RATE)
+    run = DemoRun([result()] * 5 + [result(state=TrackState.LOST)] * 15, truth(20, hidden=range(5, 20)), RATE)
     assert run.lost() is None
 
 
 def test_files(tmp_path):
-    run = Run([answer(), None, answer(state=TrackState.UNCERTAIN)], truth(3, hidden=[2]), RATE)
+    run = DemoRun([result(), None, result(state=TrackState.UNCERTAIN)], truth(3, hidden=[2]), RATE)
     run.write_table(tmp_path / "track.csv")
     with open(tmp_path / "track.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -85,5 +85,5 @@ def test_files(tmp_path):
 
 @pytest.mark.parametrize("known", [truth(3, hidden=[1]), None])
 def test_plot(tmp_path, known):
-    Run([answer(), None, answer()], known, RATE).plot(tmp_path / "plot.png", "a title")
+    DemoRun([result(), None, result()], known, RATE).plot(tmp_path / "plot.png", "a title")
     assert cv2.imread(str(tmp_path / "plot.png")).shape[1] > 800

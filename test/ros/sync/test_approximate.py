@@ -8,20 +8,21 @@ pytest.importorskip("message_filters", reason="no message_filters: it comes with
 import numpy as np  # noqa: E402
 
 from ckd_ros.frames import Image  # noqa: E402
-from ckd_ros.ros.sync.approximate import SynchronizedPairer  # noqa: E402
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame  # noqa: E402
+from ckd_ros.ros.sync.approximate import ApproximateMatcher  # noqa: E402
+from ckd_ros.ros.sync.pairing import FramePairer  # noqa: E402
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame  # noqa: E402
 
 MS = 1_000_000
 IMAGE = Image(np.zeros((4, 4), np.uint8), "mono8")
 
 
-def frame(stream: str, stamp_ms: float, arrival_ms: float) -> Frame:
-    return Frame(stream, round((1e9 + stamp_ms) * MS), round((1e4 + arrival_ms) * MS), lambda: IMAGE)
+def frame(stream: str, stamp_ms: float, arrival_ms: float) -> CameraFrame:
+    return CameraFrame(stream, round((1e9 + stamp_ms) * MS), round((1e4 + arrival_ms) * MS), lambda: IMAGE)
 
 
-def run(frames: list[Frame]) -> list[tuple]:
+def run(frames: list[CameraFrame]) -> list[tuple]:
     """Stamps (ms) of the pairs that a pairer makes of frames in order of arrival."""
-    pairer, taken = SynchronizedPairer(slop=0.05, timeout=0.5, history=2.0), []
+    pairer, taken = FramePairer(ApproximateMatcher(), slop=0.05, timeout=0.5, history=2.0), []
     for f in sorted(frames, key=lambda f: f.arrival):
         pairer.add(f)
         pair = pairer.take()
@@ -30,7 +31,7 @@ def run(frames: list[Frame]) -> list[tuple]:
     return taken
 
 
-def both(count: int, offset: float = 5.0, at: float = 0.0) -> list[Frame]:
+def both(count: int, offset: float = 5.0, at: float = 0.0) -> list[CameraFrame]:
     """Two regular streams; `at` shifts their arrival, not their stamps."""
     rgb = [frame(RGB, 33 * i, 33 * i + at) for i in range(count)]
     return rgb + [frame(THERMAL, 33 * i + offset, 33 * i + offset + at) for i in range(count)]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ckd_ros.frames import Image
+from ckd_ros.ros.sync.matching import LatestMatcher
 from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, Frame, Verdict
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
 
 MS = 1_000_000
 BASE = 1_700_000_000_000 * MS  # stamps are epoch times, arrivals are not
@@ -17,11 +18,13 @@ IMAGE = Image(np.zeros((4, 4), np.uint8), "mono8")
 def frame(stream, stamp_ms, arrival_ms=None):
     """An image of a moment, arriving then unless said otherwise."""
     arrival = stamp_ms if arrival_ms is None else arrival_ms
-    return Frame(stream, BASE + round(stamp_ms * MS), round((10_000 + arrival) * MS), lambda: IMAGE, f"{stream}_frame")
+    return CameraFrame(
+        stream, BASE + round(stamp_ms * MS), round((10_000 + arrival) * MS), lambda: IMAGE, f"{stream}_frame"
+    )
 
 
 def pairer(slop=0.05, timeout=0.5, history=2.0):
-    return FramePairer(slop, timeout, history)
+    return FramePairer(LatestMatcher(), slop, timeout, history)
 
 
 def ms(f):
@@ -99,7 +102,7 @@ def test_the_newest_image_of_a_stream_is_found_paired_or_not():
     p = pairer()
     run(p, [frame(RGB, 0)])
     assert (ms(p.newest(RGB).rgb), p.newest(RGB).thermal) == (0, None)
-    with pytest.raises(LookupError, match="no thermal image has come"):
+    with pytest.raises(LookupError, match="no thermal image has arrived"):
         p.newest(THERMAL)
 
 
@@ -215,7 +218,7 @@ def test_a_buffered_image_without_a_partner_is_found_too():
 
 def test_a_moment_outside_the_buffer_is_refused_with_what_the_buffer_holds():
     p = pairer(history=1.0)
-    with pytest.raises(LookupError, match="no rgb image has come"):
+    with pytest.raises(LookupError, match="no rgb image has arrived"):
         p.start_at(RGB, BASE)
     run(p, stream(RGB, 50, 100) + stream(THERMAL, 50, 100))
     with pytest.raises(LookupError, match=r"reaches from \d+\.\d+ s to \d+\.\d+ s"):
@@ -227,8 +230,8 @@ def test_the_buffer_is_bounded_by_the_time_of_arrival():
     p = pairer(history=1.0)
     stuck_far_ahead = [frame(THERMAL, 1e7 + i, 33 * i) for i in range(3000)]
     run(p, stream(RGB, 33, 3000) + stuck_far_ahead)
-    assert all(len(s.history) <= 32 and len(s.waiting) <= 32 for s in p._streams.values())
-    assert len(p._pairs) <= 32
+    assert all(len(s.history) <= 32 and len(s.waiting) <= 32 for s in p.streams.values())
+    assert len(p.pairs) <= 32
 
 
 def test_limits_can_change_while_running():
@@ -269,6 +272,6 @@ def test_whatever_arrives_pairs_are_sound(seed):
     assert p.counters.paired + p.counters.single == len(pairs) == pairs[-1].number
     received = sum(p.counters.received.values())
     refused = sum(p.counters.late.values()) + sum(p.counters.repeated.values())
-    waiting = sum(len(s.waiting) for s in p._streams.values())
+    waiting = sum(len(s.waiting) for s in p.streams.values())
     lost_at_restarts = received - refused - len(used) - waiting - sum(p.counters.unpaired.values())
     assert 0 <= lost_at_restarts <= 40 * sum(p.counters.clock_set_back.values())

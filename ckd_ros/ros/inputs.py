@@ -1,0 +1,102 @@
+"""The topics that the tracker node receives: the images and the calibration of both cameras."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ckd_ros.ros import conversions
+from ckd_ros.ros.faults import FaultMonitor
+from ckd_ros.ros.meter import Meter
+from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
+
+_WRONG_ORDER = {
+    Verdict.REPEATED: "the stamp of a {0} image repeats that of the one before: the image is not used",
+    Verdict.LATE: "a {0} image is older than the one before: it is not used",
+    Verdict.CLOCK_SET_BACK: "the stamps of the {0} images went back: the clock was set, or a bag loops; starting anew",
+}
+
+
+class CameraInputs:
+    """Receives both cameras between `subscribe` and `unsubscribe`, and checks what can be checked without decoding.
+
+    Args:
+        node: the node to subscribe with.
+        faults: told what is wrong with an image.
+        on_calibration: called when the calibration of a camera arrives for the first time, or has changed.
+
+    Attributes:
+        calibrations: the newest camera_info of each stream that sent one.
+    """
+
+    def __init__(self, node: Node, faults: FaultMonitor, on_calibration: Callable[[], None]) -> None:
+        self.calibrations: dict[str, CameraInfo] = {}
+        self._node, self._faults, self._on_calibration = node, faults, on_calibration
+        self._arrivals = {RGB: Meter(), THERMAL: Meter()}
+        self._subscriptions: list = []
+        self._on_frame: Callable[[CameraFrame], Verdict] | None = None
+
+    def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
+        """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
+        self._on_frame = on_frame
+        compressed = values["image_transport"] == "compressed"
+        kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        reliable = values["qos.reliability"] == "reliable"
+        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
+        for stream in (RGB, THERMAL):
+            on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
+            self._subscriptions += [
+                self._node.create_subscription(kind, f"{stream}/image{suffix}", on_image, qos),
+                self._node.create_subscription(CameraInfo, f"{stream}/camera_info", on_info, qos_profile_sensor_data),
+            ]
+
+    def unsubscribe(self) -> None:
+        """Receive nothing any more; the calibrations stay."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        self._on_frame = None
+
+    def describe_stream(self, status: Status, stream: str) -> None:
+        """Contribute the rate of a stream; that no images come is a warning where nothing else explains it."""
+        rate = self._arrivals[stream].rate()
+        status.add("rate", f"{rate:.1f}")
+        status.note(f"{rate:.1f} Hz")
+        if rate == 0.0 and not status.warnings:
+            status.warn("no images come")
+
+    def _on_image(self, stream: str, message: Image | CompressedImage) -> None:
+        arrival, on_frame = time.monotonic_ns(), self._on_frame
+        if on_frame is None:  # unsubscribed while the message was on its way
+            return
+        self._arrivals[stream].note()
+        try:
+            conversions.check_image(message)
+        except conversions.ImageError as error:
+            self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
+            return
+        stamp = conversions.to_nanoseconds(message.header.stamp)
+        if stamp <= 0:
+            self._faults.report(
+                f"{stream} stamp", f"{stream} images have no stamp: the time of reception is used instead"
+            )
+            stamp = self._node.get_clock().now().nanoseconds
+        load = partial(conversions.load_image, message)
+        verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id))
+        if verdict in _WRONG_ORDER:
+            self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
+
+    def _on_info(self, stream: str, message: CameraInfo) -> None:
+        known = self.calibrations.get(stream)
+        self.calibrations[stream] = message
+        if known is None or not np.array_equal(known.k, message.k):
+            self._on_calibration()

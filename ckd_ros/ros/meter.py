@@ -1,0 +1,58 @@
+"""How often something happens, and how long it takes."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ckd_ros.ros.status import Status
+
+#: Rates and durations are those of this last span, seconds.
+WINDOW = 5.0
+
+
+class Meter:
+    """Rate and durations of something that happens, over the last WINDOW. Thread-safe.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._start = clock()
+        self._events: deque[tuple[float, float]] = deque()
+
+    def note(self, duration: float = 0.0) -> None:
+        """It happened, and took `duration` seconds."""
+        with self._lock:
+            self._events.append((self._clock(), duration))
+            self._forget()
+
+    def rate(self) -> float:
+        """How often per second."""
+        with self._lock:
+            self._forget()
+            return len(self._events) / max(1e-3, min(WINDOW, self._clock() - self._start))
+
+    def durations(self) -> list[float]:
+        """Seconds that it took each time."""
+        with self._lock:
+            self._forget()
+            return [duration for _, duration in self._events]
+
+    def describe_latency(self, status: Status) -> None:
+        """Contribute the rate of the tracks and how long after its images a track comes."""
+        durations = sorted(self.durations())
+        status.add("rate", f"{self.rate():.1f}")
+        status.add("latency median ms", f"{1e3 * statistics.median(durations):.1f}" if durations else "")
+        status.add("latency p95 ms", f"{1e3 * durations[int(0.95 * (len(durations) - 1))]:.1f}" if durations else "")
+
+    def _forget(self) -> None:
+        now = self._clock()
+        while self._events and now - self._events[0][0] > WINDOW:
+            self._events.popleft()
