@@ -1,20 +1,22 @@
-"""Writes config/tracker.yaml from the table that the node declares its parameters with.
+"""Writes config/tracker.yaml from the settings that the node declares its parameters from.
 
     tools/env.sh python tools/write_config.py
 
-The table (ckd_ros/ros/parameters.py) is the one place where a parameter is named, described and given its range and
-default; a test fails when the file no longer says the same.
+The settings (ckd_ros/ros/parameters.py, and the tracker's own) are the one place where a parameter is named, described
+and given its range and default; a test fails when the file no longer says the same.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import textwrap
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from ckd_ros.ros.parameters import PARAMETERS, Parameter
+from ckd_ros.ros.parameters import GROUPS, PARAMETERS
+from ckd_ros.settings import Setting
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "tracker.yaml"
 WIDTH = 116
@@ -36,18 +38,6 @@ HEADER = """\
   ros__parameters:
 """
 
-GROUPS = {
-    "model": "The network and what it runs on.",
-    "qos": "How images are received.",
-    "sync": "Which images belong together.",
-    "registration": "Where a pixel of the colour image lies in the thermal image.",
-    "thermal": "Thermal counts of any range become an 8-bit image.",
-    "tracker": "How the network's answer becomes a box, and when a target counts as uncertain or lost.",
-    "frames": "Names of coordinate frames, for cameras that leave them out.",
-    "overlay": "The annotated image, made only while someone looks at it.",
-    "markers": "The viewing ray to the target, for RViz.",
-}
-
 
 def config_text() -> str:
     """The whole file."""
@@ -55,7 +45,7 @@ def config_text() -> str:
     for group, members in groupby(PARAMETERS.values(), key=_group):
         indent = "    "
         if group:
-            text += f"\n{indent}# {GROUPS[group]}\n{indent}{group}:\n"
+            text += f"\n{indent}# {_summary(group)}\n{indent}{group}:\n"
             indent += "  "
         for parameter in members:
             text += "" if text.endswith(":\n") and group else "\n"
@@ -63,11 +53,16 @@ def config_text() -> str:
     return text
 
 
-def _group(parameter: Parameter) -> str:
+def _summary(group: str) -> str:
+    """The first line of what is said about the settings of a group."""
+    return inspect.getdoc(dict(reversed(GROUPS))[group]).splitlines()[0]
+
+
+def _group(parameter: Setting) -> str:
     return parameter.name.rpartition(".")[0]
 
 
-def _explained(parameter: Parameter, indent: str) -> str:
+def _explained(parameter: Setting, indent: str) -> str:
     takes = f"takes {parameter.allowed()}{' [restart]' if parameter.read_only else ''}"
     prefix = f"{indent}# "
     wrap = partial(textwrap.wrap, width=WIDTH, initial_indent=prefix, subsequent_indent=prefix)

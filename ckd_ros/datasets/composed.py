@@ -37,13 +37,13 @@ DEGRADATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def composed_sequence(pairs: Path, degradation: str, frames: int, seed: int) -> SimulatedSequence:
+def composed_sequence(pairs: Path | None, degradation: str, frames: int, seed: int) -> SimulatedSequence:
     """One sequence; the seed chooses scene and motion, the degradation leaves them as they are."""
     return SimulatedSequence(replace(_CLEAN, pairs=pairs, seed=seed, frames=frames, **DEGRADATIONS[degradation]))
 
 
 def composed_sequences(
-    pairs: Path, each: int, frames: int, seed: int = 1000
+    pairs: Path | None, each: int, frames: int, seed: int = 1000
 ) -> Iterator[tuple[str, SimulatedSequence]]:
     """`(degradation, sequence)`, `each` of every degradation; the same scenes and motions under all of them."""
     for degradation in DEGRADATIONS:

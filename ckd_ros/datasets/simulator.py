@@ -21,6 +21,7 @@ from ckd_ros.datasets.textures import dead_leaves, make_target
 from ckd_ros.datasets.trajectories import envelope, recorded_motion, wander
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import scaling, translation
+from ckd_ros.settings import Above, check, setting
 
 SHOWN = 0.05  # share of the frames from which on an effect is an attribute of the sequence
 MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
@@ -32,87 +33,48 @@ class SimulatorConfig:
     """Settings of a sequence. Strengths run from 0 (off) to 1 (hardest).
 
     Every random thing has its own generator, seeded by `seed` and its name: changing one setting leaves all else as it
-    was. `seeds` replaces the seed of single effects, as `night:3+glare:7`.
-
-    Attributes:
-        pairs: folder of registered pairs for backgrounds and targets (None: procedural).
-        subset: which of them: all, train or held_out.
-        seed: of every random thing that `seeds` does not name.
-        seeds: seeds of single effects.
-        frames: length of the sequence.
-        rate: frames per second.
-        width: of the colour image in pixels; both cameras cover the same field of view.
-        height: of the colour image in pixels.
-        thermal_width: of the thermal image in pixels.
-        thermal_height: of the thermal image in pixels.
-        thermal_bits: 8 (mono8, gain controlled) or 16 (mono16, radiometric).
-        target_size: the target's first geometric mean side, in RGB pixels.
-        motion: how much of the recorded motion the target shows (1: all of it).
-        camera_motion: pan, shake, roll and zoom of the camera.
-        scale: how much of the recorded change of size and shape the target shows.
-        rotation: how far the target turns in the image.
-        distractors: number of other moving objects; a third of them look like the target.
-        occlusion: how often and how far other objects pass in front of the target.
-        night: darkness in the colour image.
-        glare: blinding light in the colour image.
-        crossover: target as warm as its surroundings.
-        coverage: share of the time in which night, glare and crossover reign (each at its own time; 1: always).
-        noise: sensor noise of both cameras.
-        thermal_gain: wandering gain and level of the thermal image.
-        blur: motion blur of both cameras.
-        registration: constant offset of the thermal image, in RGB pixels, in a random direction.
-        parallax: further offset in RGB pixels at the target's first distance, growing as it comes nearer.
-        time_offset: the thermal camera's delay in seconds.
-        jitter: standard deviation of that delay in seconds.
-        loss: chance of each image to be lost.
+    was. `seeds` replaces the seed of single effects, as `night:3+glare:7`. Raises ValueError for values that cannot be.
     """
 
-    pairs: Path | None = None
-    subset: str = "all"
-    seed: int = 0
-    seeds: str = ""
-    frames: int = 300
-    rate: float = 20.0
-    width: int = 640
-    height: int = 512
-    thermal_width: int = 640
-    thermal_height: int = 512
-    thermal_bits: int = 8
-    target_size: float = 64.0
-    motion: float = 1.0
-    camera_motion: float = 0.4
-    scale: float = 0.6
-    rotation: float = 0.3
-    distractors: int = 3
-    occlusion: float = 0.3
-    night: float = 0.8
-    glare: float = 0.6
-    crossover: float = 0.8
-    coverage: float = 0.25
-    noise: float = 0.2
-    thermal_gain: float = 0.4
-    blur: float = 0.2
-    registration: float = 2.0
-    parallax: float = 2.0
-    time_offset: float = 0.0
-    jitter: float = 0.002
-    loss: float = 0.0
+    pairs: Path | None = setting(None, "folder of registered pairs for backgrounds and targets (None: procedural)")
+    subset: str = setting("all", "which of them: all, train or held_out", choices=("all", "train", "held_out"))
+    seed: int = setting(0, "of every random thing that `seeds` does not name", low=0)
+    seeds: str = setting("", "seeds of single effects")
+    frames: int = setting(300, "length of the sequence", low=1)
+    rate: float = setting(20.0, "frames per second", low=Above(0))
+    width: int = setting(640, "of the colour image in pixels; both cameras cover the same field of view", low=1)
+    height: int = setting(512, "of the colour image in pixels", low=1)
+    thermal_width: int = setting(640, "of the thermal image in pixels", low=1)
+    thermal_height: int = setting(512, "of the thermal image in pixels", low=1)
+    thermal_bits: int = setting(8, "8 (mono8, gain controlled) or 16 (mono16, radiometric)", choices=(8, 16))
+    target_size: float = setting(64.0, "the target's first geometric mean side, in RGB pixels", low=Above(0))
+    motion: float = setting(1.0, "how much of the recorded motion the target shows (1: all of it)", 0, 1)
+    camera_motion: float = setting(0.4, "pan, shake, roll and zoom of the camera", 0, 1)
+    scale: float = setting(0.6, "how much of the recorded change of size and shape the target shows", 0, 1)
+    rotation: float = setting(0.3, "how far the target turns in the image", 0, 1)
+    distractors: int = setting(3, "number of other moving objects; a third of them look like the target", low=0)
+    occlusion: float = setting(0.3, "how often and how far other objects pass in front of the target", 0, 1)
+    night: float = setting(0.8, "darkness in the colour image", 0, 1)
+    glare: float = setting(0.6, "blinding light in the colour image", 0, 1)
+    crossover: float = setting(0.8, "target as warm as its surroundings", 0, 1)
+    coverage: float = setting(
+        0.25, "share of the time in which night, glare and crossover reign (each at its own time; 1: always)", 0, 1
+    )
+    noise: float = setting(0.2, "sensor noise of both cameras", 0, 1)
+    thermal_gain: float = setting(0.4, "wandering gain and level of the thermal image", 0, 1)
+    blur: float = setting(0.2, "motion blur of both cameras", 0, 1)
+    registration: float = setting(
+        2.0, "constant offset of the thermal image, in RGB pixels, in a random direction", low=0
+    )
+    parallax: float = setting(
+        2.0, "further offset in RGB pixels at the target's first distance, growing as it comes nearer", low=0
+    )
+    time_offset: float = setting(0.0, "the thermal camera's delay in seconds", -1, 1)
+    jitter: float = setting(0.002, "standard deviation of that delay in seconds", low=0)
+    loss: float = setting(0.0, "chance of each image to be lost", 0, 1)
 
     def __post_init__(self) -> None:
-        for name in ("motion", "camera_motion", "scale", "rotation", "occlusion", "night", "glare", "crossover",
-                     "coverage", "noise", "thermal_gain", "blur", "loss"):  # fmt: skip
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"simulator setting {name}={getattr(self, name)} must lie between 0 and 1")
-        for name in ("frames", "rate", "width", "height", "thermal_width", "thermal_height", "target_size"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"simulator setting {name}={getattr(self, name)} must be positive")
-        for name in ("distractors", "registration", "parallax", "jitter"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"simulator setting {name}={getattr(self, name)} must not be negative")
-        if self.thermal_bits not in (8, 16):
-            raise ValueError(f"simulator setting thermal_bits={self.thermal_bits} must be 8 or 16")
-        if abs(self.time_offset) > 1:
-            raise ValueError(f"simulator setting time_offset={self.time_offset} must be within one second")
+        check(self)
         self.effect_seeds()
 
     def effect_seeds(self) -> dict[str, int]:

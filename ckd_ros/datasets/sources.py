@@ -11,22 +11,36 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
+from ckd_ros.settings import check, from_text, setting
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from ckd_ros.datasets.simulator import SimulatedSequence
 
 MODALITIES = ("both", "rgb", "thermal")
 BAG_SUFFIXES = {".mcap", ".db3", ".bag"}
+
+
+@dataclass(frozen=True)
+class BagSettings:
+    """What may follow `BAG?`. Raises ValueError for values that cannot be."""
+
+    rgb: str | None = setting(None, "topic of the colour images; none: found by type, name and encoding")
+    thermal: str | None = setting(None, "topic of the thermal images; none: found by type, name and encoding")
+    slop: float | None = setting(
+        None, "largest difference of a pair's stamps, seconds; none: half the period of the slower camera", low=0
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def open_source(spec: str, rate: float | None = None, modality: str = "both") -> FrameSequence:
@@ -109,70 +123,18 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
 def _bag(path: Path, query: str, rate: float | None, modality: str) -> FrameSequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
-    given = key_values(query, "&", ("rgb", "thermal", "slop"), "bag")
-    slop = converted("slop", given["slop"], float) if "slop" in given else None
+    wanted = from_text(BagSettings, query, "bag", "&")
     from ckd_ros.datasets.bag import BagSequence
 
-    return BagSequence(path, given.get("rgb"), given.get("thermal"), rate, modality, slop)
+    return BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop)
 
 
 def _simulated(text: str, rate: float | None, modality: str) -> FrameSequence:
-    from ckd_ros.datasets.simulator import SimulatedSequence
+    from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 
-    sequence = SimulatedSequence(simulator_config(text, rate))
+    config = from_text(SimulatorConfig, text, "simulator")
+    sequence = SimulatedSequence(config if rate is None else replace(config, rate=rate))
     return sequence if modality == "both" else SingleModality(sequence, modality)
-
-
-def simulator_config(text: str = "", rate: float | None = None):
-    """`SimulatorConfig` with the settings `key=value,key=value` of `text`.
-
-    Raises ValueError naming an unknown setting, or a value that does not fit.
-    """
-    from ckd_ros.datasets.simulator import SimulatorConfig
-
-    hints = typing.get_type_hints(SimulatorConfig)
-    names = [field.name for field in dataclasses.fields(SimulatorConfig)]
-    given = key_values(text, ",", names, "simulator")
-    settings = {name: converted(name, value, hints[name]) for name, value in given.items()}
-    if rate is not None:
-        settings["rate"] = rate
-    return SimulatorConfig(**settings)
-
-
-def key_values(text: str, separator: str, known: typing.Iterable[str], what: str) -> dict[str, str]:
-    settings = {}
-    for part in filter(None, (part.strip() for part in text.split(separator))):
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name not in known:
-            raise ValueError(f"'{part}' is no {what} setting: expected KEY=VALUE with a KEY of {', '.join(known)}")
-        settings[name] = value
-    return settings
-
-
-def converted(name: str, text: str, kind: typing.Any) -> typing.Any:
-    """`text` as a value of the annotated type `kind`; the first of a union's types that it fits."""
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        options = typing.get_args(kind)
-        if type(None) in options and text.lower() in ("none", ""):
-            return None
-        for option in (option for option in options if option is not type(None)):
-            try:
-                return converted(name, text, option)
-            except ValueError as error:
-                failure = error
-        raise failure
-    if typing.get_origin(kind) is typing.Literal:
-        if text not in typing.get_args(kind):
-            raise ValueError(f"{name}={text} is not possible: expected one of {', '.join(typing.get_args(kind))}")
-        return text
-    if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0"):
-            raise ValueError(f"{name}={text} is not possible: expected true or false")
-        return text.lower() in ("true", "1")
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{name}={text} is not possible: expected a value of type {kind.__name__}") from None
 
 
 class SingleModality(FrameSequence):

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from ckd_ros.datasets.benchmarks import official_names, open_dataset
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.datasets.sources import key_values
 from ckd_ros.evaluation.protocols import BenchmarkProtocol, Truth, protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
+from ckd_ros.settings import Setting, read_text
 
 #: Kind of data set that holds the results of a robot's tracker, see `recorded_runs`.
 RUNS = "runs"
+_TOPIC = Setting("topic", str, description="what the tracker said: /ckd/track, if not given")
 
 
 @dataclass
@@ -121,7 +122,7 @@ def _recorded_runs(
     path, question, query = str(root).partition("?")
     topic = {}
     if question and not Path(root).exists():
-        root, topic = Path(path), key_values(query, "&", ("topic",), "run")
+        root, topic = Path(path), read_text(query, [_TOPIC], "recorded run", "&")
     runs = open_runs(root, truth, **topic)
     return EvaluationSet(
         protocol,

@@ -98,7 +98,7 @@ class CameraNode(Node):
     """
 
     def __init__(self, **options) -> None:
-        super().__init__("camera", namespace="ckd", **options)
+        super().__init__("camera", namespace="ckd", automatically_declare_parameters_from_overrides=True, **options)
         self._declared = NodeParameters(self, CAMERA_PARAMETERS)
         self.sequence: FrameSequence = open_source(self.values["source"], rate=self.values["rate"] or None)
         reliable = self.values["reliability"] == "reliable"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
-from rclpy.parameter import Parameter as NodeParameter
+from rclpy.parameter import Parameter
 
-from ckd_ros.ros.parameters import Parameter, ParameterError, Value, check
+from ckd_ros.ros.parameters import ParameterError, problems
+from ckd_ros.settings import Setting, present_name, suggestion
 
 #: Parameters that every node has.
 _BUILT_IN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -20,50 +21,48 @@ class NodeParameters:
     """Declares parameters on a node and refuses, at start and later, what does not fit.
 
     Args:
-        node: the node.
+        node: the node, made with `automatically_declare_parameters_from_overrides=True`: what it was given is then
+            there to be looked at, whether it is known or not.
         table: the parameters by name.
         validate: raises ParameterError for values (all parameters by name) that do not go together.
         changed: called with all values by name when some have changed at run time; they were validated.
 
-    Raises ParameterError that names every parameter that was given a bad value.
+    Raises ParameterError that names every parameter that was given a bad value or a name of former days.
     """
 
     def __init__(
         self,
         node: Node,
-        table: Mapping[str, Parameter],
-        validate: Callable[[dict], None] = lambda values: None,
-        changed: Callable[[dict], None] = lambda values: None,
+        table: Mapping[str, Setting],
+        validate: Callable[[dict[str, Any]], None] = lambda values: None,
+        changed: Callable[[dict[str, Any]], None] = lambda values: None,
     ) -> None:
-        self.values: dict[str, Value] = {}
         self._table, self._validate, self._changed = table, validate, changed
-        problems = []
-        declaring = _Declaring(table)
-        node.add_on_set_parameters_callback(declaring)
-        for parameter in table.values():
-            try:
-                # Without a range at first: rclpy would apply it before `declaring` can say what is wrong.
-                descriptor = ParameterDescriptor(dynamic_typing=True)
-                found = node.declare_parameter(parameter.name, parameter.default, descriptor)
-            except InvalidParameterValueException:
-                problems.append(declaring.reason)
-                continue
-            self.values[parameter.name] = _plain(found.value)
-            node.set_descriptor(parameter.name, _descriptor(parameter))
-        if problems:
-            raise ParameterError("; ".join(problems))
+        given = {name: _plain(parameter.value) for name, parameter in node.get_parameters_by_prefix("").items()}
+        self.values: dict[str, Any] = {name: given.get(name, stated.default) for name, stated in table.items()}
+        unknown = [name for name in given if name not in table and not name.startswith(_BUILT_IN)]
+        faults = problems(self.values, table)
+        faults += [f"parameter '{name}': {suggestion(name, table)}" for name in unknown if present_name(name, table)]
+        if faults:
+            raise ParameterError("; ".join(faults))
         validate(self.values)
-        node.remove_on_set_parameters_callback(declaring)
+        for name, stated in table.items():
+            if name in given:
+                node.set_descriptor(name, _descriptor(stated))
+            else:
+                node.declare_parameter(name, stated.default, _descriptor(stated))
         node.add_on_set_parameters_callback(self._on_set)
-        for name in getattr(node, "_parameter_overrides", {}):
-            if name not in table and not name.startswith(_BUILT_IN):
-                node.get_logger().warning(f"parameter '{name}' is not known and has no effect: is it misspelt?")
+        for name in unknown:
+            node.undeclare_parameter(name)
+            hint = suggestion(name, table) or "is it misspelt?"
+            node.get_logger().warning(f"parameter '{name}' is not known and has no effect: {hint}")
 
-    def _on_set(self, changes: list[NodeParameter]) -> SetParametersResult:
+    def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         new = {change.name: _plain(change.value) for change in changes if change.name in self._table}
         values = {**self.values, **new}
+        if faults := problems(new, self._table):
+            return SetParametersResult(successful=False, reason="; ".join(faults))
         try:
-            check(new, self._table)
             self._validate(values)
         except ParameterError as error:
             return SetParametersResult(successful=False, reason=str(error))
@@ -73,39 +72,24 @@ class NodeParameters:
         return SetParametersResult(successful=True)
 
 
-class _Declaring:
-    """The callback that checks each parameter while it is declared, and keeps the reason of a refusal."""
-
-    def __init__(self, table: Mapping[str, Parameter]) -> None:
-        self.reason = ""
-        self._table = table
-
-    def __call__(self, parameters: list[NodeParameter]) -> SetParametersResult:
-        try:
-            check({p.name: p.value for p in parameters if p.name in self._table}, self._table)
-        except ParameterError as error:
-            self.reason = str(error)
-            return SetParametersResult(successful=False, reason=self.reason)
-        return SetParametersResult(successful=True)
-
-
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """rclpy gives arrays of numbers as array.array."""
     return list(value) if isinstance(value, array) else value
 
 
-def _descriptor(parameter: Parameter) -> ParameterDescriptor:
+def _descriptor(stated: Setting) -> ParameterDescriptor:
     # Dynamically typed, because rclpy refuses a wrong type without a word of which parameter and what it takes.
     descriptor = ParameterDescriptor(
-        name=parameter.name,
-        description=parameter.description,
-        additional_constraints=parameter.allowed(),
-        read_only=parameter.read_only,
+        name=stated.name,
+        description=stated.description,
+        additional_constraints=stated.allowed(),
+        read_only=stated.read_only,
         dynamic_typing=True,
     )
-    kind = type(parameter.default)
-    if parameter.low is not None and kind is float:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]
-    elif parameter.low is not None and kind is int:
-        descriptor.integer_range = [IntegerRange(from_value=int(parameter.low), to_value=int(parameter.high))]
+    if stated.low is not None and stated.high is not None:
+        if isinstance(stated.default, float):
+            limits = FloatingPointRange(from_value=float(stated.low), to_value=float(stated.high))
+            descriptor.floating_point_range = [limits]
+        elif isinstance(stated.default, int):
+            descriptor.integer_range = [IntegerRange(from_value=int(stated.low), to_value=int(stated.high))]
     return descriptor

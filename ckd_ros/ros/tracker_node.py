@@ -61,7 +61,7 @@ class TrackerNode(LifecycleNode):
     """Node `tracker` in namespace `ckd`. Raises ParameterError for a bad value of a parameter."""
 
     def __init__(self, **options) -> None:
-        super().__init__("tracker", namespace="ckd", **options)
+        super().__init__("tracker", namespace="ckd", automatically_declare_parameters_from_overrides=True, **options)
         self.faults = FaultMonitor(self.get_logger().warning, self.get_logger().info)
         self.inputs = CameraInputs(self, self.faults, on_calibration=lambda: self._apply(self.values))
         self.engine: Engine | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ckd_ros.tracking.settings import check_settings, setting
+from ckd_ros.settings import check, setting
 
 
 class TrackState(IntEnum):
@@ -26,17 +26,17 @@ class ConfidenceConfig:
     Raises ValueError for values out of range or order.
     """
 
-    uncertain_below: float = setting(0.42, 0.0, 1.0, "below this, TRACKING turns UNCERTAIN")
-    uncertain_after: int = setting(2, 1, 1000, "frames below `uncertain_below` until it does")
-    tracking_above: float = setting(0.5, 0.0, 1.0, "from this on, UNCERTAIN turns TRACKING again")
-    tracking_after: int = setting(2, 1, 1000, "frames above `tracking_above` until it does")
-    lost_below: float = setting(0.35, 0.0, 1.0, "below this, UNCERTAIN turns LOST")
-    lost_after: int = setting(10, 1, 1000, "frames below `lost_below` until it does")
-    reacquire_above: float = setting(0.6, 0.01, 1.0, "from this on, a find of the search for a lost target counts")
-    reacquire_after: int = setting(2, 1, 1000, "frames in which the same find must be seen until LOST turns TRACKING")
+    uncertain_below: float = setting(0.42, "below this, TRACKING turns UNCERTAIN", 0.0, 1.0)
+    uncertain_after: int = setting(2, "frames below `uncertain_below` until it does", 1, 1000)
+    tracking_above: float = setting(0.5, "from this on, UNCERTAIN turns TRACKING again", 0.0, 1.0)
+    tracking_after: int = setting(2, "frames above `tracking_above` until it does", 1, 1000)
+    lost_below: float = setting(0.35, "below this, UNCERTAIN turns LOST", 0.0, 1.0)
+    lost_after: int = setting(10, "frames below `lost_below` until it does", 1, 1000)
+    reacquire_above: float = setting(0.6, "from this on, a find of the search for a lost target counts", 0.01, 1.0)
+    reacquire_after: int = setting(2, "frames in which the same find must be seen until LOST turns TRACKING", 1, 1000)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check(self)
         if not self.lost_below <= self.uncertain_below <= self.tracking_above:
             raise ValueError(
                 f"thresholds lost_below {self.lost_below}, uncertain_below {self.uncertain_below}, tracking_above "

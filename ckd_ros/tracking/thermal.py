@@ -12,7 +12,7 @@ import numpy as np
 
 from ckd_ros.colour import to_grey
 from ckd_ros.frames import Float32Array, Image, Pixels
-from ckd_ros.tracking.settings import check_settings, setting
+from ckd_ros.settings import check, setting
 
 #: Percentiles are taken over about this many pixels, on a regular grid.
 _SAMPLES = 4096
@@ -20,20 +20,23 @@ _SAMPLES = 4096
 
 @dataclass(frozen=True)
 class ThermalConfig:
-    """How the range of a thermal image is found. Raises ValueError for a value out of range."""
+    """How thermal counts of any range become grey values.
 
-    low_percentile: float = setting(1.0, 0.0, 49.0, "percentile of the frame that becomes black")
-    high_percentile: float = setting(99.0, 51.0, 100.0, "percentile of the frame that becomes white")
-    smoothing: float = setting(0.9, 0.0, 0.999, "weight of the range so far against the present frame's; 0: none")
+    Raises ValueError for a value out of range.
+    """
+
+    low_percentile: float = setting(1.0, "percentile of the frame that becomes black", 0.0, 49.0)
+    high_percentile: float = setting(99.0, "percentile of the frame that becomes white", 51.0, 100.0)
+    smoothing: float = setting(0.9, "weight of the range so far against the present frame's; 0: none", 0.0, 0.999)
     min_span: float = setting(
-        64.0, 1.0, 65535.0, "smallest range in counts, so that the noise of an even scene is not blown up"
+        64.0, "smallest range in counts, so that the noise of an even scene is not blown up", 1.0, 65535.0
     )
     jump_overlap: float = setting(
-        0.5, 0.0, 1.0, "a range whose overlap (intersection over union) with the one so far is less is taken at once"
+        0.5, "a range whose overlap (intersection over union) with the one so far is less is taken at once", 0.0, 1.0
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check(self)
 
 
 class ThermalNormalizer:

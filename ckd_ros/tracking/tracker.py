@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ckd_ros.frames import Float32Array, FramePair, Image
 from ckd_ros.geometry import FloatArray, crop_window, transform_box, visible_part
+from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import WINDOW_SHIFTS, BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
@@ -18,32 +19,34 @@ from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.search import LostSearch
-from ckd_ros.tracking.settings import check_settings, setting
 from ckd_ros.tracking.target import Target, first_box
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """How the network's answers become a track. Raises ValueError for a value out of range."""
+    """How the network's output becomes a box, and when a target counts as uncertain or lost.
+
+    Raises ValueError for a value out of range.
+    """
 
     window_weight: float = setting(
-        0.4, 0.0, 1.0, "pull of the Hann window towards the last position: 0 none, 1 the method's full window"
+        0.4, "pull of the Hann window towards the last position: 0 none, 1 the method's full window", 0.0, 1.0
     )
-    calibration: float = setting(
-        0.6, 0.0, 1.0, "part of the network's error on the first image that is taken off later boxes; set at init"
+    box_correction: float = setting(
+        0.6, "part of the network's error on the first image that is taken off later boxes; set at init", 0.0, 1.0
     )
-    size_momentum: float = setting(0.9, 0.0, 0.99, "weight of the box's size so far against the newly found size")
-    inside_margin: float = setting(10.0, 1.0, 1000.0, "pixels of the box that always stay inside the image")
+    size_momentum: float = setting(0.9, "weight of the box's size so far against the newly found size", 0.0, 0.99)
+    inside_margin: float = setting(10.0, "pixels of the box that always stay inside the image", 1.0, 1000.0)
     lost_windows: int = setting(
-        2, 0, 64, "search windows per frame while LOST, besides the last position; each costs one inference"
+        2, "search windows per frame while LOST, besides the last position; each costs one inference", 0, 64
     )
-    lost_step: float = setting(0.5, 0.1, 1.0, "distance of those windows, in sides of a search window")
+    lost_step: float = setting(0.5, "distance of those windows, in sides of a search window", 0.1, 1.0)
     confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
     thermal: ThermalConfig = field(default_factory=ThermalConfig)
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ class Tracker:
 
     def _measure_correction(self, target: Target, pair: FramePair) -> BoxCorrection:
         """What the network gets wrong about the box in the very images it was drawn in."""
-        weight = self.config.calibration
+        weight = self.config.box_correction
         if weight == 0.0:
             return BoxCorrection.none()
         side = np.sqrt(target.box[2] * target.box[3])

@@ -210,6 +210,32 @@ def test_a_simulated_sequence_can_be_tracked_from_its_folder_and_from_its_bag(tm
         assert len(read_boxes(tmp_path / "boxes.txt")) == 4
 
 
+def test_options_of_the_simulator_are_explained_by_its_settings(capsys):
+    from ckd_ros.datasets.simulator import SimulatorConfig
+    from ckd_ros.settings import settings_of
+
+    assert run("simulate", "--help") == 0
+    said = " ".join(re.sub("[│─╭╮╰╯]", " ", capsys.readouterr().out).split())
+    for name, stated in settings_of(SimulatorConfig).items():
+        option, default = f"--{name.replace('_', '-')} ", str(stated.default or "")
+        assert re.search(f"{option}[^-]* {re.escape(stated.description)}. .default: .?{re.escape(default)}", said), name
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--night", "1.5", "night is 1.5: it must be a number from 0 to 1 (darkness in the colour image)"),
+        ("--rate", "nan", "rate is nan: it must be a number above 0 (frames per second)"),
+        ("--subset", "half", "subset is 'half': it must be a string, all | train | held_out"),
+    ],
+)
+def test_a_bad_setting_of_the_simulator_is_refused(tmp_path, capsys, option, value, message):
+    assert run("simulate", tmp_path / "new", option, value) == 2
+    said = capsys.readouterr().err
+    assert message in " ".join(re.sub("[│─╭╮╰╯]", " ", said).split()) and "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+
+
 def test_track_goes_on_behind_a_damaged_image_and_names_it(tmp_path, track, capsys):
     assert run("simulate", tmp_path / "run", *SMALL) == 0
     (tmp_path / "run" / "visible" / "000003.jpg").write_bytes(b"")
@@ -328,8 +354,8 @@ def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, c
         (["track", CLEAR, "--out", "b.txt", "--init", "nan,2,4,4"], "'nan,2,4,4'"),
         (["track", CLEAR, "--out", "b.txt", "--model", "absent.onnx"], "absent.onnx"),
         (["track", CLEAR, "--out", "b.txt", "--registration", "shift:3"], "registration 'shift:3'.*offset:NUMBERS"),
-        (["track", "simulator:colour=red", "--out", "b.txt"], "'colour=red' is no simulator setting.*seed"),
-        (["track", "simulator:frames=many", "--out", "b.txt"], "frames=many.*int"),
+        (["track", "simulator:colour=red", "--out", "b.txt"], "'colour=red' is not a simulator setting.*seed"),
+        (["track", "simulator:frames=many", "--out", "b.txt"], "frames is 'many': it must be a whole number"),
         (["simulate", "OCCUPIED", *SMALL], "not empty"),
         (["export", "absent.safetensors", "a.onnx"], "absent.safetensors"),
         (["quantise", "absent.onnx", "a.onnx"], "absent.onnx.*ckd export"),

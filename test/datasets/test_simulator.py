@@ -126,11 +126,11 @@ def test_real_pairs_are_the_scene(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"night": 1.5}, "night=1.5 must lie between 0 and 1"),
-        ({"frames": 0}, "frames=0 must be positive"),
-        ({"thermal_bits": 12}, "must be 8 or 16"),
+        ({"night": 1.5}, "night is 1.5: it must be a number from 0 to 1"),
+        ({"frames": 0}, "frames is 0: it must be a whole number of at least 1"),
+        ({"thermal_bits": 12}, r"thermal_bits is 12: .* 8 \| 16"),
         ({"seeds": "wind:3"}, "wind:3"),
-        ({"jitter": -1.0}, "must not be negative"),
+        ({"jitter": -1.0}, "jitter is -1.0: it must be a number of at least 0"),
     ],
 )
 def test_bad_settings_are_named(change, message):

@@ -236,10 +236,10 @@ def test_one_camera_of_the_simulator_without_its_lost_images(modality):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("colour=red", "'colour=red' is no simulator setting.*seed"),
-        ("seed", "'seed' is no simulator setting.*KEY=VALUE"),
-        ("frames=many", "frames=many.*int"),
-        ("night=7", "night.*between 0 and 1"),
+        ("colour=red", "'colour=red' is not a simulator setting.*seed"),
+        ("seed", "'seed' is not a simulator setting.*KEY=VALUE"),
+        ("frames=many", "frames is 'many': it must be a whole number"),
+        ("night=7", "night is 7.0: it must be a number from 0 to 1"),
     ],
 )
 def test_a_wrong_simulator_setting_is_refused(settings, message):

@@ -44,5 +44,5 @@ def test_it_names_every_parameter_and_no_other(parsed):
 def test_its_values_are_the_defaults_and_of_their_type(parsed):
     for name, parameter in PARAMETERS.items():
         value = list(parsed[name]) if isinstance(parameter.default, list) else parsed[name]
-        parameter.check(value)
+        assert parameter.fault(value) is None
         assert value == parameter.default, name

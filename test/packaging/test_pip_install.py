@@ -79,9 +79,11 @@ def test_the_shipped_model_is_found_and_loads(installed):
 
 def test_the_template_of_the_evaluations_page_is_there(installed):
     code = (
-        "from pathlib import Path; from ckd_ros.evaluation.protocols import protocol_for;"
-        "from ckd_ros.evaluation.report import write_report; from ckd_ros.evaluation.scoring import evaluate_results;"
-        "write_report(evaluate_results(protocol_for('folder'), {}, {}, [], {'lost': 'not there'}), Path('report'), {})"
+        "from pathlib import Path; from ckd_ros.evaluation.evaluation_set import EvaluationSet;"
+        "from ckd_ros.evaluation.protocols import protocol_for; from ckd_ros.evaluation.report import write_report;"
+        "from ckd_ros.evaluation.scoring import evaluate_results;"
+        "absent = EvaluationSet(protocol_for('folder'), {}, faults={'lost': 'not there'});"
+        "write_report(evaluate_results(absent, []), Path('report'), {})"
     )
     done = run(installed, sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr

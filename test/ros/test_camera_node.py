@@ -136,7 +136,7 @@ def test_a_loop_goes_on_with_growing_stamps_until_it_is_interrupted(recorder, tm
     [
         (["source:=/nowhere"], "/nowhere"),
         (["rate:=20"], "parameter 'rate' is 20"),
-        (["source:=simulator:night=3"], "night=3"),
+        (["source:=simulator:night=3"], "night is 3.0: it must be a number from 0 to 1"),
     ],
 )
 def test_a_bad_source_or_parameter_ends_the_process_with_the_reason(ros, parameters, words):

@@ -31,7 +31,7 @@ def set_parameters(b: Bench, **changes) -> list:
 @pytest.mark.parametrize("table", [PARAMETERS, CAMERA_PARAMETERS])
 def test_every_parameter_is_described_and_takes_its_default(table):
     for parameter in table.values():
-        parameter.check(parameter.default)
+        assert parameter.fault(parameter.default) is None
         assert len(parameter.description) > 10 and parameter.allowed()
         if isinstance(parameter.default, (int, float)) and not isinstance(parameter.default, bool):
             assert parameter.low <= parameter.default <= parameter.high
@@ -111,8 +111,21 @@ def test_a_bad_model_ends_a_node_that_starts_by_itself(ros):
 
 
 def test_a_misspelt_parameter_is_pointed_out(bench, capfd):
-    bench(**{"sync.slopp": 0.1})
-    assert "'sync.slopp' is not known" in capfd.readouterr().err
+    b = bench(**{"sync.slopp": 0.1, "colour.depth": 3})
+    said = capfd.readouterr().err
+    assert "'sync.slopp' is not known and has no effect: did you mean 'sync.slop'" in said
+    assert "'colour.depth' is not known and has no effect: is it misspelt?" in said
+    assert not b.node.has_parameter("sync.slopp") and not b.node.has_parameter("colour.depth")
+
+
+def test_a_former_name_is_refused_with_the_present_one(ros, tmp_path):
+    with pytest.raises(ParameterError, match="'sync.slop' is 1.*; parameter 'tracker.calibration': it is now called"):
+        TrackerNode(parameter_overrides=[Parameter("tracker.calibration", value=0.5), Parameter("sync.slop", value=1)])
+    file = tmp_path / "former.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    tracker: {calibration: 0.5}\n")
+    done = run("ckd_ros.ros.tracker_node", "--params-file", str(file))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "parameter 'tracker.calibration': it is now called 'tracker.box_correction'" in done.stderr
 
 
 def test_descriptions_and_ranges_can_be_asked_for(bench):

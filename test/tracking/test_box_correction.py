@@ -49,7 +49,7 @@ def test_a_network_that_draws_boxes_too_large_keeps_the_size_it_was_shown(engine
 
     monkeypatch.setattr(engine, "run", too_large)
     confidence = ConfidenceConfig(uncertain_below=0.5, tracking_above=0.55, lost_below=0.45)
-    tracker = Tracker(engine, config=TrackerConfig(calibration=weight, size_momentum=0.5, confidence=confidence))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=weight, size_momentum=0.5, confidence=confidence))
     tracker.init(scene((120.0, 120.0)), scene.box((120.0, 120.0)))
     for _ in range(3):
         size = tracker.update(scene((120.0, 120.0))).box[2:]

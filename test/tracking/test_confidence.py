@@ -70,7 +70,7 @@ def test_another_detection_starts_the_count_anew():
     [
         ({"lost_below": 0.45}, "lost_below 0.45.*out of order"),
         ({"tracking_above": 0.3}, "tracking_above 0.3.*out of order"),
-        ({"uncertain_below": 1.5}, "uncertain_below is 1.5.*0.0 to 1.0"),
+        ({"uncertain_below": 1.5}, "uncertain_below is 1.5: it must be a number from 0 to 1"),
         ({"lost_after": 0}, "lost_after is 0.*whole number from 1"),
         ({"lost_after": 2.5}, "lost_after is 2.5.*whole number"),
         ({"lost_after": "ten"}, "lost_after is 'ten'"),

@@ -116,7 +116,7 @@ def test_apply_needs_a_frame_first():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"low_percentile": 60.0}, "low_percentile is 60.0.*0.0 to 49.0"),
+        ({"low_percentile": 60.0}, "low_percentile is 60.0: it must be a number from 0 to 49"),
         ({"smoothing": 1.0}, "smoothing is 1.0"),
         ({"min_span": float("nan")}, "min_span is nan"),
     ],

@@ -20,7 +20,7 @@ CELL = 6.5  # half a cell's diagonal
 @pytest.fixture
 def tracker(engine):
     # Its error is its grid's, another one in every frame: nothing that could be calibrated.
-    return Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    return Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
 
 
 def path(k: int) -> tuple[float, float]:
@@ -112,7 +112,7 @@ def test_a_thermal_stream_alone_is_tracked_in_its_own_pixels(tracker, scene):
 @pytest.mark.parametrize("offset", [(0.0, 0.0), (6.0, -4.0)])
 def test_boxes_move_to_rgb_pixels_when_the_first_colour_image_comes(engine, scene, offset):
     registration = Registration.from_config({"type": "offset", "offset": offset})
-    tracker = Tracker(engine, registration, TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, registration, TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     pair = scene(path(0))
     shifted = Image(np.roll(pair.thermal.data, (int(offset[1]), int(offset[0])), axis=(0, 1)), "mono16")
     truth = scene.box(path(0))
@@ -156,7 +156,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
 def test_the_thermal_crop_follows_the_registration(engine, scene):
     """With a thermal camera that is shifted by half a target, thermal alone still finds the target's place in RGB."""
     registration = Registration.from_config({"type": "offset", "offset": [9.0, -7.0]})
-    tracker = Tracker(engine, registration, TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, registration, TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
 
     def shifted(k, rgb):
         pair = scene(path(k))
@@ -170,7 +170,7 @@ def test_the_thermal_crop_follows_the_registration(engine, scene):
 
 
 def test_doubt_holds_the_size_and_loss_holds_the_box(engine, scene):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     tracker.init(scene(path(0)), scene.box(path(0)))
     seen = follow(tracker, scene, range(1, 10))
     states, boxes = [], []
@@ -218,7 +218,7 @@ def test_the_search_costs_as_many_inferences_as_configured(model_path, scene, wi
     engine, calls = OnnxEngine(model_path, threads=1), []
     run = engine.run
     engine.run = lambda inputs: calls.append(1) or run(inputs)
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE, lost_windows=windows))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE, lost_windows=windows))
     tracker.init(scene(path(0)), scene.box(path(0)))
     tracker.update(scene(path(1)))
     assert len(calls) == 1
@@ -268,7 +268,7 @@ def test_at_the_edge_part_of_the_box_stays_inside(tracker, scene):
 
 
 def test_a_small_target_is_not_blown_up(engine, scene):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     pair = scene(path(0))
     x, y = path(0)
     tracker.init(pair, (x, y, 4.0, 3.0))
@@ -329,7 +329,7 @@ def answering(monkeypatch, engine, confidence: float, cell=(8, 8), size=(0.25, 0
 
 
 def test_the_size_follows_with_momentum_while_sure_and_is_held_while_in_doubt(engine, scene, monkeypatch):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE, size_momentum=0.6))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE, size_momentum=0.6))
     pair = scene((160.0, 120.0))
     tracker.init(pair, (140.0, 100.0, 40.0, 40.0))  # the search window is 160 pixels wide
     answering(monkeypatch, engine, 0.9, size=(0.5, 0.25))
@@ -343,7 +343,7 @@ def test_the_size_follows_with_momentum_while_sure_and_is_held_while_in_doubt(en
 
 
 def test_weak_evidence_moves_the_box_and_none_does_not(engine, scene, monkeypatch):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     pair = scene((160.0, 120.0))
     start = tracker.init(pair, (140.0, 100.0, 40.0, 40.0)).box
     answering(monkeypatch, engine, 0.44, cell=(8, 10))
@@ -353,7 +353,7 @@ def test_weak_evidence_moves_the_box_and_none_does_not(engine, scene, monkeypatc
 
 
 def test_a_box_that_ran_into_the_edge_leaves_it_at_once(engine, scene, monkeypatch):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     pair = scene((160.0, 120.0))
     tracker.init(pair, (140.0, 100.0, 40.0, 40.0))
     answering(monkeypatch, engine, 0.9, cell=(8, 12))
@@ -365,7 +365,7 @@ def test_a_box_that_ran_into_the_edge_leaves_it_at_once(engine, scene, monkeypat
 
 
 def test_finds_in_changing_places_do_not_add_up(engine, scene):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE, lost_windows=64))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE, lost_windows=64))
     tracker.init(scene(path(0)), scene.box(path(0)))
     hide(tracker, scene, 12)
     for k in range(6):
@@ -374,7 +374,7 @@ def test_finds_in_changing_places_do_not_add_up(engine, scene):
 
 
 def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene, monkeypatch):
-    tracker = Tracker(engine, config=TrackerConfig(calibration=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     tracker.init(scene(path(0)), scene.box(path(0)))
     nan = np.full((2, 16, 16), np.nan, np.float32)
     monkeypatch.setattr(engine, "run", lambda inputs: (nan[0], nan, nan))
@@ -385,7 +385,7 @@ def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(ValueError, match="window_weight is 1.5.*0.0 to 1.0"):
+    with pytest.raises(ValueError, match="window_weight is 1.5: it must be a number from 0 to 1"):
         TrackerConfig(window_weight=1.5)
 
 

@@ -15,9 +15,10 @@ from micro import STAGES, write
 
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
+from ckd_ros.settings import REQUIRED, settings_of
 from ckd_ros.training import stage_trainer
 from ckd_ros.training import train as loop
-from ckd_ros.training.config import load_config
+from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
 from ckd_ros.training.interruption import Interrupted
 from ckd_ros.training.objectives import STAGE_LOSSES
 from ckd_ros.training.stage_trainer import StageTrainer
@@ -207,25 +208,60 @@ def test_the_average_can_be_switched_off(tmp_path):
 # -- settings --------------------
 
 
+BAD_OF_A_STAGE = [
+    ("steps", 0), ("steps", 2.0), ("batch", 1), ("batch", 2.0), ("batch", True), ("lr_branch", 0), ("lr_head", -1e-3),
+    ("lr_head", float("nan")), ("lr_head", float("inf")), ("weight_decay", -1), ("betas", [0.9]), ("betas", [0.9, 1.0]),
+    ("betas", [0.9, "0.99"]), ("betas", 0.9), ("clip", 0), ("warmup", -1), ("warmup", 1.5), ("lr_final", -0.1),
+    ("regression", "sparse"), ("hidden", 1.0), ("hidden", -0.1), ("style_weight", -1), ("content_weight", None),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"preset": "huge"}, "preset 'huge' is unknown"),
         ({"stages": []}, "at least one stage"),
-        ({"stages": [{"name": "finetune", "steps": 1}]}, "stage 'finetune' is unknown"),
+        (
+            {"stages": [{"name": "finetune", "steps": 1}]},
+            r"stages\[0\]: name is 'finetune': it must be a string, pretrain \| distil \| eliminate",
+        ),
         ({"stages": [{"name": "distil", "steps": 1, "speed": 2}]}, "unknown Stage setting.*speed"),
-        ({"stages": [{"name": "distil", "steps": 1, "lr_head": "1e-3"}]}, "lr_head is '1e-3', expected a number"),
+        (
+            {"stages": [{"name": "distil", "steps": 1, "lr_head": "1e-3"}]},
+            r"stages\[0\]: lr_head is '1e-3': it must be a number.*1.0e-3",
+        ),
         ({"stages": [STAGES[0], STAGES[0]]}, "each name may appear once"),
         ({"preset": "tiny"}, "'eliminate' needs a preset with elimination"),
         ({"learning": 1}, "unknown TrainingConfig setting.*learning"),
-        ({"precision": "fp8"}, "precision 'fp8' is unknown"),
-        ({"validation": {"sequences": 0}}, "validation: .*sequences 0"),
+        ({"precision": "fp8"}, r"precision is 'fp8': it must be a string, auto \| bf16"),
+        ({"validation": {"sequences": 0}}, "validation: sequences is 0: it must be a whole number of at least 1"),
+        ({"validation": {"frames": 1}}, "validation: frames is 1: it must be a whole number of at least 2"),
+        ({"validation": {"every": 2.0}}, "validation: every is 2.0"),
+        ({"validation": 3}, "validation is 3: it must be settings as 'name: value', or none"),
+        *(({"stages": [{**STAGES[0], name: value}]}, rf"stages\[0\]: {name} is ") for name, value in BAD_OF_A_STAGE),
+        ({"stages": [{"name": "distil"}]}, "Stage needs the setting 'steps'"),
+        ({"stages": {"name": "distil", "steps": 1}}, "stages is .* a list of settings"),
+        ({"seed": -1}, "seed is -1"),
+        ({"workers": -1}, "workers is -1: it must be a whole number of at least 0"),
+        ({"workers": 1.0}, "workers is 1.0"),
+        ({"ema": 1.0}, "ema is 1.0: it must be a number of at least 0 and below 1"),
+        ({"ema": -0.1}, "ema is -0.1"),
+        ({"ema": float("nan")}, "ema is nan"),
+        ({"sync_batch_norm": 1}, "sync_batch_norm is 1: it must be true or false"),
+        ({"log_every": 0}, "log_every is 0"),
         ({"checkpoint_every": 0}, "checkpoint_every is 0"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         load_config(write(tmp_path / "config.yaml", **changes))
+
+
+@pytest.mark.parametrize("kind", [Stage, ValidationConfig, TrainingConfig])
+def test_every_setting_is_described_and_takes_its_default(kind):
+    for name, stated in settings_of(kind).items():
+        assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
+        assert len(stated.description) > 4, name
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path):

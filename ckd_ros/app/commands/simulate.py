@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
 from ckd_ros.app.commands.arguments import Output
+from ckd_ros.app.commands.options import options_of
 from ckd_ros.app.terminal import with_progress
 from ckd_ros.datasets.simulator import SimulatorConfig
 
@@ -22,7 +24,9 @@ class Simulate:
     """
 
     out: tyro.conf.Positional[Output]
-    settings: tyro.conf.OmitArgPrefixes[SimulatorConfig]
+    settings: Annotated[
+        tyro.conf.OmitArgPrefixes[SimulatorConfig], tyro.conf.arg(constructor=options_of(SimulatorConfig))
+    ]
     bag: bool = False
 
     def run(self) -> None:

@@ -15,15 +15,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, dataclass, fields
-from typing import Protocol, get_type_hints
+from dataclasses import dataclass
+from typing import Protocol
 
-from ckd_ros.datasets.sources import converted, key_values
 from ckd_ros.evaluation.provenance import machine
 from ckd_ros.evaluation.trackers.ckd import CkdTracker
 from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.evaluation.trackers.opencv import NanoTracker, OpenCvKind, VitTracker
 from ckd_ros.evaluation.trackers.program import ProgramTracker
+from ckd_ros.settings import REQUIRED, read_text, settings_of
 from ckd_ros.tracking import TrackerConfig
 
 KINDS = {
@@ -101,14 +101,13 @@ def parse_tracker(text: str) -> TrackerSpec:
 def _kind(name: str, text: str) -> TrackerKind:
     """Settings `key=value,...` as the fields of a kind's dataclass."""
     kind = KINDS[name]
-    own = {f.name: f for f in fields(kind) if f.name not in ("name", "config")}
-    numbers = {f.name: f for f in fields(TrackerConfig) if "range" in f.metadata} if kind is CkdTracker else {}
-    given, hints = key_values(text, ",", [*own, *numbers], f"{name} tracker"), get_type_hints(kind)
-    values = {key: converted(key, value, hints[key]) for key, value in given.items() if key in own}
-    config = {key: converted(key, given[key], type(f.default)) for key, f in numbers.items() if key in given}
-    missing = [key for key, f in own.items() if f.default is MISSING and key not in values]
+    own = [stated for stated in settings_of(kind).values() if stated.name not in ("name", "config")]
+    numbers = settings_of(TrackerConfig) if kind is CkdTracker else {}
+    given = read_text(text, [*own, *numbers.values()], f"{name} tracker")
+    missing = [stated.name for stated in own if stated.default is REQUIRED and stated.name not in given]
     if missing:
         raise ValueError(f"tracker '{name}' needs its {missing[0]}: give {name}:{missing[0]}=PATH")
+    config = {key: given.pop(key) for key in numbers if key in given}
     if kind is CkdTracker:
-        return CkdTracker(**values, config=TrackerConfig(**config))
-    return kind(name=name, **values)
+        return CkdTracker(**given, config=TrackerConfig(**config))
+    return kind(name=name, **given)

@@ -7,79 +7,57 @@ drawn from evenly. The defaults are what the shipped student learned from; `PAPE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ckd_ros.training.settings import build, check_not_negative, check_ranges, check_shares
+from ckd_ros.settings import REQUIRED, Above, Range, build, check, setting
 
-Range = tuple[float, float]
 SOURCES = ("pasted", "procedural", "in_place", "thermal_video", "visible_video")
 THERMAL_CROPS = ("rgb", "thermal")
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """What a robot's cameras do to the crops, in both modalities.
+    """What a robot's cameras do to the crops, in both modalities. Raises ValueError for values that cannot be.
 
-    Attributes:
-        flip: chance that all four crops are mirrored.
-        registration: standard deviation of the search region's thermal offset, in sides.
-        time_jitter: chance that the search region's thermal image is of another moment.
-        time_frames: how many frames apart the two moments may be in a recorded sequence.
-        time_motion, time_camera: how far, in sides, a composed target and the camera move between the two moments.
-        grey: chance that colour is lost.
-        brightness, channel_gain: standard deviations of log brightness (every crop its own) and colour cast.
-        channel_offset: standard deviation of the channels' levels, in grey levels.
-        brightness_range: the paper's jitter: brightness of every crop, of both modalities, evenly within 1 +- this.
-        night, glare, noise: chances of darkness, of a blinding light (search region only) and of sensor noise in
-            colour; at most one of them happens.
-        night_strength, glare_strength, noise_strength: strength of each, see `datasets.degradations`.
-        lasting: chance that darkness or noise covers the template too, not the search region alone.
-        inverted: chance of black-hot instead of white-hot.
-        contrast, level: standard deviations of the thermal log gain and level (grey levels).
-        contrast_change, level_change: the same between template and search region.
-        thermal_noise, thermal_noise_strength: chance and strength of thermal sensor noise.
-        blur: chance of motion blur in the search region, of each modality by itself.
-        blur_length: length of the blur in pixels of the crop.
+    At most one of darkness, glare and noise happens to a sample. Strengths are those of `datasets.degradations`.
     """
 
-    flip: float = 0.5
-    registration: float = 0.02
-    time_jitter: float = 0.0
-    time_frames: int = 2
-    time_motion: float = 0.12
-    time_camera: float = 0.06
-    grey: float = 0.05
-    brightness: float = 0.2
-    channel_gain: float = 0.1
-    channel_offset: float = 6.0
-    brightness_range: float = 0.0
-    night: float = 0.25
-    glare: float = 0.18
-    noise: float = 0.1
-    night_strength: Range = (0.4, 1.0)
-    glare_strength: Range = (0.3, 1.0)
-    noise_strength: Range = (0.1, 1.0)
-    lasting: float = 0.65
-    inverted: float = 0.15
-    contrast: float = 0.25
-    level: float = 18.0
-    contrast_change: float = 0.1
-    level_change: float = 6.0
-    thermal_noise: float = 0.15
-    thermal_noise_strength: Range = (0.1, 0.8)
-    blur: float = 0.1
-    blur_length: Range = (2.0, 7.0)
+    flip: float = setting(0.5, "chance that all four crops are mirrored", 0, 1)
+    registration: float = setting(0.02, "standard deviation of the search region's thermal offset, in sides", low=0)
+    time_jitter: float = setting(0.0, "chance that the search region's thermal image is of another moment", 0, 1)
+    time_frames: int = setting(2, "how many frames apart the two moments may be in a recorded sequence", low=0)
+    time_motion: float = setting(0.12, "how far a composed target moves between the two moments, in sides", low=0)
+    time_camera: float = setting(0.06, "how far the camera moves between the two moments, in sides", low=0)
+    grey: float = setting(0.05, "chance that colour is lost", 0, 1)
+    brightness: float = setting(0.2, "standard deviation of the log brightness, of every crop by itself", low=0)
+    channel_gain: float = setting(0.1, "standard deviation of the log gain of each colour channel", low=0)
+    channel_offset: float = setting(6.0, "standard deviation of the channels' levels, in grey levels", low=0)
+    brightness_range: float = setting(
+        0.0, "the paper's jitter: brightness of every crop, of both modalities, evenly within 1 +- this", 0, 1
+    )
+    night: float = setting(0.25, "chance of darkness in colour", 0, 1)
+    glare: float = setting(0.18, "chance of a blinding light in colour, in the search region only", 0, 1)
+    noise: float = setting(0.1, "chance of sensor noise in colour", 0, 1)
+    night_strength: Range = setting((0.4, 1.0), "strength of darkness", 0, 1)
+    glare_strength: Range = setting((0.3, 1.0), "strength of the blinding light", 0, 1)
+    noise_strength: Range = setting((0.1, 1.0), "strength of the noise in colour", 0, 1)
+    lasting: float = setting(
+        0.65, "chance that darkness or noise covers the template too, not the search region alone", 0, 1
+    )
+    inverted: float = setting(0.15, "chance of black-hot instead of white-hot", 0, 1)
+    contrast: float = setting(0.25, "standard deviation of the thermal log gain", low=0)
+    level: float = setting(18.0, "standard deviation of the thermal level, in grey levels", low=0)
+    contrast_change: float = setting(0.1, "the same of the gain between template and search region", low=0)
+    level_change: float = setting(6.0, "the same of the level between template and search region", low=0)
+    thermal_noise: float = setting(0.15, "chance of thermal sensor noise", 0, 1)
+    thermal_noise_strength: Range = setting((0.1, 0.8), "strength of the thermal noise", 0, 1)
+    blur: float = setting(0.1, "chance of motion blur in the search region, of each modality by itself", 0, 1)
+    blur_length: Range = setting((2.0, 7.0), "length of the blur in pixels of the crop", low=0)
 
     def __post_init__(self) -> None:
-        check_shares(self, "flip", "time_jitter", "grey", "brightness_range", "night", "glare", "noise", "lasting",
-                     "inverted", "thermal_noise", "blur")  # fmt: skip
-        check_not_negative(self, "registration", "time_frames", "time_motion", "time_camera", "brightness",
-                           "channel_gain", "channel_offset", "contrast", "level", "contrast_change",
-                           "level_change")  # fmt: skip
-        check_ranges(self, "night_strength", "glare_strength", "noise_strength", "thermal_noise_strength",
-                     "blur_length")  # fmt: skip
+        check(self)
         if self.night + self.glare + self.noise > 1:
             raise ValueError(
                 f"night {self.night}, glare {self.glare} and noise {self.noise} exclude each other: "
@@ -97,149 +75,103 @@ AUGMENTATIONS = {"robot": AugmentationConfig(), "paper": PAPER}
 
 @dataclass(frozen=True)
 class ComposingConfig:
-    """Scenes made from pairs and from nothing.
+    """Scenes made from pairs and from nothing. Raises ValueError for values that cannot be.
 
-    Attributes:
-        target_size: range of the target's side in pixels of the background (evenly in the logarithm).
-        real_objects, real_objects_procedural: share of objects cut from real pairs on a real and on a procedural
-            background; the others are procedural.
-        moved: chance that the target has moved since the template, by `motion` sides (standard deviation per axis).
-        grow, squeeze: standard deviations of the logs of the target's growth and change of shape.
-        turn: standard deviation of its turn, rad; `tilt` of its first angle.
-        parallax: standard deviation of the target's displacement in thermal, in sides.
-        crossover: chance of a target as warm as its surroundings; its thermal contrast is then within
-            `crossover_contrast`, else within `warmth_contrast`.
-        crossover_later: chance that the template is still from before the crossover.
-        warmth_level: standard deviation of a target's warmth in grey levels.
-        distractors: highest number of other objects; `look_alike` is the share of those that look like the target.
-        occluder: chance that another object covers `cover` of the target from one side.
-        region_size: range of the side of a region of a real pair that is followed in place, in pixels.
-        region_aspect, region_stretch: standard deviations of the logs of its shape and of its change.
+    Objects are cut from real pairs or procedural. A target whose warmth crosses that of its surroundings has a thermal
+    contrast within `crossover_contrast`, any other within `warmth_contrast`.
     """
 
-    target_size: Range = (14.0, 110.0)
-    real_objects: float = 0.7
-    real_objects_procedural: float = 0.3
-    moved: float = 0.7
-    motion: float = 0.8
-    grow: float = 0.18
-    squeeze: float = 0.1
-    turn: float = 0.12
-    tilt: float = 0.15
-    parallax: float = 0.04
-    crossover: float = 0.2
-    crossover_contrast: Range = (0.02, 0.35)
-    crossover_later: float = 0.5
-    warmth_contrast: Range = (0.7, 1.3)
-    warmth_level: float = 8.0
-    distractors: int = 3
-    look_alike: float = 0.2
-    occluder: float = 0.25
-    cover: Range = (0.15, 0.5)
-    region_size: Range = (20.0, 120.0)
-    region_aspect: float = 0.35
-    region_stretch: float = 0.12
+    target_size: Range = setting(
+        (14.0, 110.0), "the target's side in pixels of the background, evenly in the logarithm", low=Above(0)
+    )
+    real_objects: float = setting(0.7, "share of objects cut from real pairs on a real background", 0, 1)
+    real_objects_procedural: float = setting(0.3, "the same on a procedural background", 0, 1)
+    moved: float = setting(0.7, "chance that the target has moved since the template", 0, 1)
+    motion: float = setting(0.8, "how far it has moved, in sides (standard deviation per axis)", low=0)
+    grow: float = setting(0.18, "standard deviation of the log of the target's growth", low=0)
+    squeeze: float = setting(0.1, "standard deviation of the log of its change of shape", low=0)
+    turn: float = setting(0.12, "standard deviation of its turn, rad", low=0)
+    tilt: float = setting(0.15, "standard deviation of its first angle, rad", low=0)
+    parallax: float = setting(0.04, "standard deviation of its displacement in thermal, in sides", low=0)
+    crossover: float = setting(0.2, "chance of a target as warm as its surroundings", 0, 1)
+    crossover_contrast: Range = setting((0.02, 0.35), "thermal contrast of such a target")
+    crossover_later: float = setting(0.5, "chance that the template is still from before the crossover", 0, 1)
+    warmth_contrast: Range = setting((0.7, 1.3), "thermal contrast of any other target")
+    warmth_level: float = setting(8.0, "standard deviation of a target's warmth in grey levels", low=0)
+    distractors: int = setting(3, "highest number of other objects", low=0)
+    look_alike: float = setting(0.2, "share of them that look like the target", 0, 1)
+    occluder: float = setting(0.25, "chance that another object covers part of the target, from one side", 0, 1)
+    cover: Range = setting((0.15, 0.5), "the part that it covers", 0, 1)
+    region_size: Range = setting(
+        (20.0, 120.0), "side of a region of a real pair that is followed in place, in pixels", low=Above(0)
+    )
+    region_aspect: float = setting(0.35, "standard deviation of the log of the region's shape", low=0)
+    region_stretch: float = setting(0.12, "standard deviation of the log of its change of shape", low=0)
 
     def __post_init__(self) -> None:
-        check_shares(self, "real_objects", "real_objects_procedural", "moved", "crossover", "crossover_later",
-                     "look_alike", "occluder")  # fmt: skip
-        check_not_negative(self, "motion", "grow", "squeeze", "turn", "tilt", "parallax", "warmth_level", "distractors",
-                           "region_aspect", "region_stretch")  # fmt: skip
-        check_ranges(self, "target_size", "crossover_contrast", "warmth_contrast", "cover", "region_size")
-        for name in ("target_size", "region_size"):
-            if not getattr(self, name)[0] > 0:
-                raise ValueError(f"ComposingConfig: {name} is {getattr(self, name)}, expected sizes above 0")
+        check(self)
 
 
 @dataclass(frozen=True)
 class DataSetConfig:
-    """One data set of RGB-T sequences to learn from.
+    """One data set of RGB-T sequences to learn from. Raises ValueError for values that cannot be."""
 
-    Attributes:
-        kind: which benchmark it is, see `ckd_ros.datasets.benchmarks`.
-        root: its folder.
-        split: which of its sequences; None: those to train on where the data set has such a split, else all.
-        weight: its share, on the scale of `SampleConfig.weights`.
-        causal: the template is from before the search region, as when tracking; else from either side.
-        max_gap: frames between the two, at most.
-        thermal_crop: `rgb`: cut where the colour crop is, as the tracker does; `thermal`: at the thermal truth, as if
-            the two images were registered exactly.
-    """
-
-    kind: str
-    root: Path
-    split: str | None = None
-    weight: float = 1.0
-    causal: bool = True
-    max_gap: int = 200
-    thermal_crop: str = "rgb"
+    kind: str = setting(REQUIRED, "which benchmark it is, see `ckd_ros.datasets.benchmarks`")
+    root: Path = setting(REQUIRED, "its folder")
+    split: str | None = setting(
+        None, "which of its sequences; none: those to train on where the data set has such a split, else all"
+    )
+    weight: float = setting(1.0, "its share, on the scale of `SampleConfig.weights`", low=0)
+    causal: bool = setting(
+        True, "the template is from before the search region, as when tracking; else from either side"
+    )
+    max_gap: int = setting(200, "frames between the two, at most", low=1)
+    thermal_crop: str = setting(
+        "rgb",
+        "rgb: cut where the colour crop is, as the tracker does; thermal: at the thermal truth, as if the two images "
+        "were registered exactly",
+        choices=THERMAL_CROPS,
+    )
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "weight")
+        check(self)
         if self.kind == "videos":
             raise ValueError(f"'{self.root}': videos of one modality belong to thermal_videos or visible_videos")
-        if self.max_gap < 1:
-            raise ValueError(f"data set '{self.root}': max_gap is {self.max_gap}, expected at least 1 frame")
-        if self.thermal_crop not in THERMAL_CROPS:
-            raise ValueError(
-                f"data set '{self.root}': thermal_crop '{self.thermal_crop}' is unknown, "
-                f"expected one of {', '.join(THERMAL_CROPS)}"
-            )
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """What samples are made of; paths may be None, then that source is left out.
+    """What samples are made of; a source without a path is left out. Raises ValueError for values that cannot be."""
 
-    Attributes:
-        pairs: folder of registered pairs (`rgb/`, `tir/`).
-        thermal_videos, visible_videos: folders of labelled single-modality videos.
-        datasets: RGB-T sequences.
-        cache: where windows cut from the videos are kept.
-        weights: relative share of the sources `pasted`, `procedural`, `in_place`, `thermal_video`, `visible_video`
-            (each data set has its own weight); a source that is not named is left out.
-        centre_jitter: the search centre is off the target by at most half of this, in sides, along each axis.
-        narrow, narrow_jitter: share of search regions that are off by `narrow_jitter` of that at most.
-        scale_jitter: standard deviation of the log of the search region's scale.
-        negatives: share of search regions without the target (of composed samples, videos and sequences).
-        dropped: chance of each modality to be absent.
-        video_gap: frames of a single-modality video between template and search region, at most.
-    """
-
-    pairs: Path | None = None
-    thermal_videos: Path | None = None
-    visible_videos: Path | None = None
-    datasets: tuple[DataSetConfig, ...] = ()
-    cache: Path = Path("runs/cache")
-    weights: dict[str, float] = field(
-        default_factory=lambda: {
-            "pasted": 0.34,
-            "procedural": 0.2,
-            "in_place": 0.16,
-            "thermal_video": 0.15,
-            "visible_video": 0.15,
-        }
+    pairs: Path | None = setting(None, "folder of registered pairs (`rgb/`, `tir/`)")
+    thermal_videos: Path | None = setting(None, "folder of labelled thermal videos")
+    visible_videos: Path | None = setting(None, "folder of labelled colour videos")
+    datasets: tuple[DataSetConfig, ...] = setting((), "RGB-T sequences, each data set with a weight of its own")
+    cache: Path = setting(Path("runs/cache"), "where windows cut from the videos are kept")
+    weights: dict[str, float] = setting(
+        {"pasted": 0.34, "procedural": 0.2, "in_place": 0.16, "thermal_video": 0.15, "visible_video": 0.15},
+        "relative share of each source; one that is not named is left out",
+        low=0,
+        choices=SOURCES,
     )
-    centre_jitter: float = 2.4
-    narrow: float = 0.5
-    narrow_jitter: float = 0.35
-    scale_jitter: float = 0.22
-    negatives: float = 0.05
-    dropped: float = 0.05
-    video_gap: int = 200
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    composing: ComposingConfig = field(default_factory=ComposingConfig)
+    centre_jitter: float = setting(
+        2.4, "the search centre is off the target by at most half of this, in sides, along each axis", low=0
+    )
+    narrow: float = setting(0.5, "share of search regions that are off by less", 0, 1)
+    narrow_jitter: float = setting(0.35, "how far those are off at most, as a share of `centre_jitter`", 0, 1)
+    scale_jitter: float = setting(0.22, "standard deviation of the log of the search region's scale", low=0)
+    negatives: float = setting(
+        0.05, "share of search regions without the target (of composed samples, videos and sequences)", 0, 1
+    )
+    dropped: float = setting(0.05, "chance of each modality to be absent; one must remain", 0, 0.5)
+    video_gap: int = setting(
+        200, "frames of a single-modality video between template and search region, at most", low=0
+    )
+    augmentation: AugmentationConfig = setting(AUGMENTATIONS["robot"], "what the cameras do; also robot or paper")
+    composing: ComposingConfig = setting(ComposingConfig(), "scenes made from pairs and from nothing")
 
     def __post_init__(self) -> None:
-        check_shares(self, "narrow", "narrow_jitter", "negatives")
-        check_not_negative(self, "centre_jitter", "scale_jitter", "video_gap")
-        if not 0 <= self.dropped <= 0.5:
-            raise ValueError(f"dropped is {self.dropped}: expected 0 to 0.5, since one modality must remain")
-        unknown = sorted(set(self.weights) - set(SOURCES))
-        if unknown:
-            raise ValueError(f"unknown sample source(s) {unknown} in weights, expected {', '.join(SOURCES)}")
-        if any(not weight >= 0 for weight in self.weights.values()):
-            raise ValueError(f"weights must not be negative: {self.weights}")
+        check(self)
 
 
 def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None) -> SampleConfig:
@@ -248,33 +180,26 @@ def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None
     `augmentation` is a name (`robot`, `paper`) or settings; `datasets` is a list of `DataSetConfig` settings.
     Raises FileNotFoundError for a missing folder, ValueError for an unknown or impossible setting.
     """
-    values = dict(values)
+    if isinstance(values, Mapping) and isinstance(named := values.get("augmentation"), str):
+        if named not in AUGMENTATIONS:
+            raise ValueError(f"augmentation '{named}' is unknown: expected {' or '.join(AUGMENTATIONS)}")
+        values = {**values, "augmentation": AUGMENTATIONS[named]}
+    config = build(SampleConfig, values)
+    return replace(
+        config,
+        pairs=config.pairs and data_folder("pairs", config.pairs, data),
+        thermal_videos=config.thermal_videos and data_folder("thermal_videos", config.thermal_videos, data),
+        visible_videos=config.visible_videos and data_folder("visible_videos", config.visible_videos, data),
+        datasets=tuple(replace(one, root=data_folder(one.kind, one.root, data)) for one in config.datasets),
+    )
 
-    def folder(name: str, path: str) -> Path:
-        found = Path(data or ".") / path
-        if not found.is_dir():
-            raise FileNotFoundError(f"{name}: no folder '{found}' (give the data folder with --data)")
-        return found
 
-    for name in ("pairs", "thermal_videos", "visible_videos"):
-        if values.get(name):
-            values[name] = folder(name, values[name])
-    if "cache" in values:
-        values["cache"] = Path(values["cache"])
-    if "composing" in values:
-        values["composing"] = build(ComposingConfig, values["composing"])
-    augmentation = values.get("augmentation", {})
-    if isinstance(augmentation, str):
-        if augmentation not in AUGMENTATIONS:
-            raise ValueError(f"augmentation '{augmentation}' is unknown: expected {' or '.join(AUGMENTATIONS)}")
-        values["augmentation"] = AUGMENTATIONS[augmentation]
-    else:
-        values["augmentation"] = build(AugmentationConfig, augmentation)
-    if not isinstance(values.get("datasets", []), list):
-        raise ValueError(f"datasets is {values['datasets']!r}, expected a list of 'kind: ..., root: ...'")
-    sets = [build(DataSetConfig, entry) for entry in values.get("datasets", ())]
-    values["datasets"] = [build(DataSetConfig, {**vars(s), "root": folder(s.kind, s.root)}) for s in sets]
-    return build(SampleConfig, values)
+def data_folder(name: str, path: Path, data: str | Path | None) -> Path:
+    """A data path, taken from the folder `data` if it is relative. Raises FileNotFoundError for a missing folder."""
+    found = Path(data or ".") / path
+    if not found.is_dir():
+        raise FileNotFoundError(f"{name}: no folder '{found}' (give the data folder with --data)")
+    return found
 
 
 def sample_record(config: SampleConfig) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_a_box_that_leaves_the_image_starts_opencv_on_the_part_inside(easy):
         ("ckd", "ckd"),
         ("ckd:modality=rgb", "ckd-rgb"),
         ("ckd:model=tiny-int8", "tiny-int8"),
-        ("ckd:model=tiny-cc0,modality=thermal,calibration=0.3", "tiny-cc0-thermal"),
+        ("ckd:model=tiny-cc0,modality=thermal,box_correction=0.3", "tiny-cc0-thermal"),
         ("mine=ckd:model=tiny", "mine"),
         ("csrt", "csrt-rgb"),
         ("CSRT", "csrt-rgb"),
@@ -175,15 +175,20 @@ def test_labels(text, label):
         ("a=b=ckd:", "'a=b' cannot be its label"),
         ("../x=ckd", "'../x' cannot be its label"),
         ("plots=ckd", "'plots' cannot be its label"),
-        ("ckd:colour=rgb", "'colour=rgb' is no ckd tracker setting.*model, modality, provider, threads, window_weight"),
-        ("csrt:name=kcf", "'name=kcf' is no csrt tracker setting"),
-        ("ckd:modality=ir", "modality=ir is not possible: expected one of both, rgb, thermal"),
-        ("kcf:modality=both", "expected one of rgb, thermal"),
-        ("ckd:provider=tpu", "expected one of cpu, cuda, tensorrt"),
-        ("ckd:threads=two", "threads=two"),
+        (
+            "ckd:colour=rgb",
+            "'colour=rgb' is not a ckd tracker setting.*model, modality, provider, threads, window_weight",
+        ),
+        ("csrt:name=kcf", "'name=kcf' is not a csrt tracker setting"),
+        ("ckd:modality=ir", r"modality is 'ir': it must be both \| rgb \| thermal"),
+        ("kcf:modality=both", r"it must be rgb \| thermal"),
+        ("ckd:provider=tpu", r"it must be cpu \| cuda \| tensorrt"),
+        ("ckd:threads=two", "threads is 'two': it must be a whole number"),
         ("ckd:threads=0", "threads=0 is not possible"),
-        ("ckd:calibration=3", "calibration is 3.0: expected a number from 0.0 to 1.0"),
-        ("ckd:calibration=", "calibration= is not possible"),
+        ("ckd:box_correction=3", "box_correction is 3.0: it must be a number from 0 to 1"),
+        ("ckd:box_correction=", "box_correction is '': it must be a number from 0 to 1"),
+        ("ckd:calibration=0.3", "'calibration=0.3' is not a ckd tracker setting.*is now called 'box_correction'"),
+        ("ckd:lost_window=3", "'lost_window=3' is not a ckd tracker setting.*did you mean 'lost_windows'"),
         ("nano", "needs its models: give nano:models=PATH"),
         ("vit:modality=rgb", "needs its model"),
         ("program:", "needs a command line"),
@@ -234,9 +239,9 @@ def test_a_damaged_model_of_opencv_is_a_fault_of_the_pass(tmp_path, easy):
 
 
 def test_settings_say_all_that_matters_for_repeating():
-    settings = json.loads(json.dumps(parse_tracker("x=ckd:calibration=0.25,modality=rgb").settings()))
-    assert (settings["label"], settings["tracker"]) == ("x", "x=ckd:calibration=0.25,modality=rgb")
-    assert settings["settings"]["calibration"] == 0.25 and settings["settings"]["modality"] == "rgb"
+    settings = json.loads(json.dumps(parse_tracker("x=ckd:box_correction=0.25,modality=rgb").settings()))
+    assert (settings["label"], settings["tracker"]) == ("x", "x=ckd:box_correction=0.25,modality=rgb")
+    assert settings["settings"]["box_correction"] == 0.25 and settings["settings"]["modality"] == "rgb"
     assert settings["settings"]["confidence"]["lost_after"] == 10
     assert settings["provider"] == "CPUExecutionProvider"
     assert (settings["preset"], settings["precision"]) == ("tiny", "fp32")
@@ -254,10 +259,10 @@ def test_settings_of_others(shared):
     assert settings["settings"] == {"modality": "rgb", "threads": 2}
 
 
-def test_calibration_reaches_the_tracker(easy):
+def test_box_correction_reaches_the_tracker(easy):
     _, pairs = easy
-    tracker = parse_tracker("ckd:calibration=0,lost_windows=7").make()
-    assert tracker.config == replace(tracker.config, calibration=0.0, lost_windows=7)
+    tracker = parse_tracker("ckd:box_correction=0,lost_windows=7").make()
+    assert tracker.config == replace(tracker.config, box_correction=0.0, lost_windows=7)
     tracker.init(pairs[0], BOX)
     assert tracker.update(pairs[0]).inference_s > 0
 

@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from ckd_ros.training.samples.config import PAPER, SampleConfig, read_sample_config, sample_record
+from ckd_ros.settings import REQUIRED, build, settings_of
+from ckd_ros.training.samples.config import (
+    PAPER,
+    AugmentationConfig,
+    ComposingConfig,
+    DataSetConfig,
+    SampleConfig,
+    read_sample_config,
+    sample_record,
+)
 
 
 def test_settings_are_read_by_name(tmp_path):
@@ -34,18 +43,32 @@ def test_nothing_given_is_the_recipe_of_the_shipped_student():
         ({"speed": 1}, "unknown SampleConfig setting.*speed"),
         ({"augmentation": {"fog": 1.0}}, "unknown AugmentationConfig setting.*fog"),
         ({"augmentation": "moon"}, "'moon' is unknown: expected robot or paper"),
-        ({"augmentation": {"flip": 1.5}}, "flip is 1.5, expected 0 to 1"),
+        ({"augmentation": {"flip": 1.5}}, "augmentation: flip is 1.5: it must be a number from 0 to 1"),
         ({"augmentation": {"night": 0.6, "glare": 0.5}}, "sum must not be above 1"),
-        ({"augmentation": {"blur_length": 3}}, r"blur_length is 3, expected two numbers"),
-        ({"composing": {"grow": -1}}, "grow is -1, expected 0 or more"),
-        ({"composing": {"target_size": [0, 10]}}, "target_size"),
-        ({"centre_jitter": "1e-3"}, "centre_jitter is '1e-3', expected a number"),
-        ({"dropped": 0.7}, "dropped is 0.7"),
-        ({"weights": {"magic": 1.0}}, "magic"),
-        ({"weights": {"pasted": -1.0}}, "must not be negative"),
-        ({"datasets": [{"kind": "lasher"}]}, "root"),
-        ({"datasets": [{"kind": "lasher", "root": ".", "max_gap": 0}]}, "max_gap is 0"),
-        ({"datasets": [{"kind": "lasher", "root": ".", "thermal_crop": "own"}]}, "'own' is unknown"),
+        ({"augmentation": {"blur_length": 3}}, r"blur_length is 3: it must be two numbers \[low, high\]"),
+        ({"composing": {"grow": -1}}, "composing: grow is -1: it must be a number of at least 0"),
+        ({"augmentation": {"blur_length": [3, 2]}}, r"blur_length is \(3, 2\)"),
+        ({"augmentation": {"night_strength": [0.5, 1.5]}}, r"night_strength is \(0.5, 1.5\).* from 0 to 1"),
+        ({"augmentation": {"time_frames": 2.0}}, "time_frames is 2.0: it must be a whole number"),
+        ({"augmentation": None}, "augmentation is None: it must be settings"),
+        ({"composing": {"target_size": [0, 10]}}, r"target_size is \(0, 10\).* above 0"),
+        ({"composing": {"region_size": [20, float("nan")]}}, "region_size"),
+        ({"composing": {"distractors": True}}, "distractors is True: it must be a whole number"),
+        ({"centre_jitter": "1e-3"}, "centre_jitter is '1e-3': it must be a number.*1.0e-3"),
+        ({"dropped": 0.7}, "dropped is 0.7: it must be a number from 0 to 0.5.*one must remain"),
+        ({"weights": {"magic": 1.0}}, r"magic.*pasted \| procedural"),
+        ({"weights": {"pasted": -1.0}}, "weights is .*: it must be numbers of at least 0 by name"),
+        ({"weights": [1.0]}, "weights is"),
+        ({"video_gap": -1}, "video_gap is -1"),
+        ({"narrow": float("nan")}, "narrow is nan"),
+        ({"datasets": [{"kind": "lasher"}]}, r"datasets\[0\]: DataSetConfig needs the setting 'root'"),
+        ({"datasets": [{"kind": "lasher", "root": ".", "causal": 1}]}, "causal is 1: it must be true or false"),
+        ({"datasets": [{"kind": "lasher", "root": ".", "weight": -1}]}, "weight is -1"),
+        ({"datasets": [{"kind": "lasher", "root": ".", "max_gap": 0}]}, r"datasets\[0\]: max_gap is 0"),
+        (
+            {"datasets": [{"kind": "lasher", "root": ".", "thermal_crop": "own"}]},
+            "thermal_crop is 'own': it must be a string, rgb | thermal",
+        ),
         ({"datasets": [{"kind": "videos", "root": "."}]}, "thermal_videos or visible_videos"),
         ({"datasets": {"kind": "lasher"}}, "datasets"),
     ],
@@ -53,6 +76,16 @@ def test_nothing_given_is_the_recipe_of_the_shipped_student():
 def test_impossible_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
         read_sample_config(settings)
+
+
+@pytest.mark.parametrize("kind", [AugmentationConfig, ComposingConfig, DataSetConfig, SampleConfig])
+def test_every_setting_is_described_and_takes_its_default(kind):
+    for name, stated in settings_of(kind).items():
+        assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
+        assert len(stated.description) > 4, name
+        for value in (float("nan"), -1.0, "1") if isinstance(stated.default, float) else ():
+            with pytest.raises(ValueError, match=f"{name} is "):
+                build(kind, {"kind": "lasher", "root": "."} | {name: value} if kind is DataSetConfig else {name: value})
 
 
 @pytest.mark.parametrize("settings", [{"pairs": "absent"}, {"datasets": [{"kind": "lasher", "root": "absent"}]}])

@@ -1,0 +1,33 @@
+"""Settings as options of the command line, explained as their settings are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from ckd_ros.settings import REQUIRED, settings_of
+
+T = TypeVar("T")
+
+
+def options_of(kind: type[T]) -> Callable[..., T]:
+    """A function that makes settings of a kind, with a signature from which tyro takes the options and their help."""
+
+    def make(**values: Any) -> T:
+        return kind(**values)
+
+    parameters = [
+        Parameter(
+            stated.name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if stated.default is REQUIRED else stated.default,
+            annotation=Annotated[stated.kind, tyro.conf.arg(help=f"{stated.description}.")],
+        )
+        for stated in settings_of(kind).values()
+    ]
+    make.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks at
+    make.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return make
