@@ -76,8 +76,8 @@ def _measure(samples: SampleDataset, stage: Stage, network, precision: str, step
         batch = default_collate([samples[step * stage.batch + i] for i in range(stage.batch)])
         loaded = clock()
         keep = None
-        if stage.name == "distil" and stage.hidden:
-            keep = random_keep_mask(stage.batch, network.search_grid**2, stage.hidden).to(fabric.device)
+        if stage.name == "distil" and stage.mask_ratio:
+            keep = random_keep_mask(stage.batch, network.search_grid**2, stage.mask_ratio).to(fabric.device)
         loss, _ = STAGE_LOSSES[stage.name](wrapped, prepare_batch(batch, network, fabric.device), stage, keep)
         optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)

@@ -66,11 +66,12 @@ class Sprite:
 
     def box(self, view: np.ndarray, thermal: bool = False) -> np.ndarray:
         """The axis-aligned box `(x, y, w, h)` of the silhouette in a view's image pixels."""
-        points = transform_points(view @ self._placed(thermal), self.texture.outline)
+        points = transform_points(view @ self.placement(thermal), self.texture.outline)
         low, high = points.min(0), points.max(0)
         return np.concatenate([low, high - low])
 
-    def _placed(self, thermal: bool) -> np.ndarray:
+    def placement(self, thermal: bool) -> np.ndarray:
+        """3x3 transform from texture pixels to the world, as the colour or the thermal camera sees it."""
         if not thermal:
             return self.pose
         placed = self.pose.copy()
@@ -131,7 +132,7 @@ def _draw(image: np.ndarray, sprite: Sprite, view: np.ndarray, thermal: bool) ->
     x2, y2 = min(image.shape[1], int(np.ceil(x + w)) + 1), min(image.shape[0], int(np.ceil(y + h)) + 1)
     if x2 <= x1 or y2 <= y1:
         return
-    level, matrix = _level_matrix(texture, view @ sprite._placed(thermal))
+    level, matrix = _level_matrix(texture, view @ sprite.placement(thermal))
     local = index_matrix(np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]]) @ matrix)[:2]
     size = (x2 - x1, y2 - y1)
     source = (texture.thermal if thermal else texture.rgb)[level]

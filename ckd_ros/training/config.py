@@ -41,7 +41,7 @@ class Stage:
         "peak: the box at the target's cell, as in the paper; dense: all cells near it",
         choices=("peak", "dense"),
     )
-    hidden: float = setting(0.25, "share of the students' search tokens that are masked", 0, Below(1))
+    mask_ratio: float = setting(0.25, "share of the students' search tokens that are masked", 0, Below(1))
     style_weight: float = setting(0.01, "weight of the style distillation loss", low=0)
     content_weight: float = setting(0.1, "weight of the content distillation loss", low=0)
 

@@ -147,10 +147,10 @@ class StageTrainer:
     def _keep_mask(self, seed: int) -> Tensor | None:
         """This process's part of the whole batch's mask (B, Nx); None where the stage masks nothing."""
         stage, fabric = self.stage, self.fabric
-        if stage.name != "distil" or not stage.hidden:
+        if stage.name != "distil" or not stage.mask_ratio:
             return None
         generator = torch.Generator().manual_seed(seed)
-        mask = random_keep_mask(stage.batch, self.network.search_grid**2, stage.hidden, generator)
+        mask = random_keep_mask(stage.batch, self.network.search_grid**2, stage.mask_ratio, generator)
         return mask.chunk(fabric.world_size)[fabric.global_rank].to(fabric.device)
 
     @torch.no_grad()
