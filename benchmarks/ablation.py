@@ -72,7 +72,9 @@ VARIANTS = {
     "no-content": Variant("no content loss", changes={"content_weight": 0.0}),
     "no-masking": Variant("no masking", changes={"mask_ratio": 0.0}),
     # The teachers still train, but nothing of them reaches the students: they see the tracking loss alone.
-    "none": Variant("no distillation, no masking", changes={"style_weight": 0.0, "content_weight": 0.0, "mask_ratio": 0.0}),
+    "none": Variant(
+        "no distillation, no masking", changes={"style_weight": 0.0, "content_weight": 0.0, "mask_ratio": 0.0}
+    ),
     "shared": Variant("one student for both", preset="tiny-shared"),
     "control": Variant("full, head trained on", "eliminate", "tiny-control", "full"),
     "mce": Variant("full, multi-modal elimination", "eliminate", "tiny-mce", "full"),
