@@ -135,7 +135,7 @@ def test_a_demo_that_is_stopped_takes_its_processes_with_it(tmp_path, ready, mod
     ("args", "message"),
     [
         (["--source", "nowhere"], "'nowhere' does not exist"),
-        (["--source", "simulator:night=9"], "between 0 and 1"),
+        (["--source", "simulator:night=9"], "it must be a number from 0 to 1"),
         (["--source", "simulator", "--rate", "-1"], "rate"),
         (["--source", "simulator", "--frames", "0"], "--frames 0"),
     ],
