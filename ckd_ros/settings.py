@@ -263,7 +263,7 @@ def suggestion(name: str, known: Iterable[str]) -> str | None:
 
 
 def present_name(name: str, known: Iterable[str]) -> str | None:
-    """The present name of a setting that was renamed, with the group (`tracker.`) that it has, if it is known."""
+    """The present name of a renamed setting, with its group (`tracker.`) if any; None unless it is `known`."""
     group, dot, last = str(name).rpartition(".")
     now = f"{group}{dot}{RENAMED.get(last)}"
     return now if now in known else None

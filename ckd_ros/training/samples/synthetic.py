@@ -18,7 +18,7 @@ _BACKGROUNDS = 48  # procedural ones are costly: so many are made once
 
 @dataclass(frozen=True)
 class _ScenePair:
-    """What a sample's template and search image show, in world pixels.
+    """What a sample's template and search image show: two scenes and the target in them, in world pixels.
 
     Attributes:
         template_box, search_box: the target `(x, y, w, h)`.
