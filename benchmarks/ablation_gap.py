@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import yaml
@@ -13,11 +12,12 @@ from modality_gap import modality_gap
 from rendered_sequence import load_rendered
 from torch import Tensor
 
-from ckd_ros.geometry import crop_window, index_matrix
+from ckd_ros.geometry import crop_window
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.initial_weights import load_initial_weights
+from ckd_ros.training.samples.cropping import cut
 
 
 def load_student(folder: Path) -> CKDStudent:
@@ -57,7 +57,7 @@ def _held_out_crops(sequences: tuple[Path, ...], network: CKDConfig) -> tuple[Te
 
 def _cut(image: np.ndarray, view: np.ndarray, size: int, network: CKDConfig) -> np.ndarray:
     """A normalised crop (3, size, size) of an RGB or grey image."""
-    crop = cv2.warpAffine(image, index_matrix(view)[:2], (size, size), flags=cv2.INTER_LINEAR).astype(np.float32)
+    crop = cut(image, view, size).astype(np.float32)
     crop = np.broadcast_to(crop.reshape(size, size, -1), (size, size, 3)) / 255
     return ((crop - np.float32(network.mean)) / np.float32(network.std)).transpose(2, 0, 1)
 

@@ -27,6 +27,7 @@ from ckd_ros.datasets.sources import open_source
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
+from ckd_ros.files import replacing
 from ckd_ros.metrics import score
 
 
@@ -86,7 +87,8 @@ def main(options: Options) -> None:
     _report(results)
     if options.out:
         means = {name: {g: float(np.mean(v)) for g, v in r.items()} for name, r in results.items()}
-        options.out.write_text(json.dumps(means))
+        with replacing(options.out) as temporary:
+            temporary.write_text(json.dumps(means))
 
 
 def _trackers(model: Path | None, peers: Path | None, classical: bool) -> list[TrackerSpec]:

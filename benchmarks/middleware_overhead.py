@@ -77,8 +77,8 @@ def main(
     arguments = ["--model", str(model), "--frames", str(frames), "--rate", str(rate), "--threads", str(threads)]
     for name, environment in _settings().items():
         child = [sys.executable, __file__, "--role", "receiver", *arguments]
-        answer = subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
-        measured = json.loads(answer.splitlines()[-1])
+        printed = subprocess.run(child, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+        measured = json.loads(printed.splitlines()[-1])
         overhead = np.array(measured["overhead"]) if measured["overhead"] else np.array([np.nan])
         beyond = np.array(measured["beyond_update"]) if measured["beyond_update"] else np.array([np.nan])
         medians[name] = float(np.median(overhead))

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files: replaced whole or not at all, and those that ship with the package."""
 
 from __future__ import annotations
 

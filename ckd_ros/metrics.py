@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from ckd_ros.geometry import FloatArray, centre, iou
 
-#: Overlap thresholds of the success plot, and distances in pixels of the precision plot.
-OVERLAPS = np.linspace(0.0, 1.0, 21)
-DISTANCES = np.linspace(0.0, 50.0, 51)
+#: Thresholds of the success plot, and in pixels of the precision plot.
+OVERLAP_THRESHOLDS = np.linspace(0.0, 1.0, 21)
+DISTANCE_THRESHOLDS = np.linspace(0.0, 50.0, 51)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Scores:
     Attributes:
         frames: how many frames those are.
         mean_iou: mean overlap.
-        success_auc: area under the success plot (SR): mean share of frames whose overlap exceeds each of `OVERLAPS`.
+        success_auc: area under the success plot (SR): mean share of frames whose overlap exceeds each of
+            `OVERLAP_THRESHOLDS`.
         precision: share of frames whose centre is at most 20 pixels off (PR).
         longest_run: most consecutive frames with any overlap.
     """
@@ -56,16 +57,16 @@ def distances(boxes: npt.ArrayLike, truth: npt.ArrayLike) -> FloatArray:
 
 
 def success_curve(overlap: FloatArray) -> FloatArray:
-    """`(21,)` share of the known overlaps that exceed each of `OVERLAPS`."""
+    """`(21,)` share of the known overlaps that exceed each of `OVERLAP_THRESHOLDS`."""
     known = overlap[~np.isnan(overlap)]
-    curve: FloatArray = (known[:, None] > OVERLAPS).mean(axis=0)
+    curve: FloatArray = (known[:, None] > OVERLAP_THRESHOLDS).mean(axis=0)
     return curve
 
 
 def precision_curve(distance: FloatArray) -> FloatArray:
-    """`(51,)` share of the known distances that are at most each of `DISTANCES`."""
+    """`(51,)` share of the known distances that are at most each of `DISTANCE_THRESHOLDS`."""
     known = distance[~np.isnan(distance)]
-    curve: FloatArray = (known[:, None] <= DISTANCES).mean(axis=0)
+    curve: FloatArray = (known[:, None] <= DISTANCE_THRESHOLDS).mean(axis=0)
     return curve
 
 

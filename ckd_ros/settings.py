@@ -13,7 +13,7 @@ Settings are the fields of a frozen dataclass, declared with `setting` and check
 Traceback (most recent call last):
 ValueError: length is 99: it must be a number from 0 to 50 (length of the blur in pixels)
 
-`build` makes one of a mapping, as YAML files and ROS parameters are, and `from_text` of `key=value,...`:
+`build` makes one from a mapping, as YAML files and ROS parameters are, and `from_text` from `key=value,...`:
 
 >>> build(Blur, {"length": 3, "step": 2})
 Traceback (most recent call last):
@@ -194,7 +194,7 @@ def check(settings: Any) -> None:
 
 
 def build(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Settings of a mapping by name, as YAML has them: lists become tuples, strings paths, mappings settings.
+    """Settings from a mapping by name, as YAML has them: lists become tuples, strings paths, mappings settings.
 
     Raises ValueError for an unknown or missing setting and for a value that does not fit; a setting inside another is
     named by the way to it.
@@ -231,7 +231,7 @@ def _built_one(kind: Any, value: Any, path: str) -> Any:
 
 
 def from_text(kind: type[T], text: str, what: str, separator: str = ",") -> T:
-    """Settings of `key=value` pairs; `what` they are settings of, for messages. Raises ValueError as `read_text`."""
+    """Settings from `key=value` pairs; `what` they are settings of, for messages. Raises ValueError as `read_text`."""
     return kind(**read_text(text, settings_of(kind).values(), what, separator))
 
 
@@ -263,7 +263,7 @@ def suggestion(name: str, known: Iterable[str]) -> str | None:
 
 
 def present_name(name: str, known: Iterable[str]) -> str | None:
-    """The present name of a setting that was renamed, with the group (`tracker.`) that it has, if it is known."""
+    """The present name of a renamed setting, with its group (`tracker.`) if any; None unless it is `known`."""
     group, dot, last = str(name).rpartition(".")
     now = f"{group}{dot}{RENAMED.get(last)}"
     return now if now in known else None

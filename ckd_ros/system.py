@@ -16,20 +16,20 @@ def usable_cores() -> int:
 
 
 def end_process_group(
-    process: subprocess.Popen | BaseProcess, patience: float, signals: Sequence[signal.Signals] = ()
+    process: subprocess.Popen | BaseProcess, grace: float, signals: Sequence[signal.Signals] = ()
 ) -> None:
     """End a process that leads a process group, with everything that it started there.
 
-    It gets `patience` seconds to end by itself, or, where there are `signals`, after each one that its group is sent
+    It gets `grace` seconds to end by itself, or, where there are `signals`, after each one that its group is sent
     in turn. Whatever of the group is then left is killed.
     """
     if not signals:
-        _ends_within(process, patience)
+        _ends_within(process, grace)
     for number in signals:
         if _ends_within(process, 0.0):
             break
         _signal_group(process, number)
-        _ends_within(process, patience)
+        _ends_within(process, grace)
     _signal_group(process, signal.SIGKILL)  # the group outlives its leader
     process.kill()  # one that has only just started does not lead its group yet
     _ends_within(process, None)

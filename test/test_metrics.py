@@ -9,12 +9,12 @@ NAN = [np.nan] * 4
 TRUTH = np.array([[10, 10, 20, 20], [10, 10, 20, 20], NAN, [10, 10, 20, 20]], float)
 
 
-def test_overlap_is_nan_without_truth_and_zero_without_an_answer():
+def test_overlap_is_nan_without_truth_and_zero_without_a_box():
     track = np.array([[10, 10, 20, 20], [20, 10, 20, 20], [0, 0, 5, 5], NAN])
     np.testing.assert_allclose(overlaps(track, TRUTH), [1, 1 / 3, np.nan, 0])
 
 
-def test_distance_is_nan_without_truth_and_infinite_without_an_answer():
+def test_distance_is_nan_without_truth_and_infinite_without_a_box():
     track = np.array([[13, 14, 20, 20], [10, 10, 20, 20], [0, 0, 5, 5], NAN])
     np.testing.assert_allclose(distances(track, TRUTH), [5, 0, np.nan, np.inf])
 

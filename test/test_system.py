@@ -72,7 +72,7 @@ def test_a_process_of_multiprocessing_ends_before_it_leads_its_group():
     assert process.exitcode == -signal.SIGKILL
 
 
-def test_patience_lasts_only_until_the_process_ends():
+def test_grace_lasts_only_until_the_process_ends():
     process, _ = started(after="sys.exit()")
     begin = time.monotonic()
     end_process_group(process, 60.0)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ckd_ros.datasets.simulator import SimulatorConfig
 
 _LAYOUTS = {"gtot": GTOT, "rgbt210": RGBT210, "rgbt234": LASHER, "lasher": LASHER, "vtuav": VTUAV}
-_SPLITS = {
+SPLITS = {
     "lasher": ("train", "test"),
     "vtuav": ("train", "test", "train_st", "train_lt", "test_st", "test_lt"),
     "videos": ("train", "held_out"),
@@ -118,8 +118,8 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
         raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(KINDS)}")
     if modality not in MODALITIES:
         raise ValueError(f"modality '{modality}' is unknown: expected one of {', '.join(MODALITIES)}")
-    if split is not None and split not in _SPLITS.get(kind, ()):
-        known = ", ".join(_SPLITS[kind]) if kind in _SPLITS else "none (leave it out)"
+    if split is not None and split not in SPLITS.get(kind, ()):
+        known = ", ".join(SPLITS[kind]) if kind in SPLITS else "none (leave it out)"
         raise ValueError(f"{kind} has no split '{split}': expected {known}")
     if root is None and kind != "simulator":
         raise ValueError(f"{kind} needs a root: the folder that holds its sequences")

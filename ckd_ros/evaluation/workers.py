@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: What keeps numerical libraries on one thread; they read it when they are loaded.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-_PATIENCE = 2.0  # seconds that a process without a job may take to end
+_GRACE = 2.0  # seconds that a process without a job may take to end
 _TRIES = "RAY_gcs_server_port_wait_time_s"  # in recent versions of Ray, how often it looks for a cluster
 
 
@@ -153,9 +153,9 @@ class LocalProcesses:
         for worker in (*self._idle, *self._busy):
             worker.connection.close()
         for worker in self._busy:
-            end_process_group(worker.process, patience=0.0)
+            end_process_group(worker.process, grace=0.0)
         for worker in self._idle:
-            end_process_group(worker.process, patience=_PATIENCE)
+            end_process_group(worker.process, grace=_GRACE)
 
     def submit(self, job: Job) -> None:
         worker = self._idle.pop() if self._idle else self._start()
@@ -174,7 +174,7 @@ class LocalProcesses:
                 self._idle.append(worker)
             except (EOFError, OSError):
                 worker.connection.close()
-                end_process_group(worker.process, patience=_PATIENCE)
+                end_process_group(worker.process, grace=_GRACE)
                 fault = f"the process that ran it {_how_it_ended(worker.process.exitcode)}"
                 results.append(JobResult(worker.label, worker.name, None, fault))
         return results

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 
+from ckd_ros.settings import REQUIRED, check, setting
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-ELIMINATION_MODES = (None, "multimodal", "unimodal")
+ELIMINATION_MODES = ("multimodal", "unimodal")
 STEMS = ("patch", "conv")
 WITHOUT_WEIGHTS = ("preset", "drop_path", "elimination", "elimination_blocks", "keep_ratio")
 
@@ -16,40 +18,45 @@ WITHOUT_WEIGHTS = ("preset", "drop_path", "elimination", "elimination_blocks", "
 class CKDConfig:
     """A network, and the crops that it sees.
 
-    Sizes are pixels of the crops, factors are crop side over target side (`sqrt(w * h)`).
+    Sizes are in pixels; the target's side is `sqrt(w * h)`. Raises ValueError for what cannot be a network.
     """
 
-    preset: str
-    template_size: int = 128
-    search_size: int = 256
-    template_factor: float = 2.0
-    search_factor: float = 4.0
-    mean: tuple[float, float, float] = IMAGENET_MEAN  # of pixels scaled to [0, 1], both modalities
-    std: tuple[float, float, float] = IMAGENET_STD
+    preset: str = setting(REQUIRED, "name of this configuration")
+    template_size: int = setting(128, "side of the template crop")
+    search_size: int = setting(256, "side of the search crop")
+    template_factor: float = setting(2.0, "side of the template crop over the target's")
+    search_factor: float = setting(4.0, "side of the search crop over the target's")
+    mean: tuple[float, float, float] = setting(IMAGENET_MEAN, "of pixels scaled to [0, 1], in both modalities")
+    std: tuple[float, float, float] = setting(IMAGENET_STD, "of the same")
 
-    stem: str = "patch"  # 'patch': one strided convolution (the paper); 'conv': four stride-2 convolutions
-    patch_size: int = 16
-    embed_dim: int = 768
-    depth: int = 12
-    num_heads: int = 12
-    mlp_ratio: float = 4.0
-    drop_path: float = 0.1  # rate at the last block, rising linearly from 0
-    template_box: bool = False  # tell each template token which fraction of its cell the target's box covers
+    stem: str = setting(
+        "patch", "patch: one strided convolution (the paper); conv: four stride-2 convolutions", choices=STEMS
+    )
+    patch_size: int = setting(16, "pixels of the crop to a token, each way")
+    embed_dim: int = setting(768, "width of a token")
+    depth: int = setting(12, "transformer blocks")
+    num_heads: int = setting(12, "attention heads of a block")
+    mlp_ratio: float = setting(4.0, "width inside a block's MLP over that of a token")
+    drop_path: float = setting(0.1, "rate at the last block, rising linearly from 0")
+    template_box: bool = setting(False, "each template token is told which part of its cell the target's box covers")
 
-    shared: bool = False  # one student branch for both modalities (ablation); teachers are always separate
+    shared: bool = setting(False, "one student branch for both modalities (ablation); teachers are always separate")
 
-    elimination: str | None = None  # 'multimodal' (MCE), 'unimodal' (CE) or None
-    elimination_blocks: tuple[int, ...] = (3, 6, 9)
-    keep_ratio: float = 0.7
+    elimination: str | None = setting(
+        None,
+        "multimodal: candidates of both branches together (MCE); unimodal: each alone (CE)",
+        choices=ELIMINATION_MODES,
+    )
+    elimination_blocks: tuple[int, ...] = setting((3, 6, 9), "blocks in which candidates are eliminated")
+    keep_ratio: float = setting(0.7, "share of the search tokens that each elimination leaves")
 
-    head_channels: tuple[int, ...] = (256, 128, 64, 32)
-    neck_dim: int | None = None  # width of the upsampling neck; None: the head works on the token grid (the paper)
+    head_channels: tuple[int, ...] = setting((256, 128, 64, 32), "widths of the head's convolutions")
+    neck_dim: int | None = setting(
+        None, "width of the upsampling neck; none: the head works on the token grid (the paper)"
+    )
 
     def __post_init__(self) -> None:
-        if self.stem not in STEMS:
-            raise ValueError(f"stem {self.stem!r} is unknown, choose one of {STEMS}")
-        if self.elimination not in ELIMINATION_MODES:
-            raise ValueError(f"elimination {self.elimination!r} is unknown, choose one of {ELIMINATION_MODES}")
+        check(self)
         if self.embed_dim % self.num_heads:
             raise ValueError(f"embed_dim {self.embed_dim} must be a multiple of num_heads {self.num_heads}")
         for name in ("template_size", "search_size"):

@@ -14,8 +14,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SMALLEST = 1024  # values of a tensor that is worth a cast
-LARGEST = float(np.finfo(np.float16).max)
+MIN_VALUES = 1024  # of a tensor that is worth a cast
+MAX_HALF = float(np.finfo(np.float16).max)
 WEIGHTS_KEY = "weights"  # metadata: how the weights are stored; a file that lacks it stores them as it computes
 
 
@@ -40,7 +40,7 @@ def store_half(model: onnx.ModelProto) -> None:
 
 def is_stored_half(shape: Sequence[int], largest: float) -> bool:
     """Whether weights of this shape and largest magnitude, no convolution's kernel, are stored as float16."""
-    return len(shape) > 1 and prod(shape) >= SMALLEST and largest <= LARGEST
+    return len(shape) > 1 and prod(shape) >= MIN_VALUES and largest <= MAX_HALF
 
 
 def expand_half(model: onnx.ModelProto) -> None:

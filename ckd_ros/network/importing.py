@@ -48,7 +48,9 @@ OTHER_CLASSES = (
 )
 
 
-class Imported(NamedTuple):
+class ImportedCheckpoint(NamedTuple):
+    """A foreign checkpoint as this package has it."""
+
     kind: str  # 'student', 'distillation' or 'single'
     state: dict[str, Tensor]  # all that the network of that kind needs, by this package's names
     record: dict[str, Any]  # where it came from: the training record of what is written
@@ -76,7 +78,7 @@ def import_checkpoint(path: str | os.PathLike[str], config: CKDConfig, out: str 
     return [out / name for name in names]
 
 
-def read_foreign(path: str | os.PathLike[str], config: CKDConfig) -> Imported:
+def read_foreign(path: str | os.PathLike[str], config: CKDConfig) -> ImportedCheckpoint:
     """A foreign checkpoint as weights of a network of this configuration; nothing in the file is executed.
 
     Raises FileNotFoundError, or CheckpointError that names missing and unexpected tensors and differing shapes.
@@ -106,7 +108,7 @@ def read_foreign(path: str | os.PathLike[str], config: CKDConfig) -> Imported:
     not_finite = [name for name, value in state.items() if not torch.isfinite(value).all()]
     if not_finite:
         raise CheckpointError(f"'{path}' holds values that are not finite, in {', '.join(not_finite[:LISTED])}")
-    return Imported(kind, state, record)
+    return ImportedCheckpoint(kind, state, record)
 
 
 def _read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ckd_ros.files import replacing
 
-SMALLEST = 4096  # weights of a matrix that is worth quantising
+MIN_WEIGHTS = 4096  # of a matrix that is worth quantising
 
 
 def quantise_onnx(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
@@ -45,7 +45,7 @@ def quantise_onnx(source: str | os.PathLike[str], out: str | os.PathLike[str]) -
         )
     sizes = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
     products = {n.name: sizes.get(n.input[1], 0) for n in model.graph.node if n.op_type in ("MatMul", "Gemm")}
-    if max(products.values(), default=0) < SMALLEST:
+    if max(products.values(), default=0) < MIN_WEIGHTS:
         raise ValueError(f"{source} has no matrix product with constant weights: is it a file that `ckd export` wrote?")
     # Shapes are inferred again: older quantisers transpose a Gemm's weights and then fail on the shape stored for them.
     del model.graph.value_info[:]
@@ -54,7 +54,7 @@ def quantise_onnx(source: str | os.PathLike[str], out: str | os.PathLike[str]) -
             model,
             temporary,
             op_types_to_quantize=["MatMul"],  # the quantiser makes a MatMul of every Gemm
-            nodes_to_exclude=[name for name, size in products.items() if size < SMALLEST],
+            nodes_to_exclude=[name for name, size in products.items() if size < MIN_WEIGHTS],
             per_channel=True,
             weight_type=QuantType.QInt8,
             reduce_range=True,  # 7 bits: CPUs without VNNI add pairs of products in 16 bits, which 8 bits overflow

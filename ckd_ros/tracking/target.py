@@ -13,12 +13,12 @@ from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
-from ckd_ros.tracking.search import LostSearch
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 #: Smallest box that can be followed, pixels each way.
-SMALLEST = 2.0
+MIN_SIDE = 2.0
 
 
 @dataclass
@@ -51,12 +51,12 @@ class Target:
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`; `momentum` of its size is kept, and `margin` pixels stay in the image."""
         size = momentum * self.box[2:] + (1 - momentum) * found[2:]
-        size = np.clip(size, SMALLEST, np.maximum(self.pair_geometry.size, SMALLEST))
+        size = np.clip(size, MIN_SIDE, np.maximum(self.pair_geometry.size, MIN_SIDE))
         box = np.concatenate([geometry.centre(found) - size / 2, size])
         return geometry.keep_inside(box, self.pair_geometry.size, margin)
 
 
-def first_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:
+def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:
     """The box to start with, in the pixels that `pair_geometry` names, from one drawn in the `rgb` or `thermal` image.
 
     Raises ValueError that says why it cannot be followed.
@@ -81,9 +81,9 @@ def _checked_box(box: npt.ArrayLike, size: Size) -> FloatArray:
     if not (w > 0 and h > 0):
         raise ValueError(f"{shown} has no area: width and height must be positive")
     inside = np.minimum(checked[:2] + checked[2:], size) - np.maximum(checked[:2], 0.0)
-    if inside.min() < SMALLEST:
+    if inside.min() < MIN_SIDE:
         raise ValueError(
-            f"{shown} has less than {SMALLEST:g} x {SMALLEST:g} pixels inside the image of {size[0]} x {size[1]}: "
+            f"{shown} has less than {MIN_SIDE:g} x {MIN_SIDE:g} pixels inside the image of {size[0]} x {size[1]}: "
             f"draw it on the target, in pixels of this image"
         )
     return checked

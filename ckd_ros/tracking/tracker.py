@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,10 @@ from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, Tra
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
-from ckd_ros.tracking.search import LostSearch
-from ckd_ros.tracking.target import Target, first_box
+from ckd_ros.tracking.target import Target, initial_box
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
 
@@ -42,8 +42,8 @@ class TrackerConfig:
         2, "search windows per frame while LOST, besides the last position; each costs one inference", 0, 64
     )
     lost_step: float = setting(0.5, "distance of those windows, in sides of a search window", 0.1, 1.0)
-    confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
-    thermal: ThermalConfig = field(default_factory=ThermalConfig)
+    confidence: ConfidenceConfig = setting(ConfidenceConfig(), "when the state changes")
+    thermal: ThermalConfig = setting(ThermalConfig(), "how thermal counts become grey values")
 
     def __post_init__(self) -> None:
         check(self)
@@ -51,7 +51,7 @@ class TrackerConfig:
 
 @dataclass(frozen=True)
 class TrackResult:
-    """One frame's answer.
+    """What was found in one frame.
 
     Attributes:
         box: `(4,)` the visible part of the target, `(x, y, w, h)` in RGB pixels. While LOST: where it was last. In
@@ -59,7 +59,7 @@ class TrackResult:
         thermal_box: `(4,)` the same in pixels of the thermal image; NaN as long as no thermal image has come.
         confidence: score of the box's cell, [0, 1]. While LOST: the best score found anywhere in this frame.
         state: what the tracker believes.
-        used_rgb, used_thermal: which images the answer rests on.
+        used_rgb, used_thermal: which images it rests on.
         registration_offset: (dx, dy) thermal pixels from the configured to the measured registration; zero where it is
             not measured, as everywhere so far.
         inference_s, total_s: seconds in the network and in the whole call.
@@ -160,7 +160,7 @@ class Tracker:
             pair_geometry = self._target.pair_geometry.after(pair)
         thermal = ThermalNormalizer(self.config.thermal)
         target = Target(
-            box=first_box(pair_geometry, pair, box, drawn_in),
+            box=initial_box(pair_geometry, pair, box, drawn_in),
             pair_geometry=pair_geometry,
             monitor=ConfidenceMonitor(self.config.confidence),
             thermal=thermal,

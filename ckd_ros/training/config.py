@@ -10,6 +10,7 @@ import yaml
 from ckd_ros.network.config import PRESETS
 from ckd_ros.settings import REQUIRED, Above, Below, build, check, setting
 from ckd_ros.training.distributed import PRECISIONS
+from ckd_ros.training.losses import CONTENT_WEIGHT, STYLE_WEIGHT
 from ckd_ros.training.samples.config import SampleConfig, data_folder, read_sample_config
 
 STAGES = ("pretrain", "distil", "eliminate")
@@ -17,7 +18,7 @@ STAGES = ("pretrain", "distil", "eliminate")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a training. Raises ValueError for values that cannot be.
+    """One stage of a training. Raises ValueError for impossible values.
 
     The learning rates rise over `warmup` steps and fall along a cosine from their peaks to `lr_final` times that.
     """
@@ -42,8 +43,8 @@ class Stage:
         choices=("peak", "dense"),
     )
     mask_ratio: float = setting(0.25, "share of the students' search tokens that are masked", 0, Below(1))
-    style_weight: float = setting(0.01, "weight of the style distillation loss", low=0)
-    content_weight: float = setting(0.1, "weight of the content distillation loss", low=0)
+    style_weight: float = setting(STYLE_WEIGHT, "weight of the style distillation loss", low=0)
+    content_weight: float = setting(CONTENT_WEIGHT, "weight of the content distillation loss", low=0)
 
     def __post_init__(self) -> None:
         check(self)
@@ -53,7 +54,7 @@ class Stage:
 class ValidationConfig:
     """Validation by tracking simulated sequences, all degradations in turn.
 
-    Raises ValueError for values that cannot be.
+    Raises ValueError for impossible values.
     """
 
     every: int = setting(500, "steps between validations; there is one at the end of each stage in any case", low=1)
@@ -69,7 +70,7 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole run. Raises ValueError for values that cannot be."""
+    """A whole run. Raises ValueError for impossible values."""
 
     preset: str = setting(REQUIRED, "the network, see `ckd_ros.network.config`")
     stages: tuple[Stage, ...] = setting(REQUIRED, "what is trained, one after the other")

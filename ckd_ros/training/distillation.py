@@ -105,9 +105,7 @@ def distillation_loss(
     return DistillationLoss(total, student, teachers[0], teachers[1], style, content)
 
 
-def random_keep_mask(
-    batch: int, tokens: int, mask_ratio: float = 0.25, generator: torch.Generator | None = None
-) -> Tensor:
+def random_keep_mask(batch: int, tokens: int, mask_ratio: float, generator: torch.Generator | None = None) -> Tensor:
     """A mask (batch, tokens), False for the masked ones: `mask_ratio` of every sample's search tokens, at random."""
     order = torch.rand(batch, tokens, generator=generator).argsort(1).argsort(1)
     return order >= int(mask_ratio * tokens)

@@ -21,7 +21,7 @@ MIN_OVERLAP = 0.7  # IoU with the truth that a box keeps when its corners move b
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
 DENSE_CELLS = 0.3  # dense regression supervises the cells where its weight is above this
 GIOU_WEIGHT, L1_WEIGHT = 2.0, 5.0
-STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1
+STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1  # the paper's
 
 
 class TrackingLoss(NamedTuple):

@@ -1,10 +1,12 @@
 """Presets: the paper's network, the shipped one, and clear refusals."""
 
 import dataclasses
+import re
 
 import pytest
 
 from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.settings import REQUIRED, settings_of
 
 
 def test_the_paper_keeps_180_126_and_89_of_256_search_tokens():
@@ -58,8 +60,8 @@ def test_an_unknown_preset_is_refused_with_the_list_of_names():
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"stem": "mlp"}, "mlp"),
-        ({"elimination": "both"}, "both"),
+        ({"stem": "mlp"}, "stem is 'mlp': it must be a string, patch | conv"),
+        ({"elimination": "both"}, "elimination is 'both': it must be a string, multimodal | unimodal, or none"),
         ({"num_heads": 7}, "num_heads 7"),
         ({"search_size": 250}, "search_size 250"),
         ({"stem": "conv", "patch_size": 32}, "32"),
@@ -67,5 +69,11 @@ def test_an_unknown_preset_is_refused_with_the_list_of_names():
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong, named):
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=re.escape(named)):
         CKDConfig("wrong", **wrong)
+
+
+def test_every_setting_is_described_and_takes_its_default():
+    for name, stated in settings_of(CKDConfig).items():
+        assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
+        assert len(stated.description) > 4, name

@@ -13,7 +13,7 @@ from ckd_ros.tracking.track_sequence import track_sequence
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from ckd_ros.network.half_weights import SMALLEST, expand_half, read_metadata, store_half
+from ckd_ros.network.half_weights import MIN_VALUES, expand_half, read_metadata, store_half
 
 MODELS = Path(__file__).parents[2] / "models"
 HALF, SINGLE = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
@@ -91,7 +91,7 @@ def test_matrices_alone_are_halved_and_the_file_says_so(single, stored):
     assert half.ByteSize() < 0.6 * single.ByteSize()
     kernels = {node.input[1] for node in half.graph.node if node.op_type == "Conv"}
     for tensor in half.graph.initializer:
-        large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= SMALLEST and tensor.name not in kernels
+        large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= MIN_VALUES and tensor.name not in kernels
         assert tensor.data_type != (SINGLE if large else HALF), tensor.name
     assert read_metadata(half) == {**read_metadata(single), "weights": "fp16"}
     assert read_metadata(half)["precision"] == "fp32" and "weights" not in read_metadata(single)

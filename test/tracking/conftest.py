@@ -5,9 +5,10 @@ from __future__ import annotations
 import onnx
 import pytest
 from correlation import METADATA, correlation_model
+from moving_target import CONFIDENCE
 from scene import Scene
 
-from ckd_ros.tracking import OnnxEngine
+from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig
 
 
 @pytest.fixture
@@ -36,3 +37,9 @@ def engine(model_path):
 @pytest.fixture(scope="session")
 def scene():
     return Scene()
+
+
+@pytest.fixture
+def tracker(engine):
+    # Its error is its grid's, another one in every frame: nothing that could be corrected.
+    return Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))

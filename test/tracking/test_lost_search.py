@@ -3,7 +3,7 @@
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.tracking.search import LostSearch, spiral
+from ckd_ros.tracking.lost_search import LostSearch, spiral
 
 BOX, SIZE, STEP = np.array([100.0, 60.0, 40.0, 30.0]), (640, 480), 70.0
 

@@ -49,7 +49,7 @@ def test_only_the_students_are_masked_and_nothing_is_eliminated():
     model = CKDDistillation(CONFIG).eval()
     inputs = crops(CONFIG)
     with torch.no_grad():
-        seen, masked = model(*inputs), model(*inputs, keep_mask=random_keep_mask(2, 16))
+        seen, masked = model(*inputs), model(*inputs, keep_mask=random_keep_mask(2, 16, 0.25))
     assert torch.equal(seen.teacher_rgb.score_map, masked.teacher_rgb.score_map)
     assert torch.equal(seen.teacher_tir.score_map, masked.teacher_tir.score_map)
     assert not torch.equal(seen.student.score_map, masked.student.score_map)
@@ -59,7 +59,7 @@ def test_only_the_students_are_masked_and_nothing_is_eliminated():
 def test_every_trained_parameter_receives_a_gradient():
     model = CKDDistillation(preset("tiny")).train()
     inputs = (*crops(model.config), torch.tensor([[0.25, 0.25, 0.5, 0.5]] * 2))
-    output = model(*inputs, keep_mask=random_keep_mask(2, 64))
+    output = model(*inputs, keep_mask=random_keep_mask(2, 64, 0.25))
     distillation_loss(output, torch.tensor([[0.3, 0.3, 0.3, 0.3]] * 2), regression="dense").total.backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
@@ -78,7 +78,7 @@ def test_mixed_precision_gives_finite_losses_and_gradients():
 
 def test_a_quarter_of_the_search_tokens_is_masked_freshly_per_sample():
     torch.manual_seed(0)
-    keep = random_keep_mask(50, 256)
+    keep = random_keep_mask(50, 256, 0.25)
     assert keep.shape == (50, 256) and keep.dtype == torch.bool
     assert (keep.sum(1) == 192).all()
     assert len({tuple(row.tolist()) for row in keep}) == 50

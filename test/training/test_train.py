@@ -15,7 +15,8 @@ from micro import STAGES, write
 
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
-from ckd_ros.settings import REQUIRED, settings_of
+from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
+from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 from ckd_ros.training import stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
@@ -262,6 +263,14 @@ def test_every_setting_is_described_and_takes_its_default(kind):
     for name, stated in settings_of(kind).items():
         assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
         assert len(stated.description) > 4, name
+
+
+def test_a_former_name_is_refused_with_the_present_one():
+    with pytest.raises(ValueError, match="unknown Stage setting 'hidden': it is now called 'mask_ratio'"):
+        build(Stage, {"name": "distil", "steps": 1, "hidden": 0.25})
+    kinds = (TrackerConfig, ConfidenceConfig, ThermalConfig, Stage)
+    everything = {name for kind in kinds for name in settings_of(kind)}
+    assert set(RENAMED.values()) <= everything and not set(RENAMED) & everything
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path):

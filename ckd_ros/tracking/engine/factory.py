@@ -33,8 +33,8 @@ def open_engine(
         return OnnxEngine(path, providers, cache_dir, threads)
     from ckd_ros.tracking.engine.torch_engine import open_torch
 
-    on = next((name for name in providers or () if name in ("cuda", "cpu")), "cpu")
-    return open_torch(path, on, threads)
+    device = next((name for name in providers or () if name in ("cuda", "cpu")), "cpu")
+    return open_torch(path, device, threads)
 
 
 def default_model() -> Path:

@@ -13,7 +13,7 @@ import onnxruntime as ort
 from ckd_ros.frames import Float32Array
 from ckd_ros.tracking.crops import Normalisation
 
-#: The network's answer: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
+#: The network's outputs: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
 Maps = tuple[Float32Array, Float32Array, Float32Array]
 IMAGE_INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
 OUTPUTS = ("score_map", "size_map", "offset_map")

@@ -89,13 +89,13 @@ class TorchEngine:
         return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*predictions, strict=True)))
 
 
-def open_torch(path: str | Path, on: str = "cpu", threads: int | None = None) -> TorchEngine:
+def open_torch(path: str | Path, device: str = "cpu", threads: int | None = None) -> TorchEngine:
     """A checkpoint on `cpu` or `cuda`. `threads` are PyTorch's in this whole process; None: left as they are.
 
     Raises what `TorchEngine.load` raises, and ValueError for a device that is not available.
     """
-    if on == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"checkpoint {path} cannot run on 'cuda': this PyTorch sees no GPU; use 'cpu'")
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchEngine.load(path, torch.device(on))
+    return TorchEngine.load(path, torch.device(device))

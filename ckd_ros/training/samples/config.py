@@ -19,7 +19,7 @@ THERMAL_CROPS = ("rgb", "thermal")
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """What a robot's cameras do to the crops, in both modalities. Raises ValueError for values that cannot be.
+    """What a robot's cameras do to the crops, in both modalities. Raises ValueError for impossible values.
 
     At most one of darkness, glare and noise happens to a sample. Strengths are those of `datasets.degradations`.
     """
@@ -75,7 +75,7 @@ AUGMENTATIONS = {"robot": AugmentationConfig(), "paper": PAPER}
 
 @dataclass(frozen=True)
 class ComposingConfig:
-    """Scenes made from pairs and from nothing. Raises ValueError for values that cannot be.
+    """Scenes made from pairs and from nothing. Raises ValueError for impossible values.
 
     Objects are cut from real pairs or procedural. A target whose warmth crosses that of its surroundings has a thermal
     contrast within `crossover_contrast`, any other within `warmth_contrast`.
@@ -114,7 +114,7 @@ class ComposingConfig:
 
 @dataclass(frozen=True)
 class DataSetConfig:
-    """One data set of RGB-T sequences to learn from. Raises ValueError for values that cannot be."""
+    """One data set of RGB-T sequences to learn from. Raises ValueError for impossible values."""
 
     kind: str = setting(REQUIRED, "which benchmark it is, see `ckd_ros.datasets.benchmarks`")
     root: Path = setting(REQUIRED, "its folder")
@@ -141,7 +141,7 @@ class DataSetConfig:
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """What samples are made of; a source without a path is left out. Raises ValueError for values that cannot be."""
+    """What samples are made of; a source without a path is left out. Raises ValueError for impossible values."""
 
     pairs: Path | None = setting(None, "folder of registered pairs (`rgb/`, `tir/`)")
     thermal_videos: Path | None = setting(None, "folder of labelled thermal videos")

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.colour import gain_control, to_grey, to_rgb
-from ckd_ros.datasets.benchmarks import open_dataset
+from ckd_ros.datasets.benchmarks import SPLITS, open_dataset
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import centre, scaling
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 #: Attempts at a sample after which the whole data set counts as damaged.
 ATTEMPTS = 10
-#: Kinds with a training split, the default: otherwise test sequences would be trained on.
-_WITH_TRAIN_SPLIT = ("lasher", "vtuav", "simulator")
 
 
 class VideoSource:
@@ -68,7 +66,8 @@ class SequenceSource:
 
     def __init__(self, config: DataSetConfig, cropper: Cropper):
         self.config, self.cropper = config, cropper
-        split = config.split or ("train" if config.kind in _WITH_TRAIN_SPLIT else None)
+        # By default the training split, where there is one: otherwise test sequences would be trained on.
+        split = config.split or ("train" if "train" in SPLITS.get(config.kind, ()) else None)
         data = open_dataset(config.kind, config.root, split)
         if data.faults:
             log.warning("%s", data.report())

@@ -17,8 +17,8 @@ _BACKGROUNDS = 48  # procedural ones are costly: so many are made once
 
 
 @dataclass(frozen=True)
-class _Situation:
-    """What a sample's template and search image show, in world pixels.
+class _ScenePair:
+    """What a sample's template and search image show: two scenes and the target in them, in world pixels.
 
     Attributes:
         template_box, search_box: the target `(x, y, w, h)`.
@@ -72,7 +72,7 @@ class SyntheticSource:
         scene = Scene(background)
         _, camera_motion = self._time_jitter(rng, size)
         changed = transform_box(change, box)
-        return self._crop(rng, _Situation(scene, scene, box, changed, True, camera_motion, change))
+        return self._crop(rng, _ScenePair(scene, scene, box, changed, True, camera_motion, change))
 
     def _real_background(self, rng: np.random.Generator) -> Texture:
         assert self.pairs is not None
@@ -107,7 +107,7 @@ class SyntheticSource:
         in_template = [distractor for distractor in distractors if rng.random() < 0.5]
         template, search = Scene(background, (*in_template, before)), Scene(background, tuple(sprites))
         boxes = before.box(np.eye(3)), after.box(np.eye(3))
-        return self._crop(rng, _Situation(template, search, *boxes, positive, camera_motion))
+        return self._crop(rng, _ScenePair(template, search, *boxes, positive, camera_motion))
 
     def _target(
         self, rng: np.random.Generator, background: Texture, texture: Texture, size: float
@@ -159,25 +159,25 @@ class SyntheticSource:
             middle[axis] = box[axis] + (1 - cover) * box[axis + 2] + size[axis] / 2
         return Sprite(texture, pose(texture, middle[0], middle[1], size[0], size[1], rng.normal(0, 0.2)))
 
-    def _crop(self, rng: np.random.Generator, situation: _Situation) -> Sample:
+    def _crop(self, rng: np.random.Generator, scenes: _ScenePair) -> Sample:
         cropper = self.cropper
-        template_window = cropper.template_window(situation.template_box)
-        search_window = cropper.search_window(rng, situation.search_box)
+        template_window = cropper.template_window(scenes.template_box)
+        search_window = cropper.search_window(rng, scenes.search_box)
         T, S = cropper.template_size, cropper.search_size
         template_view, search_view = template_window.matrix(T), search_window.matrix(S)
-        camera_x, camera_y = situation.camera_motion
+        camera_x, camera_y = scenes.camera_motion
         misregistration = cropper.misregistration(rng, search_window)
-        thermal_view = search_view @ misregistration @ translation(camera_x, camera_y) @ situation.change
-        search_view = search_view @ situation.change
+        thermal_view = search_view @ misregistration @ translation(camera_x, camera_y) @ scenes.change
+        search_view = search_view @ scenes.change
         return {
-            "template_rgb": situation.template.render_rgb(template_view, T, T),
-            "template_tir": situation.template.render_thermal(template_view, T, T),
-            "search_rgb": situation.search.render_rgb(search_view, S, S),
-            "search_tir": situation.search.render_thermal(thermal_view, S, S),
-            "template_box": template_window.to_fraction(situation.template_box),
-            "box": search_window.to_fraction(situation.search_box),
+            "template_rgb": scenes.template.render_rgb(template_view, T, T),
+            "template_tir": scenes.template.render_thermal(template_view, T, T),
+            "search_rgb": scenes.search.render_rgb(search_view, S, S),
+            "search_tir": scenes.search.render_thermal(thermal_view, S, S),
+            "template_box": template_window.to_fraction(scenes.template_box),
+            "box": search_window.to_fraction(scenes.search_box),
             "present": np.array([True, True]),
-            "positive": situation.positive,
+            "positive": scenes.positive,
         }
 
 
