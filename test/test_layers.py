@@ -91,7 +91,8 @@ def modules(*packages: str) -> list[str]:
     """Every module of these packages but the one that needs PyTorch."""
     found = []
     for package in packages:
-        found += [item.name for item in pkgutil.walk_packages([ROOT / "ckd_ros" / package], f"ckd_ros.{package}.")]
+        folder = str(ROOT / "ckd_ros" / package)  # Python 3.10 takes no Path
+        found += [item.name for item in pkgutil.walk_packages([folder], f"ckd_ros.{package}.")]
     assert TORCH_ENGINE in found
     return [name for name in found if name != TORCH_ENGINE and not name.endswith(".__main__")]
 

@@ -44,8 +44,8 @@ def silhouette(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         mask[np.abs(u) ** power + np.abs(v) ** power <= 1] = 255
     elif kind == 1:  # a wobbly blob or a polygon
         count = int(rng.integers(4, 12))
-        angles = np.sort(rng.uniform(0, 2 * np.pi, count))
-        radii = rng.uniform(0.55, 1.0, count)
+        angles: np.ndarray = np.sort(rng.uniform(0, 2 * np.pi, count))
+        radii: np.ndarray = rng.uniform(0.55, 1.0, count)
         if rng.random() < 0.5:
             dense = np.linspace(0, 2 * np.pi, 64, endpoint=False)
             radii, angles = np.interp(dense, angles, radii, period=2 * np.pi), dense

@@ -126,7 +126,7 @@ def _pixels(message: ImageMessage, layout: _Layout) -> np.ndarray:
     """`H x W x C` samples of a checked message, in this machine's byte order; a view where that order is given."""
     order = ">" if message.is_bigendian else "<"
     dtype = np.dtype(f"{order}u{layout.sample}")
-    pixels = np.ndarray(
+    pixels: np.ndarray = np.ndarray(
         (message.height, message.width, layout.pixel // layout.sample),
         dtype,
         buffer=message.data,

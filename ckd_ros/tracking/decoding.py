@@ -24,7 +24,7 @@ class Detection:
 def hann_window(cells: int) -> FloatArray:
     """`(cells, cells)` window `0.5 (1 - cos(2 pi k / (cells + 1)))`, k = 1..cells, on both axes."""
     row = 0.5 * (1 - np.cos(2 * np.pi * np.arange(1, cells + 1) / (cells + 1)))
-    return np.outer(row, row)
+    return np.outer(row, row).astype(float)
 
 
 def decode(
