@@ -34,7 +34,7 @@ from ckd_ros.files import replacing
 from ckd_ros.system import usable_cores
 
 SCORES = "scores.json"
-_SPLITS = {"lasher": "test", "vtuav": "test"}
+_DEFAULT_SPLITS = {"lasher": "test", "vtuav": "test"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
     evaluation_set = open_evaluation_set(
         options.dataset,
         options.root,
-        options.split or _SPLITS.get(options.dataset),
+        options.split or _DEFAULT_SPLITS.get(options.dataset),
         options.modality,
         options.sequences,
         bool(options.trackers),

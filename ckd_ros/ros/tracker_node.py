@@ -170,7 +170,7 @@ class TrackerNode(LifecycleNode):
         worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
         self._registration = self._compute_registration(values)
         registration, config = self.registration, configuration.tracker_config(values)
-        worker.submit(lambda: worker.tracker.configure(config, registration))
+        worker.submit(lambda: worker.tracker.configure(registration, config))
 
     def _compute_registration(self, values: dict[str, Any]) -> Registration | None:
         """The registration that the parameters and the calibrations describe; None where it is not known (yet)."""

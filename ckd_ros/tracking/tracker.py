@@ -102,7 +102,7 @@ class Tracker:
     def state(self) -> TrackState:
         return TrackState.IDLE if self._target is None else self._target.monitor.state
 
-    def configure(self, config: TrackerConfig, registration: Registration) -> None:
+    def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
         self._set_config(config)
         self._registration = registration

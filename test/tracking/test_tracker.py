@@ -89,7 +89,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
     follow(tracker, scene, range(1, 5))
     strict = ConfidenceConfig(uncertain_below=0.99, uncertain_after=1, tracking_above=0.999, lost_below=0.0)
     shifted = Registration.from_config({"type": "offset", "offset": [3.0, 0.0]})
-    tracker.configure(TrackerConfig(confidence=strict), shifted)
+    tracker.configure(shifted, TrackerConfig(confidence=strict))
     result = tracker.update(scene(path(5)))
     assert result.state is TrackState.UNCERTAIN and error(result, scene.box(path(5))) < 2 * CELL
     assert np.allclose(result.thermal_box, result.box / 2 + [3, 0, 0, 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,9 @@ import cv2
 import onnxruntime as ort
 
 from ckd_ros.evaluation.provenance import fingerprint, versions
-from ckd_ros.evaluation.trackers.interface import SequenceTracker, check_threads
+from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.evaluation.trackers.single_modality import with_modality
+from ckd_ros.settings import check, setting
 from ckd_ros.tracking import Tracker, TrackerConfig, default_model, open_engine
 from ckd_ros.tracking.engine import MODEL_SUFFIXES, PROVIDERS, Engine
 
@@ -21,21 +22,20 @@ _GPU_PACKAGES = ("onnxruntime-gpu", "tensorrt")
 
 @dataclass(frozen=True)
 class CkdTracker:
-    """Our tracker.
+    """Our tracker. Raises ValueError for an impossible setting."""
 
-    Attributes:
-        model: a shipped network's name, an `.onnx` file or a `.safetensors` checkpoint, which needs PyTorch.
-        modality: which images it is given.
-        provider: where the network must run; another one in its place is an error here.
-        threads: of ONNX Runtime or PyTorch, and of OpenCV.
-        config: the tracker's own settings.
-    """
+    model: Path | None = setting(
+        None, "a shipped network's name, an .onnx file, or a .safetensors checkpoint, which needs PyTorch"
+    )
+    modality: Literal["both", "rgb", "thermal"] = setting("both", "which images it is given")
+    provider: Literal["cpu", "cuda", "tensorrt"] = setting(
+        "cpu", "where the network must run; another one in its place is an error here"
+    )
+    threads: int = setting(1, "CPU threads of the network's runtime and of OpenCV", 1, 1024)
+    config: TrackerConfig = setting(TrackerConfig(), "the tracker's own settings")
 
-    model: Path | None = None
-    modality: Literal["both", "rgb", "thermal"] = "both"
-    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
-    threads: int = 1
-    config: TrackerConfig = field(default_factory=TrackerConfig)
+    def __post_init__(self) -> None:
+        check(self)
 
     def label(self) -> str:
         parts = ["ckd" if self.model is None else self.model.stem]
@@ -43,7 +43,6 @@ class CkdTracker:
         return "-".join(parts)
 
     def check(self) -> None:
-        check_threads(self.threads)
         path = self._path()
         if not path.is_file():
             raise FileNotFoundError(f"no model '{self.model}': {_expected_model()}")

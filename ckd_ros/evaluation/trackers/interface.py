@@ -39,9 +39,3 @@ class BoxEstimate:
 
     box: np.ndarray
     confidence: float = float("nan")
-
-
-def check_threads(threads: int) -> None:
-    """Raise ValueError for an impossible number of threads."""
-    if not 1 <= threads <= 1024:
-        raise ValueError(f"threads={threads} is not possible: expected 1 or more")

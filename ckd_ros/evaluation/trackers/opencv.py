@@ -13,10 +13,11 @@ import numpy as np
 
 from ckd_ros.colour import to_bgr
 from ckd_ros.evaluation.provenance import fingerprint, versions
-from ckd_ros.evaluation.trackers.interface import BoxEstimate, SequenceTracker, check_threads
+from ckd_ros.evaluation.trackers.interface import BoxEstimate, SequenceTracker
 from ckd_ros.evaluation.trackers.single_modality import SingleModalityView
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import crop_window, visible_part
+from ckd_ros.settings import REQUIRED, check, setting
 from ckd_ros.tracking import ThermalNormalizer
 
 _NO_BOX = np.full(4, np.nan)
@@ -106,17 +107,17 @@ class BgrImages:
 class OpenCvKind:
     """A tracker that looks at one camera's images: OpenCV's without a network, and template matching.
 
-    Attributes:
-        name: csrt, kcf or template.
-        modality: which images it is given.
-        threads: of OpenCV.
+    Raises ValueError for an impossible setting.
     """
 
-    name: str
-    modality: Literal["rgb", "thermal"] = "rgb"
-    threads: int = 1
+    name: str = setting(REQUIRED, "csrt, kcf, nano, vit or template")
+    modality: Literal["rgb", "thermal"] = setting("rgb", "which images it is given")
+    threads: int = setting(1, "CPU threads of OpenCV", 1, 1024)
 
     _CLASSES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "nano": "TrackerNano", "vit": "TrackerVit"}
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def label(self) -> str:
         return f"{self.name}-{self.modality}"
@@ -126,7 +127,6 @@ class OpenCvKind:
         return []
 
     def check(self) -> None:
-        check_threads(self.threads)
         wanted = self._CLASSES.get(self.name, "Tracker")
         if not hasattr(cv2, wanted):  # some are in the contrib modules only
             raise ValueError(f"this OpenCV {cv2.__version__} has no {wanted}: install opencv-contrib-python-headless")
@@ -153,9 +153,9 @@ class OpenCvKind:
 
 @dataclass(frozen=True, kw_only=True)
 class NanoTracker(OpenCvKind):
-    """OpenCV's NanoTrack. `models`: the folder that holds its `backbone.onnx` and `head.onnx`."""
+    """OpenCV's NanoTrack."""
 
-    models: Path
+    models: Path = setting(REQUIRED, "the folder that holds its backbone.onnx and head.onnx")
 
     def files(self) -> list[Path]:
         return [self.models.expanduser() / name for name in ("backbone.onnx", "head.onnx")]
@@ -168,9 +168,9 @@ class NanoTracker(OpenCvKind):
 
 @dataclass(frozen=True, kw_only=True)
 class VitTracker(OpenCvKind):
-    """OpenCV's VitTrack. `model`: its `.onnx` file."""
+    """OpenCV's VitTrack."""
 
-    model: Path
+    model: Path = setting(REQUIRED, "its .onnx file")
 
     def files(self) -> list[Path]:
         return [self.model.expanduser()]

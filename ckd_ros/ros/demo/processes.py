@@ -13,7 +13,7 @@ from pathlib import Path
 from ckd_ros.system import end_process_group
 
 #: Seconds a node may take to end after each signal before the next, harder one.
-PATIENCE = 5.0
+GRACE = 5.0
 #: Lines of a log that are shown.
 _SHOWN = 20
 
@@ -52,7 +52,7 @@ class NodeProcess:
         return self
 
     def __exit__(self, *error) -> None:
-        end_process_group(self._process, PATIENCE, (signal.SIGINT, signal.SIGTERM))
+        end_process_group(self._process, GRACE, (signal.SIGINT, signal.SIGTERM))
 
     def running(self) -> bool:
         return self._process.poll() is None

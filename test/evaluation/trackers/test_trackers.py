@@ -184,7 +184,7 @@ def test_labels(text, label):
         ("kcf:modality=both", r"it must be rgb \| thermal"),
         ("ckd:provider=tpu", r"it must be cpu \| cuda \| tensorrt"),
         ("ckd:threads=two", "threads is 'two': it must be a whole number"),
-        ("ckd:threads=0", "threads=0 is not possible"),
+        ("ckd:threads=0", "threads is 0: it must be a whole number from 1 to 1024"),
         ("ckd:box_correction=3", "box_correction is 3.0: it must be a number from 0 to 1"),
         ("ckd:box_correction=", "box_correction is '': it must be a number from 0 to 1"),
         ("ckd:calibration=0.3", "'calibration=0.3' is not a ckd tracker setting.*is now called 'box_correction'"),
