@@ -119,7 +119,11 @@ def test_topics_can_be_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("query", "message"),
-    [("rgb=/nothing", "no image topic /nothing.*/rgb"), ("colour=/rgb", "is not a bag setting: expected KEY=VALUE"), ("slop=soon", "slop is .soon.: it must be a number")],
+    [
+        ("rgb=/nothing", "no image topic /nothing.*/rgb"),
+        ("colour=/rgb", "is not a bag setting: expected KEY=VALUE"),
+        ("slop=soon", "slop is .soon.: it must be a number"),
+    ],
 )
 def test_a_wrong_topic_or_setting_is_refused(tmp_path, query, message):
     path = record(tmp_path / "run", {"/rgb": colours(), "/thermal": warms()})
