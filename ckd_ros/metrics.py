@@ -16,6 +16,8 @@ from ckd_ros.geometry import FloatArray, centre, iou
 #: Thresholds of the success plot, and in pixels of the precision plot.
 OVERLAP_THRESHOLDS = np.linspace(0.0, 1.0, 21)
 DISTANCE_THRESHOLDS = np.linspace(0.0, 50.0, 51)
+#: A target is lost in a frame whose box overlaps it by no more than this, and a box is on an object from this on.
+LOST, ON_TARGET = 0.05, 0.3
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,68 @@ def precision_curve(distance: FloatArray) -> FloatArray:
     known = distance[~np.isnan(distance)]
     curve: FloatArray = (known[:, None] <= DISTANCE_THRESHOLDS).mean(axis=0)
     return curve
+
+
+def lost_share(overlap: FloatArray) -> float:
+    """Share of the known overlaps that are at most `LOST`; NaN where none is known.
+
+    >>> lost_share(np.array([0.8, 0.05, 0.0, np.nan]))
+    0.6666666666666666
+    """
+    known = overlap[~np.isnan(overlap)]
+    return float((known <= LOST).mean()) if len(known) else float("nan")
+
+
+def wrong_target_share(boxes: npt.ArrayLike, truth: npt.ArrayLike, others: npt.ArrayLike) -> float:
+    """Share of frames in which a box lies on another object than on the target.
+
+    That is: it overlaps one of the others by `ON_TARGET` and more than it overlaps the target (which may be hidden).
+
+    Args:
+        boxes: `(N, 4)`, NaN where the tracker gave none.
+        truth: `(N, 4)`, NaN where the target is not visible.
+        others: `(N, K, 4)` the other objects' boxes, NaN where one is not visible.
+    """
+    boxes, others = np.asarray(boxes, float), np.asarray(others, float)
+    on_target = np.nan_to_num(iou(boxes, truth))
+    on_other = np.nan_to_num(iou(boxes[:, None], others)).max(axis=1, initial=0.0)
+    return float(((on_other >= ON_TARGET) & (on_other > on_target)).mean())
+
+
+def roc_area(confidence: npt.ArrayLike, right: npt.ArrayLike) -> float:
+    """Area under the ROC curve: how often a frame that is right has the higher confidence than one that is not.
+
+    Ties count half. NaN where all frames are right, or none is.
+
+    >>> roc_area([0.9, 0.8, 0.3, 0.2], [True, True, False, False])
+    1.0
+    >>> roc_area([0.5, 0.5], [True, False])
+    0.5
+    """
+    confidence, right = np.asarray(confidence, float), np.asarray(right, bool)
+    positive, negative = int(right.sum()), int((~right).sum())
+    if not positive or not negative:
+        return float("nan")
+    _, place, counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # of equal values the mean
+    return float((ranks[right].sum() - positive * (positive + 1) / 2) / (positive * negative))
+
+
+def calibration_error(confidence: npt.ArrayLike, right: npt.ArrayLike, bins: int = 10) -> float:
+    """Expected calibration error: how far the confidence is from the share of frames that are right, [0, 1].
+
+    Frames are sorted into `bins` of equal width; each bin counts by its frames. NaN without frames.
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+
+    >>> calibration_error([0.75, 0.75, 0.75, 0.75], [True, True, True, False])
+    0.0
+    """
+    confidence, right = np.asarray(confidence, float), np.asarray(right, float)
+    if not len(confidence):
+        return float("nan")
+    chosen = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    gaps = np.bincount(chosen, confidence - right, bins)
+    return float(np.abs(gaps).sum() / len(confidence))
 
 
 def longest_run(overlap: FloatArray) -> int:

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from ckd_ros.metrics import distances, longest_run, overlaps, precision_curve, score, success_curve
+from ckd_ros.metrics import (
+    calibration_error,
+    distances,
+    longest_run,
+    lost_share,
+    overlaps,
+    precision_curve,
+    roc_area,
+    score,
+    success_curve,
+    wrong_target_share,
+)
 
 NAN = [np.nan] * 4
 TRUTH = np.array([[10, 10, 20, 20], [10, 10, 20, 20], NAN, [10, 10, 20, 20]], float)
@@ -67,3 +78,34 @@ def test_agrees_with_the_benchmark_toolkit():
     assert ours.success_auc == pytest.approx(metrics.SR_LasHeR()(sequences, tracks, ["s"])[0])
     assert ours.precision == pytest.approx(metrics.PR_LasHeR()(sequences, tracks, ["s"])[0])
     np.testing.assert_allclose(success_curve(overlaps(track, truth)), metrics.SR()(sequences, tracks, ["s"])[1][0])
+
+
+def test_lost_frames_are_those_that_hardly_overlap():
+    assert lost_share(np.array([1.0, 0.06, 0.05, 0.0, np.nan])) == 0.5
+    assert np.isnan(lost_share(np.array([np.nan])))
+
+
+def test_a_box_on_another_object_is_on_the_wrong_target():
+    here, there, nothing = [0, 0, 10, 10], [100, 0, 10, 10], [np.nan] * 4
+    boxes = [here, there, there, there, nothing, [4, 0, 10, 10]]
+    truth = [here, here, nothing, there, here, here]
+    others = [[there, nothing]] * 3 + [[here, nothing], [there, nothing], [[8, 0, 10, 10], nothing]]
+    # on the target; on another; the same while the target is hidden; on the target; no box; between the two
+    assert wrong_target_share(boxes, truth, others) == pytest.approx(2 / 6)
+    assert wrong_target_share(boxes, truth, np.zeros((6, 0, 4))) == 0.0
+
+
+def test_roc_area_is_the_chance_that_a_right_frame_has_the_higher_confidence():
+    rng = np.random.default_rng(0)
+    confidence, right = rng.integers(0, 6, 60) / 5, rng.random(60) < 0.5
+    pairs = [(a > b) + 0.5 * (a == b) for a in confidence[right] for b in confidence[~right]]
+    assert roc_area(confidence, right) == pytest.approx(np.mean(pairs))
+    assert np.isnan(roc_area([0.5, 0.6], [True, True])) and np.isnan(roc_area([], []))
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_share_of_right_frames():
+    assert calibration_error([0.95] * 20, [True] * 19 + [False]) == pytest.approx(0.0)
+    assert calibration_error([1.0] * 4, [False] * 4) == 1.0
+    # two bins, three quarters of the frames in the first: .75 * |.25 - 0| + .25 * |.85 - 1|
+    assert calibration_error([0.25] * 3 + [0.85], [False] * 3 + [True]) == pytest.approx(0.75 * 0.25 + 0.25 * 0.15)
+    assert np.isnan(calibration_error([], []))

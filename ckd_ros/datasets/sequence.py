@@ -21,6 +21,8 @@ class FrameSequence(ABC):
         boxes: `N x 4` ground truth `(x, y, w, h)` in RGB pixels (thermal ones where there are thermal images only), NaN
             rows where the target is not visible or not annotated; None when there is no truth beyond `init_box`.
         thermal_boxes: the same in thermal pixels; None where there is no separate thermal truth.
+        other_boxes: `N x K x 4` boxes of other objects that could be taken for the target, in the pixels of `boxes`,
+            NaN where one is not visible; None where they are not known.
         init_box: `(4,)` box in the first frame, or None when the source does not say.
         attributes: what makes it hard, by the names that its data set uses; empty where that is not known.
     """
@@ -30,6 +32,7 @@ class FrameSequence(ABC):
     modality: str = "both"
     boxes: np.ndarray | None = None
     thermal_boxes: np.ndarray | None = None
+    other_boxes: np.ndarray | None = None
     init_box: np.ndarray | None = None
     attributes: frozenset[str] = frozenset()
 

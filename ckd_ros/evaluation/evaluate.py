@@ -44,7 +44,7 @@ class EvaluationOptions:
     Attributes:
         dataset, root, split, modality, sequences, truth: the data set's kind and what `open_evaluation_set` says of the
             others. The split of LasHeR and VTUAV is their test split if None.
-        trackers: to run, each as `parse_tracker` takes it.
+        trackers: to run, each as text that `parse_tracker` takes, or as what it returns.
         results: folders with the boxes of other trackers, `[LABEL=]FOLDER`.
         out: folder for results, scores and report; needed for trackers.
         processes: on this machine (default: its usable cores); with `ray` the most that run at a time.
@@ -60,7 +60,7 @@ class EvaluationOptions:
     modality: str = "both"
     sequences: Sequence[str] = ()
     truth: str | Path | None = None
-    trackers: Sequence[str] = ()
+    trackers: Sequence[str | TrackerSpec] = ()
     results: Sequence[str] = ()
     out: str | Path | None = None
     processes: int | None = None
@@ -86,9 +86,6 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
     Raises ValueError or OSError if there is nothing that can be scored, and for results in `out` that were made with
     other settings. All else that goes wrong is named in the evaluation.
     """
-    out = None if options.out is None else Path(options.out)
-    specs, unknown = _parse_trackers(options.trackers)
-    folders = _result_folders(options.results)
     evaluation_set = open_evaluation_set(
         options.dataset,
         options.root,
@@ -98,6 +95,16 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
         bool(options.trackers),
         options.truth,
     )
+    return evaluate_set(evaluation_set, options, on_progress)
+
+
+def evaluate_set(
+    evaluation_set: EvaluationSet, options: EvaluationOptions, on_progress: ProgressCallback | None = None
+) -> Evaluation:
+    """The same on sequences that are open already; what `options` say of the data set is not looked at."""
+    out = None if options.out is None else Path(options.out)
+    specs, unknown = _parse_trackers(options.trackers)
+    folders = _result_folders(options.results)
     recorded = [result.label for result in evaluation_set.recorded]
     _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in folders)])
     read = [_read(folder, evaluation_set.lengths, label) for label, folder in folders]
@@ -118,10 +125,13 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
 # -- trackers and results --------------------------------------------------------------------------------------------
 
 
-def _parse_trackers(texts: Iterable[str]) -> tuple[list[TrackerSpec], list[TrackerResults]]:
+def _parse_trackers(trackers: Iterable[str | TrackerSpec]) -> tuple[list[TrackerSpec], list[TrackerResults]]:
     """The trackers that can be made, and for each of the others results that only say why it cannot."""
     specs, unknown = [], []
-    for text in texts:
+    for text in trackers:
+        if isinstance(text, TrackerSpec):
+            specs.append(text)
+            continue
         try:
             specs.append(parse_tracker(text))
         except (ValueError, OSError) as error:

@@ -67,6 +67,7 @@ class SequenceScores:
         boxes: `(N, 4)` the tracker's, NaN rows where it has none.
         overlap: `(N,)` IoU with the truth (the better one where there are two), NaN where the target is not visible.
         seconds: `(N,)` time for each frame, NaN where not known; None where no times are known at all.
+        confidences: `(N,)` the tracker's, NaN where it gave none; None where it gave none at all.
         faults: of this tracker on this sequence: damaged frames, a wrong length, its own failures.
     """
 
@@ -77,6 +78,7 @@ class SequenceScores:
     boxes: np.ndarray
     overlap: np.ndarray
     seconds: np.ndarray | None = None
+    confidences: np.ndarray | None = None
     faults: tuple[str, ...] = ()
 
 

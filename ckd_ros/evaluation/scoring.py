@@ -125,7 +125,9 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
         except ValueError as error:
             faults[name] = str(error)
             continue
-        boxes, seconds = fit_rows(result.boxes, len(truth)), fit_rows(result.seconds, len(truth))
+        boxes, seconds, confidences = (
+            fit_rows(values, len(truth)) for values in (result.boxes, result.seconds, result.confidences)
+        )
         own_rate = evaluation_set.rates.get(name, 30.0)
         overlap, measures[name] = _frame_measures(truth, boxes, seconds, own_rate, rate, result.live)
         sequences[name] = SequenceScores(
@@ -136,6 +138,7 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
             boxes=boxes,
             overlap=overlap,
             seconds=None if np.isnan(seconds).all() else seconds,
+            confidences=None if np.isnan(confidences).all() else confidences,
             faults=(*result.faults, *([truth.note] if truth.note else [])),
         )
     overall = protocol.average(scores.values())

@@ -1,0 +1,190 @@
+"""The judge: how trackers do on real video first, then on what was made, with intervals over sequences.
+
+    python benchmarks/judge.py --data DIR --peers DIR --out runs/judge [--sets m3svd drones composed simulator]
+
+DIR of data: `m3svd/`, `roadscene/`, `drone_thermal/`, `drone_visible/`; of peers: `nanotrack/` with `backbone.onnx` and
+`head.onnx`, `vittrack/` with an `.onnx` file. Weights are chosen by this table, real video before composed.
+
+Each set leaves boxes, scores and a report in its own folder of OUT (what is finished is not run again), and all of them
+`OUT/judge.json`. Figures are means over sequences, in brackets the interval that holds 95 % of bootstrapped means:
+
+* SR: success AUC, percent; *lost*: frames whose box overlaps the target by .05 or less, percent;
+* *failures*: times a minute that the box comes off the target; *again*: seconds, median, until the target is found
+  after it was out of sight; *wrong*: frames in which the box lies on another object, percent, where the others' boxes
+  are known;
+* *ROC*: how well the confidence tells frames with an overlap of .3 or more from the others (area under the curve);
+  *calibration*: how far it is from the share of frames whose overlap is .5 or more (expected calibration error).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+from bootstrap import mean_interval
+from rich.console import Console
+from rich.table import Table
+from two_nanotracks import TwoNanoTracksKind
+
+from ckd_ros.app.terminal import evaluation_progress
+from ckd_ros.datasets.benchmarks import open_dataset
+from ckd_ros.datasets.composed import composed_sequences
+from ckd_ros.datasets.m3svd import open_m3svd
+from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.evaluation.evaluate import EvaluationOptions, evaluate_set
+from ckd_ros.evaluation.evaluation_set import EvaluationSet
+from ckd_ros.evaluation.protocols import protocol_for
+from ckd_ros.evaluation.scores import SequenceScores, TrackerScores
+from ckd_ros.evaluation.trackers.spec import TrackerSpec
+from ckd_ros.files import replacing
+from ckd_ros.metrics import calibration_error, lost_share, roc_area, wrong_target_share
+
+FOUND, HALF = 0.3, 0.5  # overlaps that make a frame right, for the ROC area and for the calibration
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is judged.
+
+    Attributes:
+        data: folder with the data sets.
+        peers: folder with NanoTrack and VitTrack; None leaves them out.
+        out: folder for the results.
+        models: networks of ours, by name or file.
+        sets: which of the sets.
+        videos: drone videos kept out of training, of each camera; 0: all.
+        each: composed sequences for each degradation.
+        simulated: simulated sequences of 15 s, with everything in turn.
+        processes: how many sequences are run at a time; None: as many as there are cores.
+    """
+
+    data: Path
+    peers: Path | None = None
+    out: Path = Path("runs/judge")
+    models: tuple[str, ...] = ("tiny", "tiny-int8")
+    sets: tuple[Literal["m3svd", "drones", "composed", "simulator"], ...] = ("m3svd", "drones", "composed", "simulator")
+    videos: int = 12
+    each: int = 8
+    simulated: int = 16
+    processes: int | None = None
+
+
+def main(options: Options) -> None:
+    """Run what is missing, print a table for each set and write them as JSON."""
+    judged: dict[str, dict[str, dict[str, float]]] = {}
+    for name, sequences in _sets(options):
+        evaluation_set = EvaluationSet(protocol_for("folder"), total=len(sequences), data={"set": name})
+        for sequence in sequences:
+            evaluation_set.sequences[sequence.name] = sequence
+            evaluation_set.truths[sequence.name] = evaluation_set.protocol.truth_of(sequence)
+            evaluation_set.rates[sequence.name] = sequence.rate
+        trackers = list(_trackers(options, sequences[0].modality))
+        request = EvaluationOptions(name, trackers=trackers, out=options.out / name, processes=options.processes)
+        with evaluation_progress(name) as on_progress:
+            evaluation = evaluate_set(evaluation_set, request, on_progress)
+        figures = {tracker.label: _figures(tracker, evaluation_set) for tracker in evaluation.trackers}
+        Console(width=160).print(_table(f"{name}, {len(sequences)} sequences", figures))
+        for tracker in evaluation.trackers:
+            for sequence_name, fault in tracker.faults.items():
+                Console(stderr=True).print(f"{name}: {tracker.label} {sequence_name}: {fault}", markup=False)
+        judged[name] = {label: {key: mean for key, (mean, *_) in row.items()} for label, row in figures.items()}
+        with replacing(options.out / "judge.json") as temporary:
+            temporary.write_text(json.dumps(judged, indent=1) + "\n")
+
+
+def _sets(options: Options) -> Iterator[tuple[str, list[FrameSequence]]]:
+    """Name and sequences of each set, the real ones first."""
+    data = options.data
+    if "m3svd" in options.sets:
+        yield "m3svd", list(open_m3svd(data / "m3svd"))
+    if "drones" in options.sets:
+        for name, folder, modality in (("drones-thermal", "thermal", "thermal"), ("drones-colour", "visible", "rgb")):
+            videos = list(open_dataset("videos", data / f"drone_{folder}", "held_out", modality))
+            count = options.videos or len(videos)
+            yield name, [videos[i] for i in np.linspace(0, len(videos) - 1, min(count, len(videos))).astype(int)]
+    if "composed" in options.sets:
+        sequences = []
+        for degradation, sequence in composed_sequences(data / "roadscene", options.each, 60):
+            sequence.name = f"{degradation}-{sequence.config.seed}"
+            sequences.append(sequence)
+        yield "composed", sequences
+    if "simulator" in options.sets:
+        yield "simulator", list(open_dataset("simulator", data / "roadscene", "held_out"))[: options.simulated]
+
+
+def _trackers(options: Options, modality: str) -> Iterator[str | TrackerSpec]:
+    """Ours and the peers, on both cameras and on each alone, as far as a set has them."""
+    cameras = ("rgb", "thermal") if modality == "both" else (modality,)
+    for model in options.models:
+        if modality == "both":
+            yield f"{Path(model).stem}=ckd:model={model}"
+        for camera in cameras:
+            yield f"{Path(model).stem}-{camera}=ckd:model={model},modality={camera}"
+    if options.peers is not None and modality == "both":
+        kind = TwoNanoTracksKind(models=options.peers / "nanotrack")
+        kind.check()
+        yield TrackerSpec(kind.label(), kind, kind.label())
+    for camera in cameras:
+        if options.peers is not None:
+            yield f"nano:models={options.peers / 'nanotrack'},modality={camera}"
+            yield f"vit:model={next((options.peers / 'vittrack').glob('*.onnx'))},modality={camera}"
+        yield f"csrt:modality={camera}"
+
+
+def _figures(tracker: TrackerScores, evaluation_set: EvaluationSet) -> dict[str, tuple[float, float, float]]:
+    """Mean and interval over sequences of each figure; ROC area and calibration error are over all frames at once."""
+    per_sequence = {
+        "SR": [100 * scores.scores["SR"] for scores in tracker.sequences.values()],
+        "lost": [100 * lost_share(scores.overlap) for scores in tracker.sequences.values()],
+        "failures": [scores.robot.failures_per_minute for scores in tracker.sequences.values()],
+        "wrong": [
+            100 * wrong_target_share(scores.boxes, sequence.boxes, sequence.other_boxes)
+            for name, scores in tracker.sequences.items()
+            if (sequence := evaluation_set.sequences[name]).other_boxes is not None
+        ],
+    }
+    nothing = (float("nan"),) * 3
+    figures = {name: mean_interval(np.array(v)) if len(v) > 1 else nothing for name, v in per_sequence.items()}
+    again = tracker.robot.reacquired_s
+    roc, calibration = _confidence_figures(list(tracker.sequences.values()))
+    for name, value in (("again", again), ("ROC", roc), ("calibration", calibration)):
+        figures[name] = nothing if value is None else (value, float("nan"), float("nan"))
+    return figures
+
+
+def _confidence_figures(sequences: list[SequenceScores]) -> tuple[float | None, float | None]:
+    """ROC area and calibration error over the frames whose overlap and confidence are known, without the first ones."""
+    known = [s for s in sequences if s.confidences is not None]
+    if not known:
+        return None, None
+    confidence = np.concatenate([s.confidences[1:] for s in known])
+    overlap = np.concatenate([s.overlap[1:] for s in known])
+    used = np.isfinite(confidence) & np.isfinite(overlap)
+    confidence, overlap = confidence[used], overlap[used]
+    return roc_area(confidence, overlap >= FOUND), calibration_error(confidence, overlap >= HALF)
+
+
+def _table(title: str, figures: dict[str, dict[str, tuple[float, float, float]]]) -> Table:
+    table = Table(title=title)
+    names = ("SR", "lost", "failures", "again", "wrong", "ROC", "calibration")
+    digits = {"SR": 1, "lost": 0, "failures": 1, "again": 2, "wrong": 0, "ROC": 2, "calibration": 2}
+    table.add_column("tracker")
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, row in figures.items():
+        cells = []
+        for name in names:
+            mean, low, high = row[name]
+            text = "" if np.isnan(mean) else f"{mean:.{digits[name]}f}"
+            cells.append(text if np.isnan(low) else f"{text} ({low:.{digits[name]}f} to {high:.{digits[name]}f})")
+        table.add_row(label, *cells)
+    return table
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,64 @@
+"""The judge runs trackers over a set, keeps what is finished, and says how each did, with intervals."""
+
+import json
+
+import cv2
+import judge
+import numpy as np
+import pytest
+
+from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
+
+FRAMES = 12
+
+
+@pytest.fixture
+def data(tmp_path):
+    """One paired video with two annotated people: the target of a simulated sequence, and a place that stays."""
+    sequence = SimulatedSequence(
+        SimulatorConfig(frames=FRAMES, width=320, height=240, thermal_width=320, thermal_height=240, night=0, glare=0)
+    )
+    folder = tmp_path / "data" / "m3svd"
+    (folder / "boxes").mkdir(parents=True)
+    pairs = list(sequence.frames())
+    for side, images in (
+        ("visible", [pair.rgb.data[..., ::-1] for pair in pairs]),
+        ("infrared", [cv2.cvtColor(pair.thermal.data, cv2.COLOR_GRAY2BGR) for pair in pairs]),
+    ):
+        writer = cv2.VideoWriter(str(folder / f"0001_{side}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 20.0, (320, 240))
+        for image in images:
+            writer.write(np.ascontiguousarray(image))
+        writer.release()
+    for person, boxes in (("p1", sequence.boxes), ("p2", np.tile([20.0, 20.0, 40.0, 40.0], (FRAMES, 1)))):
+        lines = [",".join([str(number), *(f"{v:.1f}" for v in box)]) for number, box in enumerate(boxes, start=1)]
+        (folder / "boxes" / f"0001_{person}.csv").write_text("\n".join(["frame,x,y,w,h", *lines]) + "\n")
+    return folder.parent
+
+
+def test_a_set_is_judged_and_what_is_finished_stays(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = judge.Options(data=data, out=out, models=("tiny-int8",), sets=("m3svd",), processes=1)
+    judge.main(options)
+    table = capsys.readouterr().out
+    judged = json.loads((out / "judge.json").read_text())["m3svd"]
+    assert set(judged) == {"tiny-int8", "tiny-int8-rgb", "tiny-int8-thermal", "csrt-rgb", "csrt-thermal"}
+    assert all(label in table for label in judged) and "m3svd, 2 sequences" in table
+    ours = judged["tiny-int8"]
+    assert 40 < ours["SR"] <= 100 and 0 <= ours["lost"] <= 50 and ours["wrong"] <= 50
+    assert 0 <= ours["calibration"] <= 1
+    assert np.isnan(judged["csrt-rgb"]["ROC"]), "CSRT says no confidence"
+    assert (out / "m3svd" / "report.html").is_file()
+
+    boxes = out / "m3svd" / "tiny-int8" / "0001_p1.txt"
+    written = boxes.stat().st_mtime_ns
+    judge.main(options)
+    assert boxes.stat().st_mtime_ns == written
+    assert json.loads((out / "judge.json").read_text())["m3svd"]["tiny-int8"] == ours
+
+
+def test_sets_of_one_camera_are_judged_with_it_alone():
+    options = judge.Options(data=None, models=("tiny",))
+    assert list(judge._trackers(options, "thermal")) == [
+        "tiny-thermal=ckd:model=tiny,modality=thermal",
+        "csrt:modality=thermal",
+    ]
