@@ -16,7 +16,7 @@ from ckd_ros.metrics import distances, overlaps, score
 NAN = [np.nan] * 4
 
 
-def judged(protocol, truths, folder):
+def protocol_scores(protocol, truths, folder):
     read = read_results(folder, {name: len(truth) for name, truth in truths.items()})
     assert read.faults == {}
     return {name: protocol.score(truths[name], rows) for name, rows in read.rows.items()}
@@ -40,13 +40,13 @@ def toolkit(kind: str):
 @pytest.fixture(scope="module")
 def lasher(shared):
     protocol = protocol_for("lasher", "test")
-    return protocol, judged(protocol, protocol.official_truths(), shared / "data/results/LasHeR/MTNet")
+    return protocol, protocol_scores(protocol, protocol.official_truths(), shared / "data/results/LasHeR/MTNet")
 
 
 @pytest.fixture(scope="module")
 def gtot(shared):
     protocol = protocol_for("gtot")
-    return protocol, judged(protocol, protocol.official_truths(), shared / "data/results/GTOT/MTNet")
+    return protocol, protocol_scores(protocol, protocol.official_truths(), shared / "data/results/GTOT/MTNet")
 
 
 def test_published_figures_on_lasher(lasher):

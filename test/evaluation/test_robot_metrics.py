@@ -1,4 +1,4 @@
-"""What a robot wants to know of a tracker, on courses short enough to be worked out by hand."""
+"""What a robot wants to know of a tracker, on sequences short enough to be worked out by hand."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from ckd_ros.evaluation.scores import RobotScores
 GONE = np.nan
 
 
-def course(*overlap, rate=1.0, distance=None, **more) -> FrameMeasures:
+def measures(*overlap, rate=1.0, distance=None, **more) -> FrameMeasures:
     overlap = np.array(overlap, float)
     return FrameMeasures(
         rate, overlap, np.zeros(len(overlap)) if distance is None else np.array(distance, float), **more
@@ -17,33 +17,33 @@ def course(*overlap, rate=1.0, distance=None, **more) -> FrameMeasures:
 
 
 def test_the_longest_run_is_without_a_miss_and_skips_time_out_of_sight():
-    assert robot_scores([course(1, 0.1, 0, 0.5, GONE, GONE, 0.5, 0.5, rate=2.0)]).longest_run_s == 1.5
-    assert robot_scores([course(0, 0)]).longest_run_s == 0
+    assert robot_scores([measures(1, 0.1, 0, 0.5, GONE, GONE, 0.5, 0.5, rate=2.0)]).longest_run_s == 1.5
+    assert robot_scores([measures(0, 0)]).longest_run_s == 0
 
 
 def test_a_failure_is_a_miss_after_a_hit_and_not_one_after_the_targets_return():
-    lost_twice = course(1, 0, 0, 0.2, 0, GONE, 0, 0.4, rate=10.0)
+    lost_twice = measures(1, 0, 0, 0.2, 0, GONE, 0, 0.4, rate=10.0)
     scores = robot_scores([lost_twice])
     assert scores.failures == 2
     assert scores.failures_per_minute == pytest.approx(2 / (7 / 10 / 60))  # the target was seen for 0.7 s
-    assert robot_scores([course(1, 1, 0.01)]).failures == 0
-    assert robot_scores([course(0, 0, 0)]).failures == 0  # it never had it
+    assert robot_scores([measures(1, 1, 0.01)]).failures == 0
+    assert robot_scores([measures(0, 0, 0)]).failures == 0  # it never had it
 
 
 def test_reacquisition_runs_from_the_targets_return_to_the_first_overlap_of_a_third():
-    scores = robot_scores([course(1, GONE, 0, 0.29, 0.3, 1, GONE, GONE, 0.5, rate=4.0)])
+    scores = robot_scores([measures(1, GONE, 0, 0.29, 0.3, 1, GONE, GONE, 0.5, rate=4.0)])
     assert (scores.returns, scores.missed_returns) == (2, 0)
     assert scores.reacquired_s == pytest.approx((2 / 4 + 0) / 2)
 
 
 def test_a_return_is_missed_when_the_target_goes_again_before_it_is_found():
-    scores = robot_scores([course(1, GONE, 0, 0.1, GONE, 0, GONE, 1, 1)])
+    scores = robot_scores([measures(1, GONE, 0, 0.1, GONE, 0, GONE, 1, 1)])
     assert (scores.returns, scores.missed_returns, scores.reacquired_s) == (3, 2, 0)
-    assert robot_scores([course(1, GONE, 0, 0)]).reacquired_s is None
+    assert robot_scores([measures(1, GONE, 0, 0)]).reacquired_s is None
 
 
 def test_the_first_sight_of_a_target_is_no_return():
-    scores = robot_scores([course(GONE, GONE, 0, 1)])
+    scores = robot_scores([measures(GONE, GONE, 0, 1)])
     assert (scores.returns, scores.missed_returns, scores.reacquired_s) == (0, 0, None)
 
 
@@ -53,23 +53,23 @@ def test_drift_is_the_slope_of_the_distance_while_the_box_touches_the_target():
     distance[20:30] = 50
     overlap = np.full(60, 0.5)
     overlap[20:30], overlap[40:45] = 0, GONE
-    assert robot_scores([course(*overlap, rate=10.0, distance=distance)]).drift_per_minute == pytest.approx(6)
-    assert robot_scores([course(0.5, 0, 0)]).drift_per_minute is None
-    assert robot_scores([course(0.5, 0.5, distance=[0, np.inf])]).drift_per_minute is None
+    assert robot_scores([measures(*overlap, rate=10.0, distance=distance)]).drift_per_minute == pytest.approx(6)
+    assert robot_scores([measures(0.5, 0, 0)]).drift_per_minute is None
+    assert robot_scores([measures(0.5, 0.5, distance=[0, np.inf])]).drift_per_minute is None
 
 
 def test_one_drift_over_several_sequences_each_with_its_own_level():
-    near = course(*np.full(30, 0.5), rate=10.0, distance=0.1 + 0.01 * np.arange(30))
-    far = course(*np.full(30, 0.5), rate=10.0, distance=0.9 + 0.01 * np.arange(30))
+    near = measures(*np.full(30, 0.5), rate=10.0, distance=0.1 + 0.01 * np.arange(30))
+    far = measures(*np.full(30, 0.5), rate=10.0, distance=0.9 + 0.01 * np.arange(30))
     assert robot_scores([near, far]).drift_per_minute == pytest.approx(6)
 
 
 def test_over_several_sequences_counts_are_added_and_rates_are_over_all_the_time():
     scores = robot_scores(
         [
-            course(1, 0, GONE, 1, streamed=np.array([1, 0, GONE, 0.5]), processed=2, offered=4),
-            course(1, 1, 1, streamed=np.array([1, 1, 1.0]), processed=3, offered=3),
-            course(1, GONE, 0, 0, 1),
+            measures(1, 0, GONE, 1, streamed=np.array([1, 0, GONE, 0.5]), processed=2, offered=4),
+            measures(1, 1, 1, streamed=np.array([1, 1, 1.0]), processed=3, offered=3),
+            measures(1, GONE, 0, 0, 1),
         ]
     )
     assert (scores.failures, scores.returns, scores.missed_returns) == (1, 2, 0)
@@ -82,8 +82,8 @@ def test_over_several_sequences_counts_are_added_and_rates_are_over_all_the_time
 
 def test_nothing_is_said_of_what_was_not_seen():
     assert robot_scores([]) == RobotScores()
-    assert robot_scores([course(GONE, GONE)]) == RobotScores()
-    scores = robot_scores([course(1, 1)])
+    assert robot_scores([measures(GONE, GONE)]) == RobotScores()
+    scores = robot_scores([measures(1, 1)])
     assert scores.streaming is None
     assert scores.processed is None
 
