@@ -47,7 +47,7 @@ SPLITS = {
     "videos": ("train", "held_out"),
     "simulator": ("train", "held_out"),
 }
-KINDS = (*_LAYOUTS, "folder", "videos", "simulator")
+DATASET_KINDS = (*_LAYOUTS, "folder", "videos", "simulator")
 VIDEO_SUFFIXES = {".mp4", ".avi", ".mkv", ".mov"}
 SIMULATED = 64  # sequences of the data set `simulator`, seeds 0, 1, ...
 _LEVELS = 4
@@ -114,8 +114,8 @@ def open_dataset(kind: str, root: Path | str | None, split: str | None = None, m
     Raises ValueError for an unknown kind, split or modality, FileNotFoundError if there is no such folder, and
     ValueError with all faults if not one sequence can be used.
     """
-    if kind not in KINDS:
-        raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(KINDS)}")
+    if kind not in DATASET_KINDS:
+        raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(DATASET_KINDS)}")
     if modality not in MODALITIES:
         raise ValueError(f"modality '{modality}' is unknown: expected one of {', '.join(MODALITIES)}")
     if split is not None and split not in SPLITS.get(kind, ()):
@@ -291,7 +291,7 @@ def _sequence_folders(root: Path, layouts: list[Layout], known: Collection[str] 
 
     An empty folder counts: it is what remains of a sequence that was not unpacked.
     """
-    marks = {INIT}.union(*(layout.images + (layout.truth or ()) for layout in layouts))
+    known_entries = {INIT}.union(*(layout.images + (layout.truth or ()) for layout in layouts))
 
     def walk(folder: Path, levels: int) -> Iterator[Path]:
         try:
@@ -300,7 +300,7 @@ def _sequence_folders(root: Path, layouts: list[Layout], known: Collection[str] 
         except OSError:  # no right to look inside: the reader of the sequence says so
             yield folder
             return
-        if (folder.name in known or marks & entries.keys() or not entries) and (entries or folder != root):
+        if (folder.name in known or known_entries & entries.keys() or not entries) and (entries or folder != root):
             yield folder
         elif levels:
             for name in sorted((name for name, is_folder in entries.items() if is_folder), key=natural_key):

@@ -49,7 +49,7 @@ def _box(maps: Maps) -> FloatArray:
     return np.full(4, np.nan) if found is None else found.box
 
 
-def agreement(reference: Engine, other: Engine, sequence: FrameSequence) -> FloatArray:
+def box_overlaps(reference: Engine, other: Engine, sequence: FrameSequence) -> FloatArray:
     """`(N,)` overlap (IoU) of both networks' boxes, one for every search crop of a tracker that runs on `reference`.
 
     A crop in which either finds no usable box counts as no overlap. Raises ValueError for a sequence that does not say
@@ -64,14 +64,14 @@ def agreement(reference: Engine, other: Engine, sequence: FrameSequence) -> Floa
     return np.nan_to_num(overlaps(second, first))
 
 
-def checked_agreement(reference: Path, other: Path) -> float:
+def check_quantised(reference: Path, other: Path) -> float:
     """Mean overlap of two model files' boxes on crops of procedural sequences (no data needed).
 
     Raises ValueError when it is below `LEAST`.
     """
     engines = OnnxEngine(reference, ["cpu"]), OnnxEngine(other, ["cpu"])
     sequences = (SimulatedSequence(SimulatorConfig(seed=seed, frames=FRAMES)) for seed in SEEDS)
-    mean = float(np.concatenate([agreement(*engines, sequence) for sequence in sequences]).mean())
+    mean = float(np.concatenate([box_overlaps(*engines, sequence) for sequence in sequences]).mean())
     if mean < LEAST:
         raise ValueError(
             f"the boxes of {other.name} overlap those of {reference} by {mean:.2f} only, {LEAST} is needed: "

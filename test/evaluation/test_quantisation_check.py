@@ -5,7 +5,7 @@ import pytest
 
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.evaluation import quantisation_check
-from ckd_ros.evaluation.quantisation_check import agreement, checked_agreement
+from ckd_ros.evaluation.quantisation_check import box_overlaps, check_quantised
 from ckd_ros.tracking import OnnxEngine, default_model
 
 onnx = pytest.importorskip("onnx")
@@ -16,7 +16,7 @@ from ckd_ros.network.quantise import quantise_onnx
 
 def test_a_network_agrees_with_itself_in_every_crop():
     engine = OnnxEngine(default_model(), ["cpu"], threads=1)
-    overlap = agreement(engine, engine, SimulatedSequence(SimulatorConfig(frames=6)))
+    overlap = box_overlaps(engine, engine, SimulatedSequence(SimulatorConfig(frames=6)))
     assert len(overlap) >= 5  # one for every frame that is searched, and what the start looks at
     np.testing.assert_allclose(overlap, np.ones(len(overlap)))
 
@@ -25,7 +25,7 @@ def test_int8_finds_the_boxes_of_fp32(tmp_path, monkeypatch):
     monkeypatch.setattr(quantisation_check, "SEEDS", range(2))
     monkeypatch.setattr(quantisation_check, "FRAMES", 10)
     quantise_onnx(default_model(), tmp_path / "int8.onnx")
-    assert checked_agreement(default_model(), tmp_path / "int8.onnx") > 0.95
+    assert check_quantised(default_model(), tmp_path / "int8.onnx") > 0.95
 
 
 def test_a_damaged_network_is_refused(tmp_path, monkeypatch):
@@ -38,4 +38,4 @@ def test_a_damaged_network_is_refused(tmp_path, monkeypatch):
             tensor.CopyFrom(onnx.numpy_helper.from_array(values[::-1].copy(), tensor.name))
     onnx.save(model, tmp_path / "damaged.onnx")
     with pytest.raises(ValueError, match=r"damaged.onnx overlap those of .*tiny.onnx by 0\.\d+ only"):
-        checked_agreement(default_model(), tmp_path / "damaged.onnx")
+        check_quantised(default_model(), tmp_path / "damaged.onnx")

@@ -26,7 +26,7 @@ from ckd_ros.evaluation.trackers.program import ProgramTracker
 from ckd_ros.settings import REQUIRED, read_text, settings_of
 from ckd_ros.tracking import TrackerConfig
 
-KINDS = {
+TRACKER_KINDS = {
     "ckd": CkdTracker,
     "csrt": OpenCvKind,
     "kcf": OpenCvKind,
@@ -85,8 +85,8 @@ def parse_tracker(text: str) -> TrackerSpec:
     head, _, rest = text.strip().partition(":")
     label, equals, name = head.rpartition("=")
     name = name.strip().lower()  # OpenCV writes CSRT
-    if name not in KINDS:
-        raise ValueError(f"tracker '{text}': '{name}' is unknown: expected one of {', '.join(KINDS)}")
+    if name not in TRACKER_KINDS:
+        raise ValueError(f"tracker '{text}': '{name}' is unknown: expected one of {', '.join(TRACKER_KINDS)}")
     kind = ProgramTracker(rest.strip()) if name == "program" else _kind(name, rest)
     kind.check()
     label = label.strip() if equals else kind.label()
@@ -100,7 +100,7 @@ def parse_tracker(text: str) -> TrackerSpec:
 
 def _kind(name: str, text: str) -> TrackerKind:
     """Settings `key=value,...` as the fields of a kind's dataclass."""
-    kind = KINDS[name]
+    kind = TRACKER_KINDS[name]
     own = [stated for stated in settings_of(kind).values() if stated.name not in ("name", "config")]
     numbers = settings_of(TrackerConfig) if kind is CkdTracker else {}
     given = read_text(text, [*own, *numbers.values()], f"{name} tracker")

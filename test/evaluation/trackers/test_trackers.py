@@ -15,7 +15,7 @@ from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.trackers import BoxEstimate
 from ckd_ros.evaluation.trackers.opencv import BgrImages
 from ckd_ros.evaluation.trackers.single_modality import SingleModalityView
-from ckd_ros.evaluation.trackers.spec import KINDS, parse_tracker
+from ckd_ros.evaluation.trackers.spec import TRACKER_KINDS, parse_tracker
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.metrics import score
 from ckd_ros.tracking import default_model
@@ -276,4 +276,4 @@ def test_threads_are_opencvs():
 
 def test_every_kind_is_documented():
     text = (Path(__file__).parents[3] / "docs" / "trackers.md").read_text()
-    assert all(f"`{kind}" in text for kind in KINDS)
+    assert all(f"`{kind}" in text for kind in TRACKER_KINDS)

@@ -1,9 +1,9 @@
-"""The judge runs trackers over a set, keeps what is finished, and says how each did, with intervals."""
+"""The comparison runs trackers over a set, keeps what is finished, and says how each did, with intervals."""
 
 import json
 
+import comparison
 import cv2
-import judge
 import numpy as np
 import pytest
 
@@ -35,30 +35,30 @@ def data(tmp_path):
     return folder.parent
 
 
-def test_a_set_is_judged_and_what_is_finished_stays(data, tmp_path, capsys):
+def test_a_set_is_compared_and_what_is_finished_stays(data, tmp_path, capsys):
     out = tmp_path / "out"
-    options = judge.Options(data=data, out=out, models=("tiny-int8",), sets=("m3svd",), processes=1)
-    judge.main(options)
+    options = comparison.Options(data=data, out=out, models=("tiny-int8",), sets=("m3svd",), processes=1)
+    comparison.main(options)
     table = capsys.readouterr().out
-    judged = json.loads((out / "judge.json").read_text())["m3svd"]
-    assert set(judged) == {"tiny-int8", "tiny-int8-rgb", "tiny-int8-thermal", "csrt-rgb", "csrt-thermal"}
-    assert all(label in table for label in judged) and "m3svd, 2 sequences" in table
-    ours = judged["tiny-int8"]
+    figures = json.loads((out / "comparison.json").read_text())["m3svd"]
+    assert set(figures) == {"tiny-int8", "tiny-int8-rgb", "tiny-int8-thermal", "csrt-rgb", "csrt-thermal"}
+    assert all(label in table for label in figures) and "m3svd, 2 sequences" in table
+    ours = figures["tiny-int8"]
     assert 40 < ours["SR"] <= 100 and 0 <= ours["lost"] <= 50 and ours["wrong"] <= 50
     assert 0 <= ours["calibration"] <= 1
-    assert np.isnan(judged["csrt-rgb"]["ROC"]), "CSRT says no confidence"
+    assert np.isnan(figures["csrt-rgb"]["ROC"]), "CSRT says no confidence"
     assert (out / "m3svd" / "report.html").is_file()
 
     boxes = out / "m3svd" / "tiny-int8" / "0001_p1.txt"
     written = boxes.stat().st_mtime_ns
-    judge.main(options)
+    comparison.main(options)
     assert boxes.stat().st_mtime_ns == written
-    assert json.loads((out / "judge.json").read_text())["m3svd"]["tiny-int8"] == ours
+    assert json.loads((out / "comparison.json").read_text())["m3svd"]["tiny-int8"] == ours
 
 
-def test_sets_of_one_camera_are_judged_with_it_alone():
-    options = judge.Options(data=None, models=("tiny",))
-    assert list(judge._trackers(options, "thermal")) == [
+def test_sets_of_one_camera_are_compared_with_it_alone():
+    options = comparison.Options(data=None, models=("tiny",))
+    assert list(comparison.list_trackers(options, "thermal")) == [
         "tiny-thermal=ckd:model=tiny,modality=thermal",
         "csrt:modality=thermal",
     ]

@@ -1,12 +1,12 @@
-"""The judge: how trackers do on real video first, then on what was made, with intervals over sequences.
+"""Trackers compared on real video first, then on what was made, with intervals over sequences.
 
-    python benchmarks/judge.py --data DIR --peers DIR --out runs/judge [--sets m3svd drones composed simulator]
+    python benchmarks/comparison.py --data DIR --peers DIR [--out runs/comparison] [--sets m3svd drones composed]
 
 DIR of data: `m3svd/`, `roadscene/`, `drone_thermal/`, `drone_visible/`; of peers: `nanotrack/` with `backbone.onnx` and
 `head.onnx`, `vittrack/` with an `.onnx` file. Weights are chosen by this table, real video before composed.
 
 Each set leaves boxes, scores and a report in its own folder of OUT (what is finished is not run again), and all of them
-`OUT/judge.json`. Figures are means over sequences, in brackets the interval that holds 95 % of bootstrapped means:
+`OUT/comparison.json`. Figures are means over sequences, in brackets the interval that holds 95 % of bootstrapped means:
 
 * SR: success AUC, percent; *lost*: frames whose box overlaps the target by .05 or less, percent;
 * *failures*: times a minute that the box comes off the target; *again*: seconds, median, until the target is found
@@ -49,7 +49,7 @@ FOUND, HALF = 0.3, 0.5  # overlaps that make a frame right, for the ROC area and
 
 @dataclass(frozen=True)
 class Options:
-    """What is judged.
+    """What is compared.
 
     Attributes:
         data: folder with the data sets.
@@ -65,7 +65,7 @@ class Options:
 
     data: Path
     peers: Path | None = None
-    out: Path = Path("runs/judge")
+    out: Path = Path("runs/comparison")
     models: tuple[str, ...] = ("tiny", "tiny-int8")
     sets: tuple[Literal["m3svd", "drones", "composed", "simulator"], ...] = ("m3svd", "drones", "composed", "simulator")
     videos: int = 12
@@ -76,14 +76,14 @@ class Options:
 
 def main(options: Options) -> None:
     """Run what is missing, print a table for each set and write them as JSON."""
-    judged: dict[str, dict[str, dict[str, float]]] = {}
+    compared: dict[str, dict[str, dict[str, float]]] = {}
     for name, sequences in _sets(options):
         evaluation_set = EvaluationSet(protocol_for("folder"), total=len(sequences), data={"set": name})
         for sequence in sequences:
             evaluation_set.sequences[sequence.name] = sequence
             evaluation_set.truths[sequence.name] = evaluation_set.protocol.truth_of(sequence)
             evaluation_set.rates[sequence.name] = sequence.rate
-        trackers = list(_trackers(options, sequences[0].modality))
+        trackers = list(list_trackers(options, sequences[0].modality))
         request = EvaluationOptions(name, trackers=trackers, out=options.out / name, processes=options.processes)
         with evaluation_progress(name) as on_progress:
             evaluation = evaluate_set(evaluation_set, request, on_progress)
@@ -92,9 +92,9 @@ def main(options: Options) -> None:
         for tracker in evaluation.trackers:
             for sequence_name, fault in tracker.faults.items():
                 Console(stderr=True).print(f"{name}: {tracker.label} {sequence_name}: {fault}", markup=False)
-        judged[name] = {label: {key: mean for key, (mean, *_) in row.items()} for label, row in figures.items()}
-        with replacing(options.out / "judge.json") as temporary:
-            temporary.write_text(json.dumps(judged, indent=1) + "\n")
+        compared[name] = {label: {key: mean for key, (mean, *_) in row.items()} for label, row in figures.items()}
+        with replacing(options.out / "comparison.json") as temporary:
+            temporary.write_text(json.dumps(compared, indent=1) + "\n")
 
 
 def _sets(options: Options) -> Iterator[tuple[str, list[FrameSequence]]]:
@@ -117,7 +117,7 @@ def _sets(options: Options) -> Iterator[tuple[str, list[FrameSequence]]]:
         yield "simulator", list(open_dataset("simulator", data / "roadscene", "held_out"))[: options.simulated]
 
 
-def _trackers(options: Options, modality: str) -> Iterator[str | TrackerSpec]:
+def list_trackers(options: Options, modality: str) -> Iterator[str | TrackerSpec]:
     """Ours and the peers, on both cameras and on each alone, as far as a set has them."""
     cameras = ("rgb", "thermal") if modality == "both" else (modality,)
     for model in options.models:
