@@ -13,8 +13,8 @@ from ckd_ros.app.commands import COMMANDS, Command
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command line.
 
-    Exits with 2, after one line on stderr, for what is wrong with arguments or files, with 1 for a training whose
-    loss is no longer a number, with 130 when interrupted.
+    Exits with 2, after one line on stderr, for wrong arguments or files, with 1 for a training whose loss is
+    no longer a number, with 130 when interrupted.
     """
     try:
         command: Command = tyro.extras.subcommand_cli_from_dict(
@@ -37,6 +37,6 @@ def _reason(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the package '{error.name}' is missing: training and export need the extra 'train', see README.md"
-    if "Original Traceback" in str(error):  # of a process that makes samples
+    if "Original Traceback" in str(error):  # raised in a process that makes samples
         return str(error).strip().splitlines()[-1].split(": ", 1)[-1]
     return str(error)
