@@ -30,7 +30,7 @@ class Evaluate:
         results: folders with boxes of other trackers to score beside them.
         out: folder for boxes, scores and report; default: runs/KIND where trackers are run, else none.
         processes: how many sequences are run at a time; default: as many as there are cores.
-        ray: run on several machines: 'auto' or the address of a cluster of Ray, or 'local' for one on this machine.
+        ray: run on several machines: 'auto' or the address of a Ray cluster, or 'local' for one on this machine.
         sequences: use only these.
         rate: frames per second at which frames arrive, for the latency-aware scores; default: each sequence's own.
         truth: for runs: truth file of the bag, or folder of them; default: BAG.csv or BAG.txt beside each bag.
