@@ -28,6 +28,6 @@ def options_of(kind: type[T]) -> Callable[..., T]:
         )
         for stated in settings_of(kind).values()
     ]
-    make.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks at
+    make.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # read by inspect.signature
     make.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return make
