@@ -53,18 +53,18 @@ def start_box(
         drawn = window.ask_box(first)
     else:
         try:
-            with LiveWindow(sequence.name, sequence.rate, registration) as brief:
-                drawn = brief.ask_box(first)
+            with LiveWindow(sequence.name, sequence.rate, registration) as box_window:
+                drawn = box_window.ask_box(first)
         except (ValueError, ModuleNotFoundError) as error:
-            asked = "--init mouse" if init else f"'{sequence.name}' does not say where the target is in its first frame"
-            raise ValueError(f"{asked}: give --init x,y,w,h ({error})") from error
+            cause = "--init mouse" if init else f"'{sequence.name}' does not say where the target is in its first frame"
+            raise ValueError(f"{cause}: give --init x,y,w,h ({error})") from error
     if drawn is None:
         raise KeyboardInterrupt("no box was drawn: nothing was tracked")
     return drawn
 
 
 class LiveRun:
-    """A tracker on a sequence, with what is made of it on the way: a window, an annotated video.
+    """A tracker on a sequence, shown in a window and written as an annotated video where that is asked for.
 
     Args:
         registration: the tracker's.
@@ -130,9 +130,10 @@ class LiveRun:
 def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
     """Write boxes as `out` with `.csv`, a table with all that is known of each frame, and with `.txt`.
 
-    The latter has one `x,y,w,h` line a frame; another suffix than these two is kept for it. Returns both paths.
+    The latter has one line `x,y,w,h` for each frame, and takes the name `out` itself where that does not end in `.csv`.
+    Returns both paths.
     """
-    table, plain = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+    table, boxes_file = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
     boxes, rows = [], [["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms"]]
     for number, result in enumerate(results):
         box = [f"{value:.2f}" for value in result.box]
@@ -140,8 +141,8 @@ def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path
         boxes.append(result.box)
     with replacing(table) as temporary, open(temporary, "w", newline="") as file:
         csv.writer(file).writerows(rows)
-    write_boxes(plain, np.array(boxes))
-    return table, plain
+    write_boxes(boxes_file, np.array(boxes))
+    return table, boxes_file
 
 
 def track_live(
@@ -149,7 +150,7 @@ def track_live(
 ) -> Iterator[tuple[FramePair, TrackResult, str]]:
     """Every pair of a sequence with the tracker's result, as it is shown in `window`, and '' or why it cannot be read.
 
-    In place of one that cannot be read come the pair and the box before it, and the window stays as it is. Where the
+    In place of a pair that cannot be read come the pair and the box before it, and the window stays as it is. Where the
     person draws a new box on a frame, the tracker starts anew there. The run ends after the frame in which the person
     ends it. Raises ValueError if the first frame cannot be read.
     """
