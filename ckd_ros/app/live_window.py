@@ -24,7 +24,7 @@ from ckd_ros.tracking.overlay import draw_overlay
 PANEL = (640, 640)
 #: Smallest box that can be drawn, image pixels each way.
 _SMALLEST = 2.0
-#: Milliseconds between looks at a Ctrl-C while nothing happens.
+#: Milliseconds between checks for Ctrl-C while nothing happens.
 _IDLE_MS = 100
 _DRAWN_COLOUR = (255, 210, 60)  # red, green, blue
 _KEYS = "space: pause, r: draw a new box, q: end"
@@ -45,7 +45,7 @@ class LiveWindow:
     """Shows frames at `rate` per second, or as fast as they come where that is slower, while its context lasts.
 
     The thermal image is shown registered, in the view of the colour image, so that a box drawn on either half beside a
-    colour image is one in colour pixels. Only where there is no colour image it is in thermal pixels.
+    colour image is one in colour pixels. Only where there is no colour image is it in thermal pixels.
 
     Attributes:
         ended: whether the person has ended the run, by key or by closing the window.
@@ -59,7 +59,7 @@ class LiveWindow:
         self._panel: Size = (0, 0)  # of each image, once the window is open
         self._surface: Any = None
         self._paused = False
-        self._left = time.monotonic()
+        self._returned = time.monotonic()  # when the caller last got control back
 
     def __enter__(self) -> LiveWindow:
         self._pygame = _display()
@@ -85,12 +85,12 @@ class LiveWindow:
         picture = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
         self._show_picture(picture, self._caption())
         # What the caller needs for a frame is part of its time on the screen.
-        due = time.monotonic() + max(0.0, self._period - (time.monotonic() - self._left))
+        due = time.monotonic() + max(0.0, self._period - (time.monotonic() - self._returned))
         drawn = None
         while not self.ended and drawn is None:
-            left = due - time.monotonic()
-            event = pygame.event.wait(_IDLE_MS if self._paused else max(1, min(_IDLE_MS, round(1e3 * left))))
-            if event.type == pygame.NOEVENT and left <= 0 and not self._paused:
+            remaining = due - time.monotonic()
+            event = pygame.event.wait(_IDLE_MS if self._paused else max(1, min(_IDLE_MS, round(1e3 * remaining))))
+            if event.type == pygame.NOEVENT and remaining <= 0 and not self._paused:
                 break
             if self._asks_to_end(event):
                 self.ended = True
@@ -100,11 +100,11 @@ class LiveWindow:
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_r:
                 drawn = self.ask_box(pair, note)
                 self._show_picture(picture, self._caption())
-        self._left = time.monotonic()
+        self._returned = time.monotonic()
         return drawn
 
     def ask_box(self, pair: FramePair, note: str = "") -> DrawnBox | None:
-        """Let the person drag a box on a frame. Returns None when that was cancelled, or the window closed."""
+        """Let the person drag a box on a frame. Returns None if that was cancelled or the window closed."""
         pygame = self._pygame
         self._open(pair)
         picture = draw_overlay(pair, None, self._registration, self._panel, None, f"{note}  {_DRAWING}")
@@ -137,7 +137,7 @@ class LiveWindow:
                 corners, half = (corners[0], self._clipped(event.pos, half)), None
 
     def _open(self, pair: FramePair) -> None:
-        """The window itself, in the shape of the first frame that is shown."""
+        """Open the window itself, in the shape of the first frame that is shown."""
         if self._surface is not None:
             return
         image, pygame = pair.reference, self._pygame
@@ -165,8 +165,8 @@ class LiveWindow:
         (left, top), (right, bottom) = np.minimum(start, end), np.maximum(start, end)
         for image, offset in ((pair.rgb, 0), (pair.thermal, self._panel[0])):
             if image is not None:
-                place = pygame.Rect(offset + left, top, max(1, right - left), max(1, bottom - top))
-                pygame.draw.rect(self._surface, _DRAWN_COLOUR, place, 2)
+                outline = pygame.Rect(offset + left, top, max(1, right - left), max(1, bottom - top))
+                pygame.draw.rect(self._surface, _DRAWN_COLOUR, outline, 2)
         pygame.display.flip()
 
     def _asks_to_end(self, event: Any) -> bool:
@@ -177,8 +177,8 @@ class LiveWindow:
     def _half(self, pair: FramePair, position: Point) -> int | None:
         """0 for a place on the colour image, 1 for one on the thermal image, None outside both."""
         half = int(position[0] >= self._panel[0])
-        there = position[1] < self._panel[1] and (pair.rgb, pair.thermal)[half] is not None
-        return half if there else None
+        inside = position[1] < self._panel[1] and (pair.rgb, pair.thermal)[half] is not None
+        return half if inside else None
 
     def _clipped(self, position: Point, half: int) -> Point:
         """The place within its half that is nearest to a place in the window."""
@@ -203,7 +203,7 @@ def _display() -> Any:
     except ImportError as error:
         raise ModuleNotFoundError("a window needs the package pygame-ce: pip install '.[window]'") from error
     asked = os.environ.get("SDL_VIDEODRIVER")
-    # Where nothing names a display SDL would draw into memory, where nobody sees it.
+    # Where nothing names a display, SDL would draw into memory, unseen.
     if sys.platform == "linux" and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise ValueError("there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)")
     try:
