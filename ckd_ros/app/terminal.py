@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: how far something has come, and the scores and faults of an evaluation."""
+"""What a person sees on the terminal: progress bars, and the scores and faults of an evaluation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ckd_ros.evaluation.progress import ProgressCallback
 
 Item = TypeVar("Item")
-_FAULT = 300  # characters of a fault that are printed: the names of 225 missing sequences fill a screen
+_FAULT_LENGTH = 300  # characters of a fault that are printed: the names of 225 missing sequences fill a screen
 
 
 def console() -> Console:
@@ -56,7 +56,7 @@ def evaluation_progress(what: str) -> Iterator[ProgressCallback]:
     It appears with the first report of progress.
     """
     scores = TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold"))  # as many lines as it needs
-    # Whole sequences come in at a time, minutes apart: the speed is taken over the whole run, and little is redrawn.
+    # Whole sequences are reported at once, minutes apart: the speed is that of the whole run, and redrawing is rare.
     progress = Progress(*_columns(), scores, console=console(), speed_estimate_period=1e9, refresh_per_second=2)
 
     def on_progress(done: int, total: int, scores: dict[str, float]) -> None:
@@ -98,4 +98,4 @@ def fault_lines(evaluation: Evaluation) -> Iterator[str]:
     for tracker in evaluation.trackers:
         faults += [(": ".join(filter(None, (tracker.label, name))), text) for name, text in tracker.faults.items()]
     for name, reason in faults:
-        yield textwrap.shorten(f"{name}: {reason}", _FAULT, placeholder=" ... (--json and the report say all)")
+        yield textwrap.shorten(f"{name}: {reason}", _FAULT_LENGTH, placeholder=" ... (--json and the report say all)")
