@@ -1,7 +1,7 @@
 """Publishes any source of frames as the topics of a colour and a thermal camera.
 
 Every image goes out at its own moment with its own stamp, so that the offset, jitter and loss of the source's two
-cameras reach the subscriber as a real pair of cameras would send them.
+cameras reach the subscriber as they would from a real pair of cameras.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ LINGER, SETTLE = 1.0, 1.0
 #: An image that is sent this late against its stamp is worth a warning, seconds.
 LATE = 0.1
 
+#: An image to publish: its stamp in nanoseconds, its stream, the image.
 Event = tuple[int, str, Image]
 
 
@@ -80,7 +81,7 @@ class Prefetcher:
             self._queue.put(error)
 
     def wait_until_full(self) -> None:
-        """Return when as many pairs are held as may be, or all there are."""
+        """Return when as many pairs are held as may be, or all that there are."""
         while self._thread.is_alive() and not self._queue.full():
             time.sleep(0.01)
 
@@ -104,10 +105,10 @@ class CameraNode(Node):
         reliable = self.values["reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=2, reliability=reliability)
-        self._images = {s: self.create_publisher(ImageMessage, f"{s}/image", qos) for s in (RGB, THERMAL)}
+        self._images = {name: self.create_publisher(ImageMessage, f"{name}/image", qos) for name in (RGB, THERMAL)}
         # Kept for those who join late: the stamp of the first one tells them which image is which.
         kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._infos = {s: self.create_publisher(CameraInfo, f"{s}/camera_info", kept) for s in (RGB, THERMAL)}
+        self._infos = {name: self.create_publisher(CameraInfo, f"{name}/camera_info", kept) for name in (RGB, THERMAL)}
 
     @property
     def values(self) -> dict[str, Any]:
@@ -126,7 +127,7 @@ class CameraNode(Node):
             if shift is None:
                 if self.values["wait_for_subscribers"]:
                     self._wait_for_subscribers(stream)
-                pairs.wait_until_full()  # or catching up with the source would take the first second's processor time
+                pairs.wait_until_full()  # else filling it would take the processor time of the first second
                 shift, first = self.get_clock().now().nanoseconds - stamp, stamp
                 begin = time.monotonic()
             due = begin + (stamp - first) / 1e9
@@ -166,9 +167,9 @@ class CameraNode(Node):
                 return
             shift += newest - first + period
 
-    def _wait_for_subscribers(self, first: str) -> None:
+    def _wait_for_subscribers(self, stream: str) -> None:
         self.get_logger().info("waiting for a subscriber of the image topics")
-        publishers = [self._images[first]] if self._has_one_camera() else list(self._images.values())
+        publishers = [self._images[stream]] if self._has_one_camera() else list(self._images.values())
         while self.context.ok() and not all(publisher.get_subscription_count() for publisher in publishers):
             time.sleep(0.02)
         time.sleep(SETTLE)
