@@ -1,4 +1,4 @@
-"""The tracker's settings from the values of the node's parameters."""
+"""The tracker's settings and the registration, from the values of the node's parameters."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> 
     Raises ParameterError for values that do not go together.
     """
     try:
-        given = of_group(RegistrationSettings, "registration", values)
-        config: dict[str, object] = {"type": given.type, "distance": given.distance}
+        settings = of_group(RegistrationSettings, "registration", values)
+        config: dict[str, object] = {"type": settings.type, "distance": settings.distance}
         for name in ("offset", "matrix", "rotation", "translation"):
-            config[name] = list(getattr(given, name))
-        sizes = {RGB: given.rgb_size, THERMAL: given.thermal_size}
-        known = {RGB: given.rgb_intrinsics, THERMAL: given.thermal_intrinsics}
+            config[name] = list(getattr(settings, name))
+        sizes = {RGB: settings.rgb_size, THERMAL: settings.thermal_size}
+        stated_intrinsics = {RGB: settings.rgb_intrinsics, THERMAL: settings.thermal_intrinsics}
         for stream in (RGB, THERMAL):
-            size, intrinsics = list(sizes[stream]), list(known[stream])
-            if given.type == "calibrated" and not any(intrinsics):
+            size, intrinsics = list(sizes[stream]), list(stated_intrinsics[stream])
+            if settings.type == "calibrated" and not any(intrinsics):
                 info = infos.get(stream)
                 if info is None or not is_calibrated(info):
                     return None
