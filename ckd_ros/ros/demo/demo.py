@@ -108,19 +108,19 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
     from ckd_ros.ros.demo.observer import Observer
 
     console.print(f"to watch: ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST")
-    settings: dict[str, object] = {"model.path": str(options.model.resolve())} if options.model else {}
+    tracker_settings: dict[str, object] = {"model.path": str(options.model.resolve())} if options.model else {}
     if _one_camera(sequence):
-        settings["sync.timeout"] = 0.05  # there is no second image to wait for
+        tracker_settings["sync.timeout"] = 0.05  # there is no second image to wait for
     source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
     with ExitStack() as stack:
         progress = stack.enter_context(_progress(console))
         task = progress.add_task("starting the tracker", total=_length(options, sequence))
         observer = stack.enter_context(Observer(sequence, first))
-        tracker = stack.enter_context(NodeProcess("tracker_node", settings, options.out))
+        tracker = stack.enter_context(NodeProcess("tracker_node", tracker_settings, options.out))
         _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
         progress.update(task, description="starting the camera")
-        waiting = {**source, "wait_for_subscribers": True}
-        camera = stack.enter_context(NodeProcess("camera_node", waiting, options.out, may_end=True))
+        camera_settings = {**source, "wait_for_subscribers": True}
+        camera = stack.enter_context(NodeProcess("camera_node", camera_settings, options.out, may_end=True))
         both = [tracker, camera]
         _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")
         _wait(observer, both, observer.start_target, SILENCE, lambda: f"no target was accepted: {observer.refusal}")
