@@ -27,7 +27,7 @@ from ckd_ros.tracking import TrackResult, TrackState
 
 #: Seconds between the camera_info of an image and the first try to start on it: time for the image itself to arrive.
 SETTLE = 0.05
-#: Seconds in which the target is started in the first frame; after that, in the newest one whose truth is known.
+#: For so many seconds the target is started in the first frame, after that in the newest frame whose truth is known.
 PATIENCE = 1.0
 
 
