@@ -1,4 +1,4 @@
-"""The package's nodes as child processes, with a log file each, that never outlive their parent's work."""
+"""The package's nodes as child processes, each with a log file; none outlives its context."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ckd_ros.system import end_process_group
 
 #: Seconds a node may take to end after each signal before the next, harder one.
 GRACE = 5.0
-#: Lines of a log that are shown.
+#: The newest lines of a log that are shown.
 _SHOWN = 20
 
 
@@ -34,12 +34,21 @@ class NodeProcess:
 
     def __init__(self, name: str, parameters: Mapping[str, object], folder: Path, may_end: bool = False) -> None:
         self.name, self.log = name, folder / f"{name}.log"
-        self._parameters, self._file, self._may_end = parameters, folder / f"{name}.yaml", may_end
+        self._parameters, self._parameter_file, self._may_end = parameters, folder / f"{name}.yaml", may_end
 
     def __enter__(self) -> NodeProcess:
         # A file, because sources such as ',thermal.mp4' are not plain YAML on a command line; JSON is YAML.
-        self._file.write_text(json.dumps({"/**": {"ros__parameters": dict(self._parameters)}}, indent=1) + "\n")
-        command = [sys.executable, "-m", f"ckd_ros.ros.{self.name}", "--ros-args", "--params-file", str(self._file)]
+        self._parameter_file.write_text(
+            json.dumps({"/**": {"ros__parameters": dict(self._parameters)}}, indent=1) + "\n"
+        )
+        command = [
+            sys.executable,
+            "-m",
+            f"ckd_ros.ros.{self.name}",
+            "--ros-args",
+            "--params-file",
+            str(self._parameter_file),
+        ]
         with open(self.log, "w") as log:
             self._process = subprocess.Popen(
                 command,
@@ -55,10 +64,11 @@ class NodeProcess:
         end_process_group(self._process, GRACE, (signal.SIGINT, signal.SIGTERM))
 
     def running(self) -> bool:
+        """Whether it has not ended yet."""
         return self._process.poll() is None
 
     def warnings(self) -> list[str]:
-        """The newest warnings and errors in its log, a line each."""
+        """The newest warnings and errors in its log, one line each."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if line.startswith(("[WARN]", "[ERROR]", "[FATAL]"))][-_SHOWN:]
 
