@@ -1,4 +1,4 @@
-"""What a run of the demo leaves: a table of its frames, a summary, a plot."""
+"""The results of a run of the demo: a table of its frames, a summary, a plot."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ class DemoRun:
     def write_table(self, path: Path) -> None:
         """A CSV file with one row for each frame."""
         with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms", "overlap"])
+            writer = csv.writer(file)
+            writer.writerow(["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms", "overlap"])
             for index, timed in enumerate(self.results):
                 overlap = "" if self.overlap is None else f"{self.overlap[index]:.4f}"
                 row = ["", "", "", "", "", "", ""]
@@ -100,7 +100,7 @@ class DemoRun:
                     result = timed.result
                     row = [f"{value:.2f}" for value in result.box]
                     row += [f"{result.confidence:.4f}", result.state.name, f"{1e3 * timed.latency:.3f}"]
-                table.writerow([index, *row, overlap])
+                writer.writerow([index, *row, overlap])
 
     def plot(self, path: Path, title: str) -> None:
         """Overlap with the truth, confidence and latency over time, as a picture."""
