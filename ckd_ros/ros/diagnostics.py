@@ -1,7 +1,7 @@
 """The state of a node as `/diagnostics`, once a second.
 
-The counterpart of ROS's `diagnostic_updater`, which the ROS packages on PyPI lack. It knows no owner of any value:
-whoever owns some contributes them to a named status with a task.
+The counterpart of ROS's `diagnostic_updater`, which the ROS packages on PyPI lack. It does not know who owns a
+value: each owner contributes its values to a named status with a task.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from rclpy.node import Node
 
 from ckd_ros.ros.status import Status, Task
 
+#: Time from one publication to the next, seconds.
 PERIOD = 1.0
 
 
