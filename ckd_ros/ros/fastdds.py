@@ -1,4 +1,4 @@
-"""The profile of Fast DDS, ROS 2's default middleware, that carries whole images."""
+"""The profile with which Fast DDS, ROS 2's default middleware, loses no large images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _FAST_DDS_2 = ("humble", "iron", "jazzy")
 
 
 def use_large_images() -> None:
-    """Have Fast DDS, in this process and its children, carry images in shared memory that holds them.
+    """Have Fast DDS, in this process and its children, carry images in shared memory that is large enough for them.
 
-    Whatever the user has set stays. See `config/fastdds.xml`. Call before `rclpy.init`.
+    A profile that the user has set stays. See `config/fastdds.xml`. Call before `rclpy.init`.
     """
     names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
     if not any(name in os.environ for name in names):
