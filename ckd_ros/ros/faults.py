@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from ckd_ros.ros.status import Status
 
-#: A fault that was not reported for so long is over, seconds.
+#: A fault is over when it has not been reported for this long, seconds.
 OVER_AFTER = 5.0
-#: A fault that lasts is logged again after so long, seconds.
+#: A fault that lasts is logged again after this long, seconds.
 REMIND_AFTER = 60.0
 
 
@@ -20,7 +20,7 @@ class ActiveFault:
     """Something that is wrong.
 
     Attributes:
-        message: the newest one about it.
+        message: the newest report of it.
         count: how often it was reported.
         last, logged: when it was last reported and last logged, seconds of a monotonic clock.
     """
@@ -48,7 +48,7 @@ class FaultMonitor:
         self._faults: dict[str, ActiveFault] = {}
 
     def report(self, key: str, message: str) -> None:
-        """Something is wrong; `key` says what kind of thing, so that it is logged once and not per frame."""
+        """Something is wrong; `key` names the kind of fault, so that it is logged once and not for every frame."""
         now = self._clock()
         with self._lock:
             fault = self._faults.get(key)
@@ -62,7 +62,7 @@ class FaultMonitor:
             self._warn(line)
 
     def active(self) -> dict[str, ActiveFault]:
-        """The faults that last, by key; those that are over are forgotten, which the log says."""
+        """The faults that last, by key; those that are over are forgotten, and the log says so."""
         now = self._clock()
         with self._lock:
             over = {key: fault for key, fault in self._faults.items() if now - fault.last > OVER_AFTER}
