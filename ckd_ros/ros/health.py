@@ -10,7 +10,7 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
 
 #: Pixels of an image are examined no more often than this, seconds.
 PERIOD = 0.5
-#: From this mean difference between the strongest and the weakest channel, of 255, an image is in colour.
+#: An image is in colour if its strongest and weakest channel differ by more than this on average, of 255.
 COLOUR_FROM = 12.0
 
 
