@@ -57,7 +57,7 @@ def _box(box: np.ndarray) -> BoundingBox:
 
 
 def detections_message(track: Track) -> Detection2DArray:
-    """The target as the detections of vision_msgs: one while it is followed; none while it is lost, or without one."""
+    """The target as detections of vision_msgs: one while it is TRACKING or UNCERTAIN, else none."""
     message = Detection2DArray(header=track.header)
     if track.state in (Track.TRACKING, Track.UNCERTAIN):
         detection = Detection2D(header=track.header, id=str(track.target_id))
