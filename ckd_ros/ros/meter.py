@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from ckd_ros.ros.status import Status
 
-#: Rates and durations are those of this last span, seconds.
+#: Rates and durations cover the last WINDOW seconds.
 WINDOW = 5.0
 
 
 class Meter:
-    """Rate and durations of something that happens, over the last WINDOW. Thread-safe.
+    """Rate and durations of an event over the last WINDOW. Thread-safe.
 
     Args:
         clock: seconds, monotonic.
@@ -28,25 +28,25 @@ class Meter:
         self._events: deque[tuple[float, float]] = deque()
 
     def note(self, duration: float = 0.0) -> None:
-        """It happened, and took `duration` seconds."""
+        """Count one event, which took `duration` seconds."""
         with self._lock:
             self._events.append((self._clock(), duration))
             self._forget()
 
     def rate(self) -> float:
-        """How often per second."""
+        """Events per second."""
         with self._lock:
             self._forget()
             return len(self._events) / max(1e-3, min(WINDOW, self._clock() - self._start))
 
     def durations(self) -> list[float]:
-        """Seconds that it took each time."""
+        """Seconds that each event took, oldest first."""
         with self._lock:
             self._forget()
             return [duration for _, duration in self._events]
 
     def describe_latency(self, status: Status) -> None:
-        """Contribute the rate of the tracks and how long after its images a track comes."""
+        """Contribute the rate of the tracks and how long after the images it follows."""
         durations = sorted(self.durations())
         status.add("rate", f"{self.rate():.1f}")
         status.add("latency median ms", f"{1e3 * statistics.median(durations):.1f}" if durations else "")
