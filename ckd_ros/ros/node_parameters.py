@@ -1,4 +1,4 @@
-"""A table of parameters, declared on a node and kept by it."""
+"""Declares a table of parameters on a node, and keeps their values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class NodeParameters:
     """Declares parameters on a node and refuses, at start and later, what does not fit.
 
     Args:
-        node: the node, made with `automatically_declare_parameters_from_overrides=True`: what it was given is then
-            there to be looked at, whether it is known or not.
+        node: the node, made with `automatically_declare_parameters_from_overrides=True`: what it was given can then
+            be looked at, whether it is known or not.
         table: the parameters by name.
         validate: raises ParameterError for values (all parameters by name) that do not go together.
         changed: called with all values by name when some have changed at run time; they were validated.
 
-    Raises ParameterError that names every parameter that was given a bad value or a name of former days.
+    Raises ParameterError that names every parameter that was given a bad value, or given by a former name.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class NodeParameters:
 
 
 def _plain(value: Any) -> Any:
-    """rclpy gives arrays of numbers as array.array."""
+    """A value as plain Python: rclpy gives arrays of numbers as array.array."""
     return list(value) if isinstance(value, array) else value
 
 
 def _descriptor(stated: Setting) -> ParameterDescriptor:
-    # Dynamically typed, because rclpy refuses a wrong type without a word of which parameter and what it takes.
+    # Dynamically typed, because rclpy's own refusal of a wrong type names neither the parameter nor what it takes.
     descriptor = ParameterDescriptor(
         name=stated.name,
         description=stated.description,
