@@ -23,7 +23,7 @@ from ckd_ros.tracking.overlay import draw_overlay, panel_size
 
 
 class Outputs:
-    """Publishes `track` (and `detections`) for every pair, and what costs work only while somebody subscribes to it.
+    """Publishes `track` (and `detections`) for every pair, and the costly topics only while somebody subscribes.
 
     Args:
         node: the node to publish from.
@@ -71,7 +71,7 @@ class Outputs:
             self._publish_overlay(tracked, values, header.frame_id)
 
     def _publish_markers(self, images: FramePair, track: Track, frame_ids: dict[str, str], distance: float) -> None:
-        """Markers from the view of the colour camera, or of the thermal camera where the other is not calibrated."""
+        """Markers from the view of the colour camera, or of the thermal camera where the former has no image or calibration."""
         views = ((RGB, images.rgb, track.box), (THERMAL, images.thermal, track.thermal_box))
         for stream, image, box in views:
             calibration = self._calibrations.get(stream)
