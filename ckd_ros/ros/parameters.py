@@ -15,8 +15,8 @@ from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 
 T = TypeVar("T")
 
-_UNIT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_FAR = 1e6
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+_MAX_PIXELS = 1e6
 
 
 class ParameterError(ValueError):
@@ -90,12 +90,12 @@ class RegistrationSettings:
         "how colour pixels map to thermal pixels; none: both images show the same view",
         choices=("none", "offset", "affine", "homography", "calibrated"),
     )
-    offset: tuple[float, float] = setting((0.0, 0.0), "offset: dx, dy in thermal pixels", -_FAR, _FAR)
+    offset: tuple[float, float] = setting((0.0, 0.0), "offset: dx, dy in thermal pixels", -_MAX_PIXELS, _MAX_PIXELS)
     matrix: tuple[float, ...] = setting(
-        _UNIT,
+        _IDENTITY,
         "affine (6 numbers) or homography (9), row by row, colour pixels to thermal pixels",
-        -_FAR,
-        _FAR,
+        -_MAX_PIXELS,
+        _MAX_PIXELS,
         lengths=(6, 9),
     )
     rgb_size: tuple[int, int] = setting(
@@ -106,13 +106,13 @@ class RegistrationSettings:
     )
     thermal_size: tuple[int, int] = setting((0, 0), "the same for the thermal images", 0, 100_000)
     rgb_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from rgb/camera_info", 0, _FAR
+        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from rgb/camera_info", 0, _MAX_PIXELS
     )
     thermal_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from thermal/camera_info", 0, _FAR
+        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from thermal/camera_info", 0, _MAX_PIXELS
     )
     rotation: tuple[float, ...] = setting(
-        _UNIT,
+        _IDENTITY,
         "calibrated: 3x3, row by row, from the colour camera's optical frame to the thermal camera's",
         -1,
         1,
@@ -135,7 +135,7 @@ class FrameSettings:
 
 @dataclass(frozen=True)
 class OverlaySettings:
-    """The annotated image, made only while someone looks at it."""
+    """The annotated image, made only while somebody subscribes to it."""
 
     width: int = setting(640, "largest width of each of the overlay's two images, pixels", 64, 4096)
     rate: float = setting(0.0, "most overlays per second; 0: one for each pair", 0, 1000)
@@ -172,7 +172,7 @@ class CameraFrameSettings:
     """Names of coordinate frames."""
 
     rgb: str = setting("rgb_optical_frame", "coordinate frame of the colour camera", read_only=True)
-    thermal: str = setting("thermal_optical_frame", "and of the thermal camera", read_only=True)
+    thermal: str = setting("thermal_optical_frame", "coordinate frame of the thermal camera", read_only=True)
 
 
 #: Groups of the tracker node's parameters, and the settings in each.
@@ -215,12 +215,12 @@ CAMERA_PARAMETERS: dict[str, Setting] = _table((("", CameraSettings), ("frames",
 
 
 def problems(values: Mapping[str, object], table: Mapping[str, Setting]) -> list[str]:
-    """What is wrong with values, one text for each that its parameter does not take."""
+    """What is wrong with values: one text for each value that its parameter does not take."""
     faults = ((name, table[name].fault(value)) for name, value in values.items())
     return [f"parameter '{name}' {fault}" for name, fault in faults if fault]
 
 
 def of_group(kind: type[T], group: str, values: Mapping[str, Any]) -> T:
     """The settings of a group, from the values of all parameters by name. Raises ValueError as `kind` does."""
-    stated = [one for one in settings_of(kind).values() if not one.is_group]
-    return build(kind, {one.name: values[_name(group, one)] for one in stated})
+    own = [stated for stated in settings_of(kind).values() if not stated.is_group]
+    return build(kind, {stated.name: values[_name(group, stated)] for stated in own})
