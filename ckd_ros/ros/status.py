@@ -1,4 +1,4 @@
-"""What the diagnostics say of one thing: filled in by all who know of it, published by `diagnostics`."""
+"""What the diagnostics say about one thing: filled in by all who know about it, published by `diagnostics`."""
 
 from __future__ import annotations
 
