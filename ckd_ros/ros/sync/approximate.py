@@ -38,7 +38,7 @@ class ApproximateMatcher:
     def restart(self, waiting: Iterable[CameraFrame]) -> None:
         """See `PairMatcher`."""
         # Its queues throw away the oldest stamps, which are the good ones after a clock was set back. Of the other
-        # stream, whose clock may have been set back before, the frames that still wait are shown again.
+        # stream, whose clock may have been set back before, the frames that still wait are fed to it again.
         self._inputs = {name: self._message_filters.SimpleFilter() for name in (RGB, THERMAL)}
         self._pair: tuple[CameraFrame, CameraFrame] | None = None
         self._synchronizer = self._message_filters.ApproximateTimeSynchronizer(
@@ -46,14 +46,14 @@ class ApproximateMatcher:
         )
         self._synchronizer.registerCallback(self._on_pair)
         for frame in waiting:
-            self._show(frame)
+            self._feed(frame)
 
     def match(
         self, frame: CameraFrame, streams: Mapping[str, Stream], overdue: bool
     ) -> tuple[CameraFrame, CameraFrame] | None:
         """See `PairMatcher`."""
         self._pair = None
-        self._show(frame)
+        self._feed(frame)
         if self._pair is None or any(member not in streams[member.stream].waiting for member in self._pair):
             return None  # a pair of frames that went out alone or are too old by now
         return self._pair
@@ -61,6 +61,6 @@ class ApproximateMatcher:
     def _on_pair(self, rgb: SimpleNamespace, thermal: SimpleNamespace) -> None:
         self._pair = (rgb.frame, thermal.frame)
 
-    def _show(self, frame: CameraFrame) -> None:
+    def _feed(self, frame: CameraFrame) -> None:
         header = SimpleNamespace(stamp=Time(nanoseconds=frame.stamp))
         self._inputs[frame.stream].signalMessage(SimpleNamespace(header=header, frame=frame))
