@@ -1,4 +1,4 @@
-"""Which two frames make a pair: the interface that `FramePairer` plugs in, and the node's own policy."""
+"""Which two frames make a pair: the interface that `FramePairer` calls, and the node's own policy."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class LatestMatcher:
         if partner is None or abs(partner.stamp - frame.stamp) > self._slop:
             return None
         expected = other.expected()
-        # Without this, a pairing that started one image off would stay one image off for ever. Half as far, because
-        # an expectation is not worth a wait for a small gain; not when overdue, because then expectations have failed.
+        # Without this, a pairing that started one image off would stay one image off for ever. At most half
+        # as far, because a small gain is not worth the wait; not when overdue, because then expectations have failed.
         if expected is not None and not overdue and abs(expected - frame.stamp) < abs(partner.stamp - frame.stamp) / 2:
             return None
         return (frame, partner) if frame.stream == RGB else (partner, frame)
