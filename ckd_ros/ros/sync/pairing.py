@@ -1,4 +1,4 @@
-"""Colour and thermal images into pairs of (nearly) the same moment, from two streams that keep no promises.
+"""Colour and thermal images into pairs of (nearly) the same moment, from two streams that guarantee nothing.
 
 `FramePairer` works with the stamps of the images and the time of their arrival, needs no timer and never waits: every
 decision is made when an image arrives.
@@ -25,7 +25,7 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Coun
 
 #: A stamp this much older than the newest of its stream is a clock set back, not a late image: nanoseconds.
 CLOCK_JUMP = 1_000_000_000
-#: So many late images in a row are a clock set back by less than CLOCK_JUMP.
+#: This many late images in a row are a clock set back by less than CLOCK_JUMP.
 LATE_IN_A_ROW = 5
 
 
@@ -86,7 +86,7 @@ class FramePairer:
         self._matcher.configure(self._slop)
 
     def add(self, frame: CameraFrame) -> Verdict:
-        """Take in an image that has just arrived; a pair may be ready afterwards."""
+        """Accept an image that has just arrived; a pair may be ready afterwards."""
         stream = self.streams[frame.stream]
         self.counters.received[frame.stream] += 1
         verdict = self._check_order(stream, frame)
@@ -143,7 +143,7 @@ class FramePairer:
         history = self.streams[stream].history
         if not history:
             raise LookupError(f"no {stream} image has arrived")
-        frame = min(reversed(history), key=lambda f: abs(f.stamp - stamp))
+        frame = min(reversed(history), key=lambda kept: abs(kept.stamp - stamp))
         if abs(frame.stamp - stamp) > self._slop / 2:
             first, last = history[0].stamp, history[-1].stamp
             raise LookupError(
@@ -194,7 +194,7 @@ class FramePairer:
         return now - since > max(stream.patience(self._timeout) for stream in streams)
 
     def _alone(self, frame: CameraFrame) -> bool:
-        """Whether a frame without a partner is not to wait for one."""
+        """Whether a frame without a partner goes out alone instead of waiting for one."""
         if self._silent(self.streams[other_stream(frame.stream)], frame.arrival):
             return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
@@ -212,10 +212,10 @@ class FramePairer:
             self._discard(frame.stream, lambda waiting_frame: waiting_frame.stamp, frame.stamp)
             self.streams[frame.stream].waiting.popleft()
 
-    def _discard(self, name: str, time: Callable[[CameraFrame], int], limit: int) -> None:
-        """Give up on the waiting frames of a stream whose `time` is before `limit`."""
+    def _discard(self, name: str, time_of: Callable[[CameraFrame], int], limit: int) -> None:
+        """Give up on the waiting frames of a stream whose `time_of` is before `limit`."""
         waiting = self.streams[name].waiting
-        while waiting and time(waiting[0]) < limit:
+        while waiting and time_of(waiting[0]) < limit:
             waiting.popleft()
             self.counters.unpaired[name] += 1
 
