@@ -90,7 +90,7 @@ class Stream:
     Attributes:
         newest: the newest frame; None before the first.
         alive_since: arrival of the first frame after the last silence.
-        late_in_a_row: how many late frames came one after another.
+        late_in_a_row: how many late frames arrived one after another.
         history: the recent frames, oldest first.
         waiting: those of them that may still find a partner, oldest first.
         arrival_intervals, stamp_intervals: nanoseconds between the last few frames.
@@ -111,7 +111,7 @@ class Stream:
         self.history.clear()
 
     def accept(self, frame: CameraFrame) -> None:
-        """Take in the newest frame."""
+        """Add a frame, the newest from now on."""
         if self.newest is not None:
             self.arrival_intervals.append(frame.arrival - self.newest.arrival)
         self.newest = frame
@@ -119,7 +119,7 @@ class Stream:
         self.history.append(frame)
 
     def patience(self, timeout: int) -> int:
-        """After so long without a frame the stream is silent: `timeout`, or longer for a slow camera."""
+        """After this long without a frame the stream is silent: `timeout`, or longer for a slow camera."""
         return max(timeout, 2 * int(statistics.median(self.arrival_intervals))) if self.arrival_intervals else timeout
 
     def expected(self) -> int | None:
