@@ -1,7 +1,7 @@
 """The node: two camera topics in, the target's box out.
 
 A lifecycle node: `configure` loads the model, `activate` subscribes and starts the worker. It does both by itself
-unless `autostart` is false. Callbacks only store; the worker thread tracks and publishes.
+unless `autostart` is false. Callbacks only store images; the worker thread tracks and publishes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STREAM_OF = {InitTarget.Request.RGB: RGB, InitTarget.Request.THERMAL: THERMAL}
 
 
 def _logged(transition: Callable) -> Callable:
-    """rclpy swallows exceptions of lifecycle transitions without a word: log them and fail the transition."""
+    """Log the exceptions of a lifecycle transition, which rclpy swallows, and fail the transition."""
 
     @wraps(transition)
     def wrapper(self: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
@@ -84,7 +84,7 @@ class TrackerNode(LifecycleNode):
 
     @property
     def registration(self) -> Registration:
-        """The registration in effect; both images show the same view as long as it is not known."""
+        """The registration in effect; until it is known, both images are taken to show the same view."""
         return self._registration or Registration()
 
     def start(self) -> bool:
@@ -181,13 +181,13 @@ class TrackerNode(LifecycleNode):
             return None
 
     def _publish(self, tracked: TrackedPair) -> None:
-        if self._outputs is None or not self.context.ok():  # interrupted: ROS is gone before the worker is told to stop
+        if self._outputs is None or not self.context.ok():  # interrupted: ROS ends before the worker does
             return
         self._outputs.publish(tracked)
         self._latency.note((time.monotonic_ns() - tracked.pair.arrival) / 1e9)
 
     def _make_diagnostics(self) -> DiagnosticUpdater:
-        """Everyone who knows something of the state of the node contributes it; the faults last, or first where they
+        """Every part of the node contributes what it knows of the state; the faults come last, or first where they
         explain what else is missing."""
         updater = DiagnosticUpdater(self)
         updater.add("tracker", self._describe_lifecycle, self._describe_engine, self._check_inputs)
@@ -217,14 +217,14 @@ class TrackerNode(LifecycleNode):
         self._worker_snapshot().describe_stream(status, stream)
 
     def _check_inputs(self, status: Status) -> None:
-        """Report faults of what the cameras send as a whole, which no single image shows."""
+        """Report what is wrong with the cameras' input as a whole, which no single image shows."""
         if self.worker is None:
             return
         if self._registration is None:
             self.faults.report(
                 "registration",
-                "registration.type is 'calibrated', but a usable camera_info of both cameras has not come: until then "
-                "both images are taken to show the same view",
+                "registration.type is 'calibrated', but no usable camera_info has arrived from one or both cameras: until "
+                "then both images are taken to show the same view",
             )
         self.worker.check_pairing()
 
