@@ -23,11 +23,11 @@ from ckd_ros.tracking import Tracker, TrackResult
 
 T = TypeVar("T")
 
-#: After a start in the past, buffered pairs are worked through this many times faster than they came, and what the
-#: tracker cannot do at that pace is left out: the present is reached after as long as the delay was, however slow the
-#: tracker. A higher speed would leave out pairs that a tracker on two CPU cores manages at 20 Hz.
+#: After a start in the past, buffered pairs are worked through this many times faster than they arrived, and pairs that
+#: the tracker cannot manage at that pace are left out: it reaches the present after a time as long as the delay was,
+#: however slow it is. A higher speed would leave out pairs that a tracker on two CPU cores manages at 20 Hz.
 CATCH_UP_SPEED = 2.0
-#: A target cannot be started on images older than this without saying so with a stamp, seconds.
+#: Without a stamp, a target is not started on an image older than this, seconds.
 STALE_AFTER = 1.0
 
 
@@ -54,7 +54,7 @@ class WorkerSnapshot:
     """What a worker has done, at one moment; the default is that of a node without one.
 
     Attributes:
-        target: what is followed, for a person.
+        target: the target and its state, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
     """
 
@@ -110,10 +110,11 @@ class TrackerWorker:
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread when it has done what it is doing; actions that it has not begun are cancelled."""
+        """End the thread after its present work; actions that it has not begun are cancelled."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -142,7 +143,7 @@ class TrackerWorker:
         return future
 
     def snapshot(self) -> WorkerSnapshot:
-        """What it has done so far, for the diagnostics."""
+        """What the worker has done so far, for the diagnostics."""
         with self._changed:
             pairing = self._pairer.snapshot()
         latest, target = self._latest, "no target"
@@ -159,6 +160,7 @@ class TrackerWorker:
             self._faults.report(key, message)
 
     def configure_pairing(self, slop: float, timeout: float, history: float) -> None:
+        """Change the limits of the pairing, see `FramePairer`."""
         with self._changed:
             self._pairer.configure(slop, timeout, history)
 
@@ -172,7 +174,7 @@ class TrackerWorker:
             pair = self._pairer.newest(stream) if stamp is None else self._pairer.start_at(stream, stamp)
         age = (time.monotonic_ns() - pair.arrival) / 1e9
         if stamp is None and age > STALE_AFTER:
-            raise LookupError(f"the newest {stream} image came {age:.1f} s ago: is the camera running?")
+            raise LookupError(f"the newest {stream} image arrived {age:.1f} s ago: is the camera running?")
         images, reasons = self._load(pair)
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
@@ -240,9 +242,10 @@ class TrackerWorker:
                 result = self.tracker.update(images) if self._target else None
                 self._finish(TrackedPair(pair, images, result, self._target))
         except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
+            origin = traceback.extract_tb(error.__traceback__)[-1]
             self._faults.report(
-                "tracker", f"a pair could not be worked on: {error!r} in {last.name} ({last.filename}:{last.lineno})"
+                "tracker",
+                f"a pair could not be tracked: {error!r} in {origin.name} ({origin.filename}:{origin.lineno})",
             )
 
     def _finish(self, tracked: TrackedPair) -> None:
@@ -279,7 +282,7 @@ class _CatchUp:
     begin: int
 
     def choose(self, later: list[CameraPair], now: int) -> CameraPair:
-        """The next of the pairs that came later: never the one before, and as far on as the pace demands."""
+        """One of the later pairs: the first, or as far on as the pace demands."""
         due = self.arrival + CATCH_UP_SPEED * (now - self.begin)
         chosen = later[0]
         for pair in later:
