@@ -50,10 +50,10 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[Action]:
     """What to do once the arguments are known: an empty `model` must not replace the parameter file's."""
     names = ("namespace", "config", "model", "rviz", "transports")
-    value = {name: LaunchConfiguration(name).perform(context) for name in names}
+    values = {name: LaunchConfiguration(name).perform(context) for name in names}
     overrides = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
-    if value["model"]:
-        overrides["model.path"] = ParameterValue(value["model"], value_type=str)
+    if values["model"]:
+        overrides["model.path"] = ParameterValue(values["model"], value_type=str)
 
     remappings = []
     for stream in STREAMS:
@@ -64,25 +64,25 @@ def start(context: LaunchContext) -> list[Action]:
         remappings.append((f"{stream}/image", image))
         remappings.append((f"{stream}/camera_info", info))
 
-    actions = [SetEnvironmentVariable(PROFILES_FILE, value["transports"])] if value["transports"] else []
+    actions = [SetEnvironmentVariable(PROFILES_FILE, values["transports"])] if values["transports"] else []
     actions.append(
         Node(
             package="ckd_ros",
             executable="tracker_node",
             name="tracker",
-            namespace=value["namespace"],
-            parameters=[value["config"], overrides],
+            namespace=values["namespace"],
+            parameters=[values["config"], overrides],
             remappings=remappings,
             output="screen",
         )
     )
-    if value["rviz"].lower() in ("true", "1"):
-        actions.append(rviz(context, value["namespace"]))
+    if values["rviz"].lower() in ("true", "1"):
+        actions.append(rviz(context, values["namespace"]))
     return actions
 
 
 def rviz(context: LaunchContext, namespace: str) -> Node:
-    """RViz with our layout, whose topics are those of the default namespace."""
+    """RViz with our layout; the topics in it, of the default namespace, are remapped."""
     layout = PathJoinSubstitution([FindPackageShare("ckd_ros"), "rviz", "tracker.rviz"])
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
     shown = {name: f"{prefix}/{name}" for name in ("overlay", "markers")}
