@@ -48,31 +48,31 @@ class CameraInputs:
         """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
         self._on_frame = on_frame
         compressed = values["image_transport"] == "compressed"
-        kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         reliable = values["qos.reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
         for stream in (RGB, THERMAL):
             on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
             self._subscriptions += [
-                self._node.create_subscription(kind, f"{stream}/image{suffix}", on_image, qos),
+                self._node.create_subscription(message_type, f"{stream}/image{suffix}", on_image, qos),
                 self._node.create_subscription(CameraInfo, f"{stream}/camera_info", on_info, qos_profile_sensor_data),
             ]
 
     def unsubscribe(self) -> None:
-        """Receive nothing any more; the calibrations stay."""
+        """Receive nothing from now on; the calibrations stay."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
         self._on_frame = None
 
     def describe_stream(self, status: Status, stream: str) -> None:
-        """Contribute the rate of a stream; that no images come is a warning where nothing else explains it."""
+        """Contribute the rate of a stream; a warning if no images arrive and nothing else explains it."""
         rate = self._arrivals[stream].rate()
         status.add("rate", f"{rate:.1f}")
         status.note(f"{rate:.1f} Hz")
         if rate == 0.0 and not status.warnings:
-            status.warn("no images come")
+            status.warn("no images arrive")
 
     def _on_image(self, stream: str, message: Image | CompressedImage) -> None:
         arrival, on_frame = time.monotonic_ns(), self._on_frame

@@ -283,7 +283,7 @@ def test_diagnostics_say_how_it_goes(bench):
     stream = b.status("rgb")
     assert stream["image"] == "320 x 240 rgb8" and float(stream["rate"]) > 1.0
     assert int(stream["received"]) >= 36 and stream["unpaired"] == "0"
-    wait_for(lambda: "no images come" in b.status("thermal")["message"], 10.0)
+    wait_for(lambda: "no images arrive" in b.status("thermal")["message"], 10.0)
 
 
 def test_pairs_that_come_too_fast_are_dropped_and_counted(bench):
