@@ -223,8 +223,8 @@ class TrackerNode(LifecycleNode):
         if self._registration is None:
             self.faults.report(
                 "registration",
-                "registration.type is 'calibrated', but no usable camera_info has arrived from one or both cameras: until "
-                "then both images are taken to show the same view",
+                "registration.type is 'calibrated', but no usable camera_info has arrived from one or both cameras: "
+                "until then both images are taken to show the same view",
             )
         self.worker.check_pairing()
 

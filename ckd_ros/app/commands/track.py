@@ -24,8 +24,8 @@ class Track:
         source: 'simulator[:key=value,...]', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/,
             infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
             ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
-        out: file for the boxes, written twice: as .txt one line x,y,w,h per frame, as .csv a table with confidence, state
-            and latency too; default: runs/track/NAME.csv.
+        out: file for the boxes, written twice: as .txt one line x,y,w,h per frame, as .csv a table with confidence,
+            state and latency too; default: runs/track/NAME.csv.
         init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
             source says, else it is drawn.
         show: watch it in a window.
