@@ -123,7 +123,7 @@ def _layout(encoding: str) -> _Layout:
 
 
 def _pixels(message: ImageMessage, layout: _Layout) -> np.ndarray:
-    """`H x W x C` samples of a checked message, in this machine's byte order; a view where it has that order already."""
+    """`H x W x C` samples of a checked message, in this machine's byte order; a view where that is its own."""
     order = ">" if message.is_bigendian else "<"
     dtype = np.dtype(f"{order}u{layout.sample}")
     pixels: np.ndarray = np.ndarray(

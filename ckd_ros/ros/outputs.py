@@ -71,7 +71,7 @@ class Outputs:
             self._publish_overlay(tracked, values, header.frame_id)
 
     def _publish_markers(self, images: FramePair, track: Track, frame_ids: dict[str, str], distance: float) -> None:
-        """Markers from the view of the colour camera, or of the thermal one where the former lacks image or calibration."""
+        """Markers from the view of the colour camera, or of the thermal one where that lacks image or calibration."""
         views = ((RGB, images.rgb, track.box), (THERMAL, images.thermal, track.thermal_box))
         for stream, image, box in views:
             calibration = self._calibrations.get(stream)

@@ -16,7 +16,8 @@ from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 T = TypeVar("T")
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_MAX_PIXELS = 1e6
+#: No sensible offset, matrix entry or focal length is as large.
+_BOUND = 1e6
 
 
 class ParameterError(ValueError):
@@ -90,12 +91,12 @@ class RegistrationSettings:
         "how colour pixels map to thermal pixels; none: both images show the same view",
         choices=("none", "offset", "affine", "homography", "calibrated"),
     )
-    offset: tuple[float, float] = setting((0.0, 0.0), "offset: dx, dy in thermal pixels", -_MAX_PIXELS, _MAX_PIXELS)
+    offset: tuple[float, float] = setting((0.0, 0.0), "offset: dx, dy in thermal pixels", -_BOUND, _BOUND)
     matrix: tuple[float, ...] = setting(
         _IDENTITY,
         "affine (6 numbers) or homography (9), row by row, colour pixels to thermal pixels",
-        -_MAX_PIXELS,
-        _MAX_PIXELS,
+        -_BOUND,
+        _BOUND,
         lengths=(6, 9),
     )
     rgb_size: tuple[int, int] = setting(
@@ -106,10 +107,10 @@ class RegistrationSettings:
     )
     thermal_size: tuple[int, int] = setting((0, 0), "the same for the thermal images", 0, 100_000)
     rgb_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from rgb/camera_info", 0, _MAX_PIXELS
+        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from rgb/camera_info", 0, _BOUND
     )
     thermal_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from thermal/camera_info", 0, _MAX_PIXELS
+        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from thermal/camera_info", 0, _BOUND
     )
     rotation: tuple[float, ...] = setting(
         _IDENTITY,
