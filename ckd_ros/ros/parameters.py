@@ -136,7 +136,7 @@ class FrameSettings:
 
 @dataclass(frozen=True)
 class OverlaySettings:
-    """The annotated image, made only while somebody subscribes to it."""
+    """The annotated image, made only while someone looks at it."""
 
     width: int = setting(640, "largest width of each of the overlay's two images, pixels", 64, 4096)
     rate: float = setting(0.0, "most overlays per second; 0: one for each pair", 0, 1000)
