@@ -56,7 +56,7 @@ def evaluation_progress(what: str) -> Iterator[ProgressCallback]:
     It appears with the first report of progress.
     """
     scores = TextColumn("{task.fields[scores]}", table_column=Column(overflow="fold"))  # as many lines as it needs
-    # Whole sequences are reported at once, minutes apart: the speed is that of the whole run, and redrawing is rare.
+    # Sequences are reported whole, minutes apart: the speed is that of the whole run, and redrawing is rare.
     progress = Progress(*_columns(), scores, console=console(), speed_estimate_period=1e9, refresh_per_second=2)
 
     def on_progress(done: int, total: int, scores: dict[str, float]) -> None:

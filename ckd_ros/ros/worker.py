@@ -245,7 +245,7 @@ class TrackerWorker:
             origin = traceback.extract_tb(error.__traceback__)[-1]
             self._faults.report(
                 "tracker",
-                f"a pair could not be tracked: {error!r} in {origin.name} ({origin.filename}:{origin.lineno})",
+                f"a pair could not be processed: {error!r} in {origin.name} ({origin.filename}:{origin.lineno})",
             )
 
     def _finish(self, tracked: TrackedPair) -> None:

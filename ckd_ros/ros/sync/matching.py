@@ -56,7 +56,7 @@ class LatestMatcher:
         if partner is None or abs(partner.stamp - frame.stamp) > self._slop:
             return None
         expected = other.expected()
-        # Without this, a pairing that started one image off would stay one image off for ever. At most half
+        # Without this, a pairing that started one image off would stay one image off for ever. Less than half
         # as far, because a small gain is not worth the wait; not when overdue, because then expectations have failed.
         if expected is not None and not overdue and abs(expected - frame.stamp) < abs(partner.stamp - frame.stamp) / 2:
             return None

@@ -86,7 +86,7 @@ class FramePairer:
         self._matcher.configure(self._slop)
 
     def add(self, frame: CameraFrame) -> Verdict:
-        """Accept an image that has just arrived; a pair may be ready afterwards."""
+        """Handle an image that has just arrived; a pair may be ready afterwards."""
         stream = self.streams[frame.stream]
         self.counters.received[frame.stream] += 1
         verdict = self._check_order(stream, frame)
