@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from ckd_ros.ros.status import Status
 
-#: Rates and durations cover the last WINDOW seconds.
-WINDOW = 5.0
+#: Rates and durations cover the last SPAN seconds.
+SPAN = 5.0
 
 
 class Meter:
-    """Rate and durations of an event over the last WINDOW. Thread-safe.
+    """Rate and durations of an event over the last SPAN. Thread-safe.
 
     Args:
         clock: seconds, monotonic.
@@ -37,7 +37,7 @@ class Meter:
         """Events per second."""
         with self._lock:
             self._forget()
-            return len(self._events) / max(1e-3, min(WINDOW, self._clock() - self._start))
+            return len(self._events) / max(1e-3, min(SPAN, self._clock() - self._start))
 
     def durations(self) -> list[float]:
         """Seconds that each event took, oldest first."""
@@ -54,5 +54,5 @@ class Meter:
 
     def _forget(self) -> None:
         now = self._clock()
-        while self._events and now - self._events[0][0] > WINDOW:
+        while self._events and now - self._events[0][0] > SPAN:
             self._events.popleft()

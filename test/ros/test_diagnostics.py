@@ -4,7 +4,7 @@ import pytest
 
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.health import PairingHealth
-from ckd_ros.ros.meter import WINDOW, Meter
+from ckd_ros.ros.meter import SPAN, Meter
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
@@ -42,7 +42,7 @@ def test_a_meter_counts_and_times_the_last_few_seconds():
     assert meter.rate() == 1.0 and meter.durations() == [0.01, 0.02, 0.03]
     values = described(meter.describe_latency).values
     assert values == {"rate": "1.0", "latency median ms": "20.0", "latency p95 ms": "20.0"}
-    clock.now += WINDOW + 0.1
+    clock.now += SPAN + 0.1
     assert described(meter.describe_latency).values == {"rate": "0.0", "latency median ms": "", "latency p95 ms": ""}
 
 
