@@ -79,8 +79,7 @@ class Outputs:
                 continue
             frame_id = frame_ids[stream] or calibration.header.frame_id
             header = Header(stamp=track.header.stamp, frame_id=frame_id)
-            size = (image.width, image.height)
-            self._markers.publish(target_markers(track, box, calibration, size, header, distance))
+            self._markers.publish(target_markers(track, box, calibration, image.size, header, distance))
             return
 
     def _publish_overlay(self, tracked: TrackedPair, values: dict[str, Any], frame_id: str) -> None:

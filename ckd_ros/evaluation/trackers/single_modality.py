@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ckd_ros.evaluation.trackers.interface import BoxEstimate, Estimate, SequenceTracker
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.frames import FramePair
 from ckd_ros.geometry import transform_box
 from ckd_ros.tracking import Registration
 
@@ -55,7 +55,7 @@ class SingleModalityView:
 
     def _note_sizes(self, pair: FramePair) -> None:
         if self.modality == "thermal" and pair.rgb is not None and pair.thermal is not None:
-            self._to_own = Registration().matrix(_size(pair.rgb), _size(pair.thermal))
+            self._to_own = Registration().matrix(pair.rgb.size, pair.thermal.size)
 
     def _in_rgb_pixels(self, estimate: Estimate) -> BoxEstimate:
         return BoxEstimate(transform_box(np.linalg.inv(self._to_own), estimate.box), estimate.confidence)
@@ -64,7 +64,3 @@ class SingleModalityView:
 def with_modality(tracker: SequenceTracker, modality: str) -> SequenceTracker:
     """A tracker of ours on `both` images (as it is) or on one alone."""
     return tracker if modality == "both" else SingleModalityView(tracker, modality)
-
-
-def _size(image: Image) -> tuple[int, int]:
-    return image.width, image.height
