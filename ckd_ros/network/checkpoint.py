@@ -1,4 +1,7 @@
-"""Weights on disk: safetensors with the configuration beside them. The authors' files: see `importing`."""
+"""Weights on disk: safetensors with the configuration beside them. The authors' files: see `importing`.
+
+safetensors is imported where a file is read or written: a network without a file needs PyTorch alone.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ckd_ros.files import replacing
@@ -26,6 +27,8 @@ def save_checkpoint(
     path: str | os.PathLike[str], state: dict[str, Tensor], config: CKDConfig, training: dict[str, Any] | None = None
 ) -> None:
     """Write weights with their configuration and a JSON-able record of the training, atomically."""
+    from safetensors.torch import save_file
+
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     metadata = {"config": json.dumps(asdict(config)), "training": json.dumps(training or {})}
     with replacing(path) as temporary:
@@ -38,6 +41,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], CK
 
     Raises FileNotFoundError, or CheckpointError where the file is not one of ours.
     """
+    from safetensors import SafetensorError, safe_open
+
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
@@ -53,6 +58,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], CK
 
 def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The training record alone of what `save_checkpoint` wrote; empty where there is no such file any more."""
+    from safetensors import safe_open
+
     if not Path(path).is_file():
         return {}
     with safe_open(path, framework="pt") as file:

@@ -142,6 +142,18 @@ PRESETS = {
         replace(_TINY, preset="tiny-mce", elimination="multimodal"),
         replace(_TINY, preset="tiny-ce", elimination="unimodal"),
         replace(_TINY, preset="tiny-shared", shared=True),
+        # For a GPU of a robot: at 16 x 16 search tokens the head needs no neck to have the paper's map.
+        replace(
+            _TINY,
+            preset="small",
+            template_size=128,
+            search_size=256,
+            embed_dim=384,
+            num_heads=6,
+            head_channels=(96, 64, 48, 32),
+            neck_dim=None,
+            elimination="multimodal",
+        ),
     )
 }
 

@@ -4,8 +4,10 @@ import dataclasses
 import re
 
 import pytest
+import torch
 
 from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.network.student import CKDStudent
 from ckd_ros.settings import REQUIRED, settings_of
 
 
@@ -24,6 +26,15 @@ def test_every_preset_carries_its_own_name_and_a_16x16_head():
     for name, config in PRESETS.items():
         assert config.preset == name
         assert config.head_grid == 16
+
+
+def test_the_student_for_gpus_sees_the_papers_crops_with_a_seventh_of_its_parameters():
+    config = preset("small")
+    assert (config.template_size, config.search_size) == (128, 256)
+    assert config.elimination == "multimodal" and config.template_box
+    with torch.device("meta"):
+        student = CKDStudent(config)
+    assert sum(p.numel() for p in student.parameters()) < 25_000_000  # the paper's: 184 million
 
 
 def test_elimination_switches_off_without_touching_the_rest():

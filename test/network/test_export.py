@@ -36,6 +36,17 @@ def test_onnx_runtime_agrees_on_the_papers_layout(tmp_path):
     assert names == ["template_rgb", "template_tir", "search_rgb", "search_tir"]
 
 
+def test_the_preset_for_gpus_is_exported_quantised_and_run(tmp_path):
+    model, path = lively(preset("small")), tmp_path / "small.onnx"
+    export_onnx(model, path)
+    assert check_export(model, path) <= 1e-4
+    quantise_onnx(path, tmp_path / "int8.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    inputs = dict(zip(input_names(model.config), example_inputs(model.config), strict=True))
+    score, size, offset = session.run(None, {name: x.numpy() for name, x in inputs.items()})
+    assert (score.shape, size.shape, offset.shape) == ((1, 1, 16, 16), (1, 2, 16, 16), (1, 2, 16, 16))
+
+
 def test_rounded_weights_are_no_difference(tiny):
     """PyTorch computes with the file's weights; with the student's own, other candidates might be eliminated."""
     student, path = tiny
