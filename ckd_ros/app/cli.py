@@ -14,7 +14,7 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run a command line.
 
     Exits with 2, after one line on stderr, for wrong arguments or files, with 1 for a training whose loss is
-    no longer a number, with 130 when interrupted.
+    no longer a number, with 130 when interrupted, with 75 when a training has used up its minutes.
     """
     try:
         command: Command = tyro.extras.subcommand_cli_from_dict(
@@ -29,7 +29,7 @@ def main(args: Sequence[str] | None = None) -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt as stop:
         print(f"ckd: {stop}" if str(stop) else "ckd: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(getattr(stop, "status", 130)) from None
 
 
 def _reason(error: Exception) -> str:

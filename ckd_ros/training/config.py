@@ -77,8 +77,11 @@ class TrainingConfig:
     samples: SampleConfig = setting(SampleConfig(), "what is learned from")
     start: Path | None = setting(None, "a file that the first stage starts from; none: random weights")
     seed: int = setting(0, "of all random numbers", low=0)
-    workers: int = setting(
-        1, "processes that make samples, for each process that trains; 0: it makes them itself", low=0
+    workers: int | None = setting(
+        1,
+        "processes that make samples, for each process that trains; 0: it makes them itself; none: one for each core "
+        "that is left",
+        low=0,
     )
     ema: float = setting(
         0.998, "decay of the averaged weights, which are what a stage leaves; 0: no average", 0, Below(1)
@@ -89,7 +92,15 @@ class TrainingConfig:
         choices=("auto", *PRECISIONS),
     )
     sync_batch_norm: bool = setting(True, "BatchNorm over the batches of all processes, as if one had seen them all")
+    compile: bool = setting(
+        False, "torch.compile the network: pays on GPUs where a run is long, each start compiles for minutes"
+    )
     checkpoint_every: int = setting(100, "steps between checkpoints", low=1)
+    checkpoint_minutes: float | None = setting(
+        None,
+        "minutes after which there is a checkpoint in any case; none: only `checkpoint_every` counts",
+        low=Above(0),
+    )
     log_every: int = setting(50, "steps between figures in the log", low=1)
     validation: ValidationConfig | None = setting(None, "validation by tracking; none: left out")
 

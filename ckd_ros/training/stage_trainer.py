@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ckd_ros.network.checkpoint import read_record
 from ckd_ros.network.config import CKDConfig, preset
@@ -20,7 +21,7 @@ from ckd_ros.training.config import Stage, TrainingConfig
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
 from ckd_ros.training.distributed import all_reduce_mean, convert_sync_batch_norm
 from ckd_ros.training.initial_weights import build_model
-from ckd_ros.training.interruption import Interrupted, StopSignals
+from ckd_ros.training.interruption import StopRequests, TimeLimit
 from ckd_ros.training.loading import make_loader
 from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
 from ckd_ros.training.reporting import TrainingLog
@@ -56,6 +57,8 @@ class StageTrainer:
         self.averaged_model = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
         if fabric.world_size > 1 and settings.sync_batch_norm:
             convert_sync_batch_norm(model)
+        if settings.compile:
+            model.compile()  # in place: the names of its weights stay
         groups = _parameter_groups(model, self.stage)
         self.peak_rates = [group["lr"] for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
@@ -85,13 +88,16 @@ class StageTrainer:
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def fit(self) -> None:
-        """Train to the last step, and write the stage's result."""
+    def fit(self, limit: TimeLimit) -> None:
+        """Train to the last step, and write the stage's result.
+
+        Raises Interrupted once a signal to stop has come, OutOfTime once the limit is over, after a last checkpoint.
+        """
         stage, settings, fabric = self.stage, self.settings, self.fabric
         folder = self.files.folder / "tensorboard" / stage.name
         loader = make_loader(settings, self.stage_index, self.step, fabric)
-        stopping = False
-        with StopSignals() as stop, TrainingLog(folder, stage, self.step, fabric.is_global_zero) as log:
+        stopping, due = False, TimeLimit(settings.checkpoint_minutes)
+        with StopRequests(limit) as stop, TrainingLog(folder, stage, self.step, fabric.is_global_zero) as log:
             for batch in loader:
                 metrics, stopping = self.training_step(batch, stop.received)
                 self.step += 1
@@ -100,16 +106,17 @@ class StageTrainer:
                     log.log_metrics(self.step, self._reduced(metrics))
                 if settings.validation and (last or self.step % settings.validation.every == 0):
                     log.log_validation(self.step, self._validate())
-                if not last and (stopping or self.step % settings.checkpoint_every == 0):
+                if not last and (stopping or due.is_over or self.step % settings.checkpoint_every == 0):
                     self._save_checkpoint()
+                    due = TimeLimit(settings.checkpoint_minutes)
                 if stopping and not last:
-                    raise Interrupted(stage.name, self.step, stage.steps, self.files.last)
+                    raise stop.ending(stage.name, self.step, stage.steps, self.files.last)
                 log.update(self.step)
         result = self.files.result(stage.name)
         if fabric.is_global_zero:
             self._write_weights(result, self.averaged_model.state_dict())
         if stopping:
-            raise Interrupted(stage.name, self.step, stage.steps, result)
+            raise stop.ending(stage.name, self.step, stage.steps, result)
 
     def training_step(self, batch: dict[str, Tensor], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
         """One optimizer step. Returns the metrics of this process's part, and whether any process was told to stop."""
@@ -157,10 +164,11 @@ class StageTrainer:
     def _update_average(self) -> None:
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
         averages, values = self.averaged_model.state_dict().values(), self.model.state_dict().values()
-        for average, value in zip(averages, values, strict=True):
-            if average.dtype.is_floating_point:
-                average.lerp_(value, 1 - decay)
-            else:
+        pairs = list(zip(averages, values, strict=True))
+        floating = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+        get_ema_multi_avg_fn(decay)(*map(list, zip(*floating, strict=True)), 0)  # few kernels for all of them on a GPU
+        for average, value in pairs:
+            if not average.dtype.is_floating_point:
                 average.copy_(value)
 
     def _reduced(self, metrics: dict[str, Tensor]) -> dict[str, float]:

@@ -9,12 +9,15 @@ from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.config import load_config
 from ckd_ros.training.distributed import make_fabric
 from ckd_ros.training.initial_weights import load_initial_weights
+from ckd_ros.training.interruption import TimeLimit
 from ckd_ros.training.run_files import RunFiles
 from ckd_ros.training.stage_trainer import StageTrainer, training_record
 
 
-def train(config: str | Path, data: str | Path | None = None, out: str | Path = "runs/tiny") -> Path:
-    """Run all stages of a training file; a run in `out` that was stopped is resumed.
+def train(
+    config: str | Path, data: str | Path | None = None, out: str | Path = "runs/tiny", minutes: float | None = None
+) -> Path:
+    """Run all stages of a training file, or what fits in `minutes`; a run in `out` that was stopped is resumed.
 
     Under `torchrun` all its processes train together. Each stage leaves its averaged weights as of its last step in
     `out/STAGE.safetensors`, the running one `out/last.pt`; where the file asks for validation, `out/best.safetensors`
@@ -25,11 +28,13 @@ def train(config: str | Path, data: str | Path | None = None, out: str | Path = 
 
     Raises:
         FileNotFoundError, ValueError: for what is wrong in the file (see `load_config`), a batch that the processes
-            cannot share, and an `out` that holds another run.
+            cannot share, an `out` that holds another run, and `minutes` that are not above 0.
         OSError: where a file cannot be written, as on a full disk; the previous one is then unchanged.
         FloatingPointError: if the loss is not finite; `last.pt` is then from before it.
         Interrupted: on Ctrl-C and SIGTERM, after saving.
+        OutOfTime: an Interrupted, when the minutes are over, after saving.
     """
+    limit = TimeLimit(minutes)
     settings = load_config(config, data)
     files = RunFiles(Path(out), settings)
     checkpoint = files.read_checkpoint()
@@ -47,7 +52,7 @@ def train(config: str | Path, data: str | Path | None = None, out: str | Path = 
             files.check_result(stage.name)
         else:
             resumed = checkpoint if checkpoint is not None and checkpoint["stage"] == stage.name else None
-            StageTrainer(settings, index, previous, files, fabric, resumed).fit()
+            StageTrainer(settings, index, previous, files, fabric, resumed).fit(limit)
             checkpoint = None
             fabric.barrier()
         previous = result

@@ -25,15 +25,17 @@ class Train:
         config: YAML file that names the preset, the samples and the stages.
         data: folder that the data paths in CONFIG start from.
         out: folder for checkpoints and logs (`tensorboard --logdir OUT/tensorboard`).
+        minutes: stop after so long, save, and exit with status 75; none: train to the end.
     """
 
     config: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CONFIG")]]
     data: Annotated[Path | None, optional("FOLDER")] = None
     out: Path = Path("runs/tiny")
+    minutes: Annotated[float | None, optional("MINUTES")] = None
 
     def run(self) -> None:
         from ckd_ros.training.train import train
 
-        student = train(self.config, self.data, self.out)
+        student = train(self.config, self.data, self.out, self.minutes)
         if os.environ.get("RANK", "0") == "0":  # the first of torchrun's processes
             console().print(f"student: {student}")
