@@ -42,7 +42,7 @@ def test_nothing_given_is_the_recipe_of_the_shipped_student():
     [
         ({"speed": 1}, "unknown SampleConfig setting.*speed"),
         ({"augmentation": {"fog": 1.0}}, "unknown AugmentationConfig setting.*fog"),
-        ({"augmentation": "moon"}, "'moon' is unknown: expected robot or paper"),
+        ({"augmentation": "moon"}, "'moon' is unknown: expected one of robot, paper, field"),
         ({"augmentation": {"flip": 1.5}}, "augmentation: flip is 1.5: it must be a number from 0 to 1"),
         ({"augmentation": {"night": 0.6, "glare": 0.5}}, "sum must not be above 1"),
         ({"augmentation": {"blur_length": 3}}, r"blur_length is 3: it must be two numbers \[low, high\]"),
