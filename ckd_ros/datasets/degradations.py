@@ -13,7 +13,7 @@ import numpy as np
 
 from ckd_ros.datasets.textures import smooth_noise
 
-_TILE, _SMALL_TILE = 1024, 256  # the small one is for crops: all its levels fit into a processor's cache
+_TILES = (256, 512, 1024)  # sides; the smaller ones are for crops: all their levels fit into a processor's cache
 _LEVELS = 64
 
 
@@ -109,7 +109,7 @@ def _add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.
     level = round(float(sigma) / 30 * _LEVELS)
     if level == 0:
         return image
-    size = _SMALL_TILE if 2 * max(height, width) <= _SMALL_TILE else _TILE
+    size = next((side for side in _TILES if 2 * max(height, width) <= side), _TILES[-1])
     tile = _noise_tile(min(level, _LEVELS), size, image.shape[2] if image.ndim > 2 else 1)
     y, x = (int(v) for v in rng.integers(0, size, 2))
     if y + height > size or x + width > size:

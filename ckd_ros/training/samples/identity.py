@@ -13,8 +13,8 @@ from ckd_ros.training.samples.cropping import Cropper, Sample
 from ckd_ros.training.samples.objects import Objects, Thing, changed_shape, copy_with_a_difference
 from ckd_ros.training.samples.scene_pair import ScenePair, crop_scenes, visible_share
 
-#: Longest share of a background's narrower side that a target may take.
-_LARGEST = 0.3
+#: Largest share of a background's narrower side that a target may take.
+_LARGEST = 0.22
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class IdentitySource:
         """The target in the template and in the search region."""
         config, side = self.composing, scale * np.sqrt(texture.width * texture.height)
         field = np.array([background.width, background.height])
-        first, second = (rng.uniform(0.15, 0.85, 2) * field for _ in range(2))
+        first, second = (rng.uniform(0.2, 0.8, 2) * field for _ in range(2))
         if not elsewhere:
             second = first + (rng.normal(0, config.motion, 2) * side if rng.random() < config.moved else 0.0)
         grow, squeeze = np.exp(rng.normal(0, config.grow)), np.exp(rng.normal(0, config.squeeze))

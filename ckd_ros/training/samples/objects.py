@@ -18,6 +18,9 @@ from ckd_ros.datasets.textures import make_target, smooth_noise
 _APART = 50
 #: Longest side at which cutouts are kept, pixels: that of a crop's target, about.
 _CUTOUT_SIDE = 112
+#: Longest side at which a crop is segmented, pixels.
+_SEGMENTED_SIDE = 56
+_PATTERNS = 256  # made-up thermal images are costly: so many are made once
 #: What lies beyond the edge of a texture's colour, thermal image and alpha.
 _EDGES = (cv2.BORDER_REPLICATE, cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
 
@@ -52,6 +55,7 @@ class CropObjects:
         for kind, names in archive.names.items():
             for name in names:
                 self._kinds.setdefault(f"{name.split('_')[0]} {kind}", []).append(name)
+        self._refined = lru_cache(maxsize=None)(self._mask)
         self._all = [(kind, name) for kind, names in self._kinds.items() for name in names]
 
     def target(self, rng: np.random.Generator) -> Thing:
@@ -70,7 +74,13 @@ class CropObjects:
 
     def _thing(self, rng: np.random.Generator, kind: str, name: str) -> Thing:
         rgb, thermal = self._archive.pair(name)
-        return Thing(name, kind, Texture(rgb, thermal, soft_mask(rng, rgb.shape[1], rgb.shape[0])))
+        alpha = self._refined(name)
+        return Thing(
+            name, kind, Texture(rgb, thermal, soft_mask(rng, *thermal.shape[::-1]) if alpha is None else alpha)
+        )
+
+    def _mask(self, name: str) -> np.ndarray | None:
+        return segmented(*self._archive.pair(name))
 
 
 class CutoutObjects:
@@ -78,14 +88,20 @@ class CutoutObjects:
 
     def __init__(self, images: MaskedImages) -> None:
         self._images = images
+        self._cutout = lru_cache(maxsize=None)(self._read)
 
-    def target(self, rng: np.random.Generator) -> Thing:
-        name = self._images.names[int(rng.integers(len(self._images.names)))]
+    def _read(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         rgb, alpha = self._images.cutout(name)
         height, width = alpha.shape
         scale = min(1.0, _CUTOUT_SIDE / max(width, height))
         size = max(8, round(width * scale)), max(8, round(height * scale))
-        rgb, alpha = (cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (rgb, alpha))
+        return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.resize(
+            alpha, size, interpolation=cv2.INTER_AREA
+        )
+
+    def target(self, rng: np.random.Generator) -> Thing:
+        name = self._images.names[int(rng.integers(len(self._images.names)))]
+        rgb, alpha = self._cutout(name)
         return Thing(name, "cutout", Texture(rgb, _made_up_warmth(rng, rgb), alpha))
 
     def other(self, rng: np.random.Generator, target: Thing) -> Thing:
@@ -108,6 +124,38 @@ def _soft_mask(width: int, height: int, roundness: int) -> np.ndarray:
     radius = (np.abs((2 * x + 1) / width - 1) ** power + np.abs((2 * y + 1) / height - 1) ** power) ** (1 / power)
     feather = 3.0 / max(6, min(width, height))  # about three pixels across the narrow side
     return np.clip((1 - radius) / feather * 255, 0, 255).astype(np.uint8)
+
+
+def segmented(rgb: np.ndarray, thermal: np.ndarray) -> np.ndarray | None:
+    """Alpha of the object that fills a crop, by GrabCut on lightness, colour and warmth; None where it finds none.
+
+    rgb: `H x W x 3`, thermal and the result `H x W`, uint8.
+    """
+    height, width = thermal.shape
+    scale = min(1.0, _SEGMENTED_SIDE / max(width, height))
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    colour = cv2.addWeighted(lab[..., 1], 1.5, lab[..., 2], 1.5, -256)
+    features = cv2.resize(
+        np.dstack([lab[..., 0], colour, thermal]),
+        (max(8, round(width * scale)), max(8, round(height * scale))),
+        interpolation=cv2.INTER_AREA,
+    )
+    rows, columns = features.shape[:2]
+    y, x = np.ogrid[:rows, :columns]
+    across, down = np.abs((2 * x + 1) / columns - 1), np.abs((2 * y + 1) / rows - 1)
+    mask = np.full((rows, columns), cv2.GC_PR_BGD, np.uint8)
+    mask[across**2 + down**2 < 0.8] = cv2.GC_PR_FGD
+    mask[across**4 + down**4 > 1.05] = cv2.GC_BGD  # the corners
+    mask[(across / 0.22) ** 2 + (down / 0.55) ** 2 < 1] = cv2.GC_FGD
+    cv2.setRNGSeed(1)  # the same mask every time
+    cv2.grabCut(features, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((mask & 1).astype(np.uint8))  # odd: foreground
+    found = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    _, _, w, h, area = stats[found].tolist()
+    if not 0.25 < area / (rows * columns) < 0.95 or w < 0.6 * columns or h < 0.75 * rows:
+        return None
+    soft = cv2.GaussianBlur((labels == found).astype(np.float32) * 255, (0, 0), 0.7)
+    return cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
 
 
 def copy_with_a_difference(rng: np.random.Generator, texture: Texture) -> Texture:
@@ -159,10 +207,17 @@ def _alpha(texture: Texture) -> np.ndarray:
 def _made_up_warmth(rng: np.random.Generator, rgb: np.ndarray) -> np.ndarray:
     """A thermal image for a colour one: warmth of its own, edges in part where colour has them."""
     height, width = rgb.shape[:2]
-    _, thermal, _ = make_target(rng, width, height)
+    pattern = _warm_pattern(int(rng.integers(_PATTERNS)))
+    thermal = cv2.resize(pattern, (width, height), interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    weight = float(rng.uniform(-0.6, 0.6))
-    return cv2.addWeighted(thermal, 1.0, grey, weight, -weight * float(grey.mean()))
+    own, weight = float(rng.uniform(0.5, 1.0)), float(rng.uniform(-0.6, 0.6))
+    level = rng.uniform(30, 220) - own * float(thermal.mean()) - weight * float(grey.mean())
+    return cv2.addWeighted(thermal, own, grey, weight, level)
+
+
+@lru_cache(maxsize=_PATTERNS)
+def _warm_pattern(number: int) -> np.ndarray:
+    return make_target(np.random.default_rng([number, 2]), _CUTOUT_SIDE, _CUTOUT_SIDE)[1]
 
 
 def _image_number(name: str) -> int:

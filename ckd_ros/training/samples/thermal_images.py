@@ -101,12 +101,13 @@ def _blended(
     """A crop with the region of a box from another, softly, at the level of what surrounds it."""
     size = len(crop)
     x, y, w, h = window.to_fraction(box) * size
-    width, height = max(6, round(w * 1.15)), max(6, round(h * 1.15))  # a little of what surrounds the object
+    width, height = max(6, round(w * 1.08)), max(6, round(h * 1.08))  # a little of what surrounds the object
     mask = soft_mask(rng, width, height).astype(np.float32) / 255
     view = np.array([[1.0, 0.0, x + w / 2 - width / 2], [0.0, 1.0, y + h / 2 - height / 2]])
     weight = cv2.warpAffine(mask, view, (size, size))
-    edge = (weight > 0) & (weight < 0.7)
-    if edge.any():
-        level = float(crop[edge].mean()) - float(carried[edge].mean())
+    around = cv2.dilate((weight > 0).astype(np.uint8), np.ones((1 + height // 4, 1 + width // 4), np.uint8)) > 0
+    around &= weight == 0
+    if around.any():
+        level = float(np.median(crop[around])) - float(np.median(carried[around]))
         carried = degradations.gain(carried, 1.0, level)
     return cv2.blendLinear(crop, carried, 1 - weight, weight)
