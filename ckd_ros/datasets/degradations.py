@@ -1,4 +1,4 @@
-"""What night, glare, gain control and sensors do to an image. Functions of an image, a strength and a generator.
+"""What night, glare, smoke, gain control and sensors do to an image. Functions of an image, a strength and a generator.
 
 Images are uint8, colour `H x W x 3` (RGB) or thermal `H x W`; strengths run from 0 (none) to 1 (hardest). Each returns
 a new image. What moves with the scene (occlusion, crossover, registration) is part of the scene, not of this file.
@@ -11,7 +11,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-_TILE, _SMALL_TILE = 1024, 256  # the small one is for crops: all its levels fit into a processor's cache
+from ckd_ros.datasets.textures import smooth_noise
+
+_TILES = (256, 512, 1024)  # sides; the smaller ones are for crops: all their levels fit into a processor's cache
 _LEVELS = 64
 
 
@@ -44,6 +46,39 @@ def _veil(width: int, height: int, x: float, y: float) -> np.ndarray:
     return np.repeat(_clip(veil)[..., None], 3, axis=2)
 
 
+def smoke(rgb: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Smoke, fog or dust of uneven density before the camera: from a thin haze to a wall (no contrast at all)."""
+    height, width = rgb.shape[:2]
+    cell = max(width, height)
+    octaves = ((0.5, 0.6), (0.3, 0.25), (0.2, 0.1))  # share, size of the clouds in sides of the image
+    clouds = np.sum([share * smooth_noise(rng, width, height, cell * size) for share, size in octaves], axis=0)
+    patchy = rng.uniform(0.2, 1.0)
+    density = strength**2 * rng.uniform(3, 7) * np.clip(1 + patchy * 2 * clouds, 0, None)  # optical depth
+    seen = np.exp(-density, dtype=np.float32)
+    level = float(rng.uniform(70, 235)) + 12 * clouds
+    tint = 1 + rng.normal(0, 0.03, 3)
+    wall = _clip(level[..., None] * tint)
+    return cv2.blendLinear(rgb, wall, seen, 1 - seen)
+
+
+def defocus(image: np.ndarray, size: float) -> np.ndarray:
+    """An image out of focus: Gaussian blur of standard deviation `size` pixels."""
+    return cv2.GaussianBlur(image, (0, 0), size) if size > 0 else image
+
+
+def ghost(image: np.ndarray, strength: float, shift: tuple[float, float]) -> np.ndarray:
+    """A faint second copy of the image, displaced by `shift` = `(x, y)` pixels; `strength` is its share."""
+    height, width = image.shape[:2]
+    move = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
+    second = cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return cv2.addWeighted(image, 1 - strength, second, strength, 0)
+
+
+def black(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What a camera with a closed shutter gives: black, with a little noise."""
+    return _add_noise(np.full_like(image, int(rng.integers(0, 12))), float(rng.uniform(0, 3)), rng)
+
+
 def noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Sensor noise, up to 30 grey levels."""
     return _add_noise(image, 30 * strength, rng)
@@ -74,7 +109,7 @@ def _add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.
     level = round(float(sigma) / 30 * _LEVELS)
     if level == 0:
         return image
-    size = _SMALL_TILE if 2 * max(height, width) <= _SMALL_TILE else _TILE
+    size = next((side for side in _TILES if 2 * max(height, width) <= side), _TILES[-1])
     tile = _noise_tile(min(level, _LEVELS), size, image.shape[2] if image.ndim > 2 else 1)
     y, x = (int(v) for v in rng.integers(0, size, 2))
     if y + height > size or x + width > size:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ckd_ros.colour import to_rgb
-from ckd_ros.datasets.images import IMAGE_SUFFIXES
+from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.datasets.textures import silhouette
+
+CLIP_STEP = 7  # consecutive pairs of a clip are nearly the same
+_CLIP = (("rgb", "visible"), ("tir", "infrared"))
 
 
 class PairLibrary:
@@ -21,13 +25,15 @@ class PairLibrary:
         folder: holds `rgb/` and `tir/` with files of the same stem, both covering the same field of view.
         subset: `all`, `train` or `held_out` (see `splits.held_out`).
         width: width in pixels at which the pairs are kept.
+        clips: a folder of clips of consecutive pairs, `NAME/visible/`, `NAME/infrared/`; every `CLIP_STEP`-th pair is
+            one more pair of the library, named `NAME/STEM`.
 
     Raises:
         FileNotFoundError: if a folder is missing or no pair is found.
         ValueError: for an unknown subset.
     """
 
-    def __init__(self, folder: str | Path, subset: str = "all", width: int = 640):
+    def __init__(self, folder: str | Path, subset: str = "all", width: int = 640, clips: str | Path | None = None):
         folder = Path(folder)
         if subset not in ("all", "train", "held_out"):
             raise ValueError(f"subset '{subset}' is unknown: expected all, train or held_out")
@@ -36,12 +42,13 @@ class PairLibrary:
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
             files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
-        names = sorted(files["rgb"].keys() & files["tir"].keys())
-        kept_out = held_out(names)
-        wanted = {"all": set(names), "train": set(names) - kept_out, "held_out": kept_out}[subset]
-        self.names = [name for name in names if name in wanted]
+        self.names = _subset(files["rgb"].keys() & files["tir"].keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")
+        if clips is not None:
+            for modality, added in _clip_files(Path(clips), subset).items():
+                files[modality] |= added
+            self.names += sorted(added)
         self._files, self._width = files, width
         self._cache: dict[int, Texture] = {}
 
@@ -76,6 +83,26 @@ class PairLibrary:
             candidates.append((structure, region, w, h))
         _, region, w, h = max(candidates, key=lambda candidate: candidate[0])
         return Texture(rgb[region].copy(), thermal[region].copy(), silhouette(rng, w, h))
+
+
+def _subset(names: Iterable[str], subset: str) -> list[str]:
+    every = set(names)
+    kept_out = held_out(every)
+    return sorted({"all": every, "train": every - kept_out, "held_out": kept_out}[subset])
+
+
+def _clip_files(folder: Path, subset: str) -> dict[str, dict[str, Path]]:
+    """The files of the clips' pairs by modality and name. Raises FileNotFoundError if there is none."""
+    found: dict[str, dict[str, Path]] = {"rgb": {}, "tir": {}}
+    for clip in _subset((f.name for f in folder.iterdir() if f.is_dir()), subset) if folder.is_dir() else ():
+        images = {m: {Path(n).stem: folder / clip / d / n for n in list_images(folder / clip / d)} for m, d in _CLIP}
+        stems = [stem for stem in images["rgb"] if stem in images["tir"]]
+        for stem in stems[::CLIP_STEP]:
+            for modality in found:
+                found[modality][f"{clip}/{stem}"] = images[modality][stem]
+    if not found["rgb"]:
+        raise FileNotFoundError(f"no {subset} clip with pairs in NAME/visible/ and NAME/infrared/ in '{folder}'")
+    return found
 
 
 def _deviation(image: np.ndarray) -> float:

@@ -55,3 +55,37 @@ def test_strength_zero_changes_next_to_nothing_and_the_input_is_left_alone(image
     after = getattr(degradations, effect)(image, 0.0, last)
     assert np.abs(after.astype(int) - image).max() <= 1
     np.testing.assert_array_equal(image, before)
+
+
+def test_smoke_takes_contrast_away_until_nothing_is_seen(image):
+    contrast = [
+        np.mean([degradations.smoke(image, s, np.random.default_rng(seed)).std(axis=2).mean() for seed in range(8)])
+        for s in (0.0, 0.3, 0.6, 1.0)
+    ]
+    assert contrast == sorted(contrast, reverse=True)
+    assert contrast[0] == pytest.approx(image.std(axis=2).mean(), rel=0.01) and contrast[-1] < 0.2 * contrast[0]
+
+
+def test_smoke_is_uneven():
+    board = np.zeros((128, 128, 3), np.uint8)
+    board[::2] = 255
+    local = [
+        [s[y : y + 32, x : x + 32].std() for y in (0, 96) for x in (0, 96)]
+        for s in (degradations.smoke(board, 0.5, np.random.default_rng(seed)) for seed in range(6))
+    ]
+    assert np.mean([max(one) / min(one) for one in local]) > 1.3
+
+
+def test_a_ghost_is_a_faint_copy_beside_and_defocus_spreads_evenly():
+    image = np.zeros((41, 41), np.uint8)
+    image[20, 20] = 200
+    double = degradations.ghost(image, 0.25, (6, -3))
+    assert double[20, 20] == 150 and double[17, 26] == 50 and np.count_nonzero(double) == 2
+    soft = degradations.defocus(np.where(image > 0, 255, 0).astype(np.uint8), 1.0)
+    assert soft[20, 21] == soft[19, 20] > 0 and soft[20, 20] < 60
+    assert degradations.defocus(image, 0.0) is image
+
+
+def test_a_black_camera_is_black_but_a_little_noise(image):
+    images = [degradations.black(image, np.random.default_rng(seed)) for seed in range(8)]
+    assert max(one.mean() for one in images) < 15 and len({float(one.mean()) for one in images}) > 4

@@ -19,13 +19,15 @@ THERMAL = ("template_tir", "search_tir")
 
 def augment(sample: Sample, config: AugmentationConfig, dropped: float, rng: np.random.Generator) -> None:
     """Drop each modality with the chance `dropped`, augment what is left, flip all crops or none."""
-    present = sample["present"]
-    if present.all() and rng.random() < 2 * dropped:
+    present, live = sample["present"], sample.pop("live", np.array([True, True]))
+    if present.all() and live.all() and rng.random() < 2 * dropped:
         present[int(rng.integers(2))] = False
     if present[0]:
         _augment_rgb(sample, config, rng)
     if present[1]:
         _augment_thermal(sample, config, rng)
+    if present.all() and live.all():
+        _blind_one_camera(sample, config, rng)
     if rng.random() < config.flip:
         _flip(sample)
     for names, modality_present in zip((COLOUR, THERMAL), present, strict=True):
@@ -80,6 +82,33 @@ def _augment_thermal(sample: Sample, config: AugmentationConfig, rng: np.random.
         for name in THERMAL if rng.random() < config.lasting else ("search_tir",):
             sample[name] = degradations.noise(sample[name], strength, rng)
     _motion_blur(sample, "search_tir", config, rng)
+    if _happens(config.thermal_blur, rng):
+        size = rng.uniform(*config.thermal_blur_size)
+        for name in THERMAL:
+            sample[name] = degradations.defocus(sample[name], size)
+    if _happens(config.ghost, rng):
+        side = np.sqrt(sample["box"][2] * sample["box"][3]) * len(sample["search_tir"])
+        x, y = rng.normal(0, config.ghost_shift, 2) * side
+        sample["search_tir"] = degradations.ghost(sample["search_tir"], rng.uniform(*config.ghost_strength), (x, y))
+
+
+def _blind_one_camera(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Smoke before the colour camera, or one camera black; the other still shows the target."""
+    if _happens(config.black, rng):
+        names = (COLOUR, THERMAL)[int(rng.integers(2))]
+        for name in names if _happens(config.black_lasting, rng) else names[1:]:
+            sample[name] = degradations.black(sample[name], rng)
+    elif _happens(config.smoke, rng):
+        strength = rng.uniform(*config.smoke_strength)
+        sample["search_rgb"] = degradations.smoke(sample["search_rgb"], strength, rng)
+        if _happens(config.smoke_lasting, rng):
+            strength = rng.uniform(*config.smoke_strength)
+            sample["template_rgb"] = degradations.smoke(sample["template_rgb"], strength, rng)
+
+
+def _happens(chance: float, rng: np.random.Generator) -> bool:
+    """By chance; what is switched off takes no random number, so that older recipes keep theirs."""
+    return chance > 0 and bool(rng.random() < chance)
 
 
 def _uniform_brightness(config: AugmentationConfig, rng: np.random.Generator) -> float:

@@ -1,7 +1,8 @@
 """What samples are made of and what happens to them: every chance and strength by name.
 
 Chances and shares run from 0 to 1. "Sides" are the target's geometric mean side `sqrt(w * h)`. A range `[low, high]` is
-drawn from evenly. The defaults are what the shipped student learned from; `PAPER` is the augmentation of the paper.
+drawn from evenly. The defaults are what the shipped student learned from; `PAPER` is the augmentation of the paper,
+`FIELD` one for cameras that fail: smoke, darkness, a camera that is black, frozen, out of focus or out of place.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import Any
 
 from ckd_ros.settings import REQUIRED, Above, Range, build, check, setting
 
-SOURCES = ("pasted", "procedural", "in_place", "thermal_video", "visible_video")
+SOURCES = (
+    "pasted", "procedural", "in_place", "thermal_video", "visible_video", "crops", "cutouts", "thermal_images",
+)  # fmt: skip
 THERMAL_CROPS = ("rgb", "thermal")
+_FOLDERS, _ARCHIVES = ("pairs", "clips", "thermal_videos", "visible_videos"), ("crops", "cutouts", "thermal_images")
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,12 @@ class AugmentationConfig:
     """What a robot's cameras do to the crops, in both modalities. Raises ValueError for impossible values.
 
     At most one of darkness, glare and noise happens to a sample. Strengths are those of `datasets.degradations`.
+    At most one camera of a sample is useless: black, frozen or behind smoke.
     """
 
     flip: float = setting(0.5, "chance that all four crops are mirrored", 0, 1)
     registration: float = setting(0.02, "standard deviation of the search region's thermal offset, in sides", low=0)
+    template_registration: float = setting(0.0, "the same of the template, by itself", low=0)
     time_jitter: float = setting(0.0, "chance that the search region's thermal image is of another moment", 0, 1)
     time_frames: int = setting(2, "how many frames apart the two moments may be in a recorded sequence", low=0)
     time_motion: float = setting(0.12, "how far a composed target moves between the two moments, in sides", low=0)
@@ -56,6 +62,19 @@ class AugmentationConfig:
     blur: float = setting(0.1, "chance of motion blur in the search region, of each modality by itself", 0, 1)
     blur_length: Range = setting((2.0, 7.0), "length of the blur in pixels of the crop", low=0)
 
+    smoke: float = setting(0.0, "chance of smoke or fog before the colour camera", 0, 1)
+    smoke_strength: Range = setting((0.2, 1.0), "strength of the smoke: from haze to a wall", 0, 1)
+    smoke_lasting: float = setting(0.35, "chance that smoke covers the template too, not the search region alone", 0, 1)
+    thermal_blur: float = setting(0.0, "chance of a thermal image out of focus, in both crops", 0, 1)
+    thermal_blur_size: Range = setting((0.5, 4.0), "standard deviation of that in pixels of the crop", low=0)
+    ghost: float = setting(0.0, "chance of a faint second copy of the thermal search region, shifted", 0, 1)
+    ghost_strength: Range = setting((0.15, 0.5), "share of that copy", 0, 1)
+    ghost_shift: float = setting(0.3, "how far it is shifted, in sides (standard deviation per axis)", low=0)
+    black: float = setting(0.0, "chance that one camera's search region is black although the camera answers", 0, 1)
+    black_lasting: float = setting(0.2, "chance that its template is black too", 0, 1)
+    frozen: float = setting(0.0, "chance that one camera still shows an old search region (composed scenes)", 0, 1)
+    frozen_motion: Range = setting((0.7, 4.0), "how far all objects have moved since then, in sides", low=0)
+
     def __post_init__(self) -> None:
         check(self)
         if self.night + self.glare + self.noise > 1:
@@ -70,7 +89,12 @@ PAPER = AugmentationConfig(
     noise=0.0, inverted=0.0, contrast=0.0, level=0.0, contrast_change=0.0, level_change=0.0, thermal_noise=0.0,
     blur=0.0,
 )  # fmt: skip
-AUGMENTATIONS = {"robot": AugmentationConfig(), "paper": PAPER}
+FIELD = AugmentationConfig(
+    registration=0.07, template_registration=0.04, time_jitter=0.15, night=0.22, thermal_noise=0.2,
+    thermal_noise_strength=(0.1, 1.0), contrast=0.35, contrast_change=0.18, level_change=12.0, blur=0.15, smoke=0.25,
+    thermal_blur=0.2, ghost=0.08, black=0.05, frozen=0.04,
+)  # fmt: skip
+AUGMENTATIONS = {"robot": AugmentationConfig(), "paper": PAPER, "field": FIELD}
 
 
 @dataclass(frozen=True)
@@ -113,6 +137,34 @@ class ComposingConfig:
 
 
 @dataclass(frozen=True)
+class IdentityConfig:
+    """Targets among look-alikes: which one it is can only be told by looking. Raises ValueError for impossible values.
+
+    Of the sources `crops`, `cutouts` and, where it fits, `thermal_images`. A target's growth, turn and warmth are those
+    of `ComposingConfig`.
+    """
+
+    look_alikes: int = setting(5, "highest number of others of the target's class around it", low=0)
+    copies: float = setting(0.25, "share of them that are the target itself in another colour and warmth", 0, 1)
+    proportions: float = setting(0.12, "standard deviation of the log of a look-alike's size and of its shape", low=0)
+    in_template: float = setting(0.5, "chance of each to stand in the template's surroundings too", 0, 1)
+    front: float = setting(0.4, "chance that something passes in front of the target, from one side", 0, 1)
+    front_alike: float = setting(0.6, "share of those that are look-alikes; others are of any kind and size", 0, 1)
+    cover: Range = setting((0.1, 1.1), "the part of the target's side that it covers, 1 and above: all", low=0)
+    least_visible: float = setting(0.3, "a target of which less is visible counts as not there", 0, 1)
+    absent: float = setting(0.15, "share of search regions without the target, but with look-alikes", 0, 1)
+    elsewhere: float = setting(0.3, "chance that the search region is in another place than the template", 0, 1)
+    size_spread: float = setting(
+        0.3, "standard deviation of the log of an object's size, beside that in its image", low=0
+    )
+    gait: float = setting(0.03, "how far parts of the target move meanwhile, in its sides (standard deviation)", low=0)
+    mirrored: float = setting(0.12, "chance that the target has turned round, shown by its mirror image", 0, 1)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
 class DataSetConfig:
     """One data set of RGB-T sequences to learn from. Raises ValueError for impossible values."""
 
@@ -146,6 +198,12 @@ class SampleConfig:
     pairs: Path | None = setting(None, "folder of registered pairs (`rgb/`, `tir/`)")
     thermal_videos: Path | None = setting(None, "folder of labelled thermal videos")
     visible_videos: Path | None = setting(None, "folder of labelled colour videos")
+    clips: Path | None = setting(
+        None, "folder of registered clips (`NAME/visible/`, `NAME/infrared/`): more backgrounds beside those of `pairs`"
+    )
+    crops: Path | None = setting(None, "tar archive of registered crops of objects, see `datasets.crop_archive`")
+    cutouts: Path | None = setting(None, "tar archive of colour objects with masks, see `datasets.tar_images`")
+    thermal_images: Path | None = setting(None, "tar archive of labelled thermal images, see `datasets.tar_images`")
     datasets: tuple[DataSetConfig, ...] = setting((), "RGB-T sequences, each data set with a weight of its own")
     cache: Path = setting(Path("runs/cache"), "where windows cut from the videos are kept")
     weights: dict[str, float] = setting(
@@ -167,8 +225,11 @@ class SampleConfig:
     video_gap: int = setting(
         200, "frames of a single-modality video between template and search region, at most", low=0
     )
-    augmentation: AugmentationConfig = setting(AUGMENTATIONS["robot"], "what the cameras do; also robot or paper")
+    augmentation: AugmentationConfig = setting(
+        AUGMENTATIONS["robot"], "what the cameras do; also robot, paper or field"
+    )
     composing: ComposingConfig = setting(ComposingConfig(), "scenes made from pairs and from nothing")
+    identity: IdentityConfig = setting(IdentityConfig(), "targets among look-alikes")
 
     def __post_init__(self) -> None:
         check(self)
@@ -177,28 +238,33 @@ class SampleConfig:
 def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None) -> SampleConfig:
     """`SampleConfig` from the `samples` of a training file; relative data paths are taken from the folder `data`.
 
-    `augmentation` is a name (`robot`, `paper`) or settings; `datasets` is a list of `DataSetConfig` settings.
+    `augmentation` is a name (`robot`, `paper`, `field`) or settings; `datasets` is a list of `DataSetConfig` settings.
     Raises FileNotFoundError for a missing folder, ValueError for an unknown or impossible setting.
     """
     if isinstance(values, Mapping) and isinstance(named := values.get("augmentation"), str):
         if named not in AUGMENTATIONS:
-            raise ValueError(f"augmentation '{named}' is unknown: expected {' or '.join(AUGMENTATIONS)}")
+            raise ValueError(f"augmentation '{named}' is unknown: expected one of {', '.join(AUGMENTATIONS)}")
         values = {**values, "augmentation": AUGMENTATIONS[named]}
     config = build(SampleConfig, values)
-    return replace(
-        config,
-        pairs=config.pairs and data_folder("pairs", config.pairs, data),
-        thermal_videos=config.thermal_videos and data_folder("thermal_videos", config.thermal_videos, data),
-        visible_videos=config.visible_videos and data_folder("visible_videos", config.visible_videos, data),
-        datasets=tuple(replace(one, root=data_folder(one.kind, one.root, data)) for one in config.datasets),
-    )
+    paths: dict[str, Any] = {
+        name: _data_path(name, path, data, name in _FOLDERS)
+        for name in (*_FOLDERS, *_ARCHIVES)
+        if (path := getattr(config, name))
+    }
+    datasets = tuple(replace(one, root=data_folder(one.kind, one.root, data)) for one in config.datasets)
+    return replace(config, datasets=datasets, **paths)
 
 
 def data_folder(name: str, path: Path, data: str | Path | None) -> Path:
     """A data path, taken from the folder `data` if it is relative. Raises FileNotFoundError for a missing folder."""
+    return _data_path(name, path, data, is_folder=True)
+
+
+def _data_path(name: str, path: Path, data: str | Path | None, is_folder: bool) -> Path:
     found = Path(data or ".") / path
-    if not found.is_dir():
-        raise FileNotFoundError(f"{name}: no folder '{found}' (give the data folder with --data)")
+    if not (found.is_dir() if is_folder else found.is_file()):
+        what = "folder" if is_folder else "file"
+        raise FileNotFoundError(f"{name}: no {what} '{found}' (give the data folder with --data)")
     return found
 
 

@@ -69,6 +69,13 @@ class Cropper:
         deviation = self.config.augmentation.registration * window.side / self.search_factor
         return translation(*rng.normal(0, deviation, 2))
 
+    def template_misregistration(self, rng: np.random.Generator, window: CropWindow) -> np.ndarray:
+        """The same of the template; none, and no random number, where the setting is 0."""
+        share = self.config.augmentation.template_registration
+        if not share:
+            return np.eye(3)
+        return translation(*rng.normal(0, share * window.side / self.template_factor, 2))
+
 
 def cut(image: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
     """`size` x `size` crop through a 3x3 view, bilinear, black outside the image, as at inference."""

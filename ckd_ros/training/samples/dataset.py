@@ -1,22 +1,34 @@
 """Training samples: a template and a search region in both modalities, made fresh and directly at crop size.
 
 Several sources are mixed: targets pasted on real or procedural backgrounds and regions of real pairs (`synthetic`),
-single-modality videos and RGB-T sequences (`recorded`). Then light and sensors change the crops (`augmentation`).
+targets among look-alikes (`identity`, `thermal_images`), single-modality videos and RGB-T sequences (`recorded`). Then
+light and sensors change the crops (`augmentation`).
 Sample `i` depends on the seed and `i` alone, so that a resumed run has the samples that it would have had.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from torch.utils.data import Dataset
 
+from ckd_ros.datasets.crop_archive import CropArchive
 from ckd_ros.datasets.pairs import PairLibrary
+from ckd_ros.datasets.tar_images import LabelledImages, MaskedImages
 from ckd_ros.training.samples.augmentation import augment
 from ckd_ros.training.samples.config import SampleConfig
 from ckd_ros.training.samples.cropping import Cropper, CropSizes, Sample
+from ckd_ros.training.samples.identity import IdentitySource, Scenery
+from ckd_ros.training.samples.objects import CropObjects, CutoutObjects
 from ckd_ros.training.samples.recorded import SequenceSource, VideoSource
 from ckd_ros.training.samples.synthetic import SyntheticSource
+from ckd_ros.training.samples.thermal_images import ThermalImageSource
 from ckd_ros.training.samples.video_bank import VideoBank
+
+Source = Callable[[np.random.Generator], Sample]
+#: Paths of `SampleConfig` that sources need.
+_NEEDED = ("pairs", "crops", "cutouts", "thermal_images", "thermal_videos", "visible_videos", "datasets")
 
 
 class SampleDataset(Dataset[Sample]):
@@ -34,23 +46,15 @@ class SampleDataset(Dataset[Sample]):
     def __init__(self, config: SampleConfig, network: CropSizes, seed: int, length: int):
         self.config, self.seed, self.length = config, seed, length
         cropper = Cropper(config, network)
-        pairs = PairLibrary(config.pairs, "train") if config.pairs else None
-        synthetic = SyntheticSource(cropper, pairs, seed)
-        sources = {"procedural": synthetic.procedural}
-        if pairs:
-            sources |= {"pasted": synthetic.pasted, "in_place": synthetic.in_place}
-        videos = {"thermal_video": config.thermal_videos, "visible_video": config.visible_videos}
-        for name, folder in videos.items():
-            if folder and config.weights.get(name):
-                bank = VideoBank(folder, name == "thermal_video", config.cache)
-                sources[name] = VideoSource(bank, cropper).sample
+        pairs = PairLibrary(config.pairs, "train", clips=config.clips) if config.pairs else None
+        sources = _sources(config, cropper, SyntheticSource(cropper, pairs, seed))
         weighted = [(sources[name], weight) for name, weight in config.weights.items() if name in sources]
         weighted += [(SequenceSource(data, cropper).sample, data.weight) for data in config.datasets if data.weight]
         total = sum(weight for _, weight in weighted)
         if not total:
             raise ValueError(
                 f"no source of samples: the weights are {dict(config.weights)}, but none of the folders that they need "
-                f"(pairs, thermal_videos, visible_videos, datasets) is set"
+                f"({', '.join(_NEEDED)}) is set"
             )
         self.sources = [source for source, _ in weighted]
         self.probabilities = np.array([weight / total for _, weight in weighted])
@@ -67,3 +71,26 @@ class SampleDataset(Dataset[Sample]):
         sample["positive"] = np.bool_(sample["positive"])
         sample["replaced"] = np.int64(sample.get("replaced", 0))
         return sample
+
+
+def _sources(config: SampleConfig, cropper: Cropper, synthetic: SyntheticSource) -> dict[str, Source]:
+    """The sources that have a weight and what they are made from, by name."""
+    wanted = {name for name, weight in config.weights.items() if weight}
+    found: dict[str, Source] = {"procedural": synthetic.procedural}
+    if synthetic.pairs:
+        found |= {"pasted": synthetic.pasted, "in_place": synthetic.in_place}
+    videos = {"thermal_video": config.thermal_videos, "visible_video": config.visible_videos}
+    for name, folder in videos.items():
+        if folder and name in wanted:
+            bank = VideoBank(folder, name == "thermal_video", config.cache)
+            found[name] = VideoSource(bank, cropper).sample
+    scenery = Scenery(synthetic.background, synthetic.piece)
+    if config.crops and "crops" in wanted:
+        crops = CropObjects(CropArchive(config.crops, "train"))
+        found["crops"] = IdentitySource(cropper, crops, scenery).sample
+    if config.cutouts and "cutouts" in wanted:
+        cutouts = CutoutObjects(MaskedImages(config.cutouts, "train"))
+        found["cutouts"] = IdentitySource(cropper, cutouts, scenery).sample
+    if config.thermal_images and "thermal_images" in wanted:
+        found["thermal_images"] = ThermalImageSource(LabelledImages(config.thermal_images, "train"), cropper).sample
+    return found

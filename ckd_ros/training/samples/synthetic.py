@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
-
 import numpy as np
 
 from ckd_ros.datasets.pairs import PairLibrary
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
-from ckd_ros.datasets.textures import dead_leaves, make_target
+from ckd_ros.datasets.textures import make_target
 from ckd_ros.geometry import centre, scaling, transform_box, translation
 from ckd_ros.training.samples.cropping import Cropper, Sample
-
-_BACKGROUNDS = 48  # procedural ones are costly: so many are made once
-
-
-@dataclass(frozen=True)
-class _ScenePair:
-    """What a sample's template and search image show: two scenes and the target in them, in world pixels.
-
-    Attributes:
-        template_box, search_box: the target `(x, y, w, h)`.
-        positive: whether the target is in the search scene.
-        camera_motion: `(x, y)` by which the camera moved between the colour and the thermal search image.
-        change: 3x3, what has become of the world in the search image.
-    """
-
-    template: Scene
-    search: Scene
-    template_box: np.ndarray
-    search_box: np.ndarray
-    positive: bool
-    camera_motion: np.ndarray
-    change: np.ndarray = field(default_factory=lambda: np.eye(3))
+from ckd_ros.training.samples.scene_pair import BACKGROUNDS, ScenePair, crop_scenes, procedural_background
 
 
 class SyntheticSource:
@@ -54,8 +30,7 @@ class SyntheticSource:
 
     def procedural(self, rng: np.random.Generator) -> Sample:
         """A target on a procedural background."""
-        background = _procedural_background(self.seed, int(rng.integers(_BACKGROUNDS)))
-        return self._composed(rng, background, self.config.real_objects_procedural)
+        return self._composed(rng, self._procedural_background(rng), self.config.real_objects_procedural)
 
     def in_place(self, rng: np.random.Generator) -> Sample:
         """A region of a real pair is the target; the search crop sees it zoomed, stretched and turned."""
@@ -72,7 +47,18 @@ class SyntheticSource:
         scene = Scene(background)
         _, camera_motion = self._time_jitter(rng, size)
         changed = transform_box(change, box)
-        return self._crop(rng, _ScenePair(scene, scene, box, changed, True, camera_motion, change))
+        return crop_scenes(rng, self.cropper, ScenePair(scene, scene, box, changed, True, camera_motion, change))
+
+    def background(self, rng: np.random.Generator) -> Texture:
+        """A real background where there are pairs, else a procedural one."""
+        return self._real_background(rng) if self.pairs else self._procedural_background(rng)
+
+    def piece(self, rng: np.random.Generator) -> Texture:
+        """An object of no kind: a piece of a real pair where there are some, else procedural."""
+        return self._object(rng, self.config.real_objects)
+
+    def _procedural_background(self, rng: np.random.Generator) -> Texture:
+        return procedural_background(self.seed, int(rng.integers(BACKGROUNDS)))
 
     def _real_background(self, rng: np.random.Generator) -> Texture:
         assert self.pairs is not None
@@ -107,7 +93,7 @@ class SyntheticSource:
         in_template = [distractor for distractor in distractors if rng.random() < 0.5]
         template, search = Scene(background, (*in_template, before)), Scene(background, tuple(sprites))
         boxes = before.box(np.eye(3)), after.box(np.eye(3))
-        return self._crop(rng, _ScenePair(template, search, *boxes, positive, camera_motion))
+        return crop_scenes(rng, self.cropper, ScenePair(template, search, *boxes, positive, camera_motion))
 
     def _target(
         self, rng: np.random.Generator, background: Texture, texture: Texture, size: float
@@ -158,29 +144,3 @@ class SyntheticSource:
         else:
             middle[axis] = box[axis] + (1 - cover) * box[axis + 2] + size[axis] / 2
         return Sprite(texture, pose(texture, middle[0], middle[1], size[0], size[1], rng.normal(0, 0.2)))
-
-    def _crop(self, rng: np.random.Generator, scenes: _ScenePair) -> Sample:
-        cropper = self.cropper
-        template_window = cropper.template_window(scenes.template_box)
-        search_window = cropper.search_window(rng, scenes.search_box)
-        T, S = cropper.template_size, cropper.search_size
-        template_view, search_view = template_window.matrix(T), search_window.matrix(S)
-        camera_x, camera_y = scenes.camera_motion
-        misregistration = cropper.misregistration(rng, search_window)
-        thermal_view = search_view @ misregistration @ translation(camera_x, camera_y) @ scenes.change
-        search_view = search_view @ scenes.change
-        return {
-            "template_rgb": scenes.template.render_rgb(template_view, T, T),
-            "template_tir": scenes.template.render_thermal(template_view, T, T),
-            "search_rgb": scenes.search.render_rgb(search_view, S, S),
-            "search_tir": scenes.search.render_thermal(thermal_view, S, S),
-            "template_box": template_window.to_fraction(scenes.template_box),
-            "box": search_window.to_fraction(scenes.search_box),
-            "present": np.array([True, True]),
-            "positive": scenes.positive,
-        }
-
-
-@lru_cache(maxsize=_BACKGROUNDS)
-def _procedural_background(seed: int, number: int) -> Texture:
-    return Texture(*dead_leaves(np.random.default_rng([seed, 1, number]), 448, 352))

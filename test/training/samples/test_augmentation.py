@@ -11,10 +11,10 @@ from ckd_ros.training.samples.config import PAPER, AugmentationConfig
 OFF = {**vars(PAPER), "grey": 0.0, "flip": 0.0, "brightness_range": 0.0}
 
 
-def aged(seed=0, dropped=0.0, present=(True, True), **settings):
-    """A fixed textured sample before and after augmentation with these settings and nothing else."""
+def fixed(present=(True, True)):
+    """A textured sample, always the same."""
     rng = np.random.default_rng(99)
-    sample = {
+    return {
         "template_rgb": rng.integers(60, 180, (64, 64, 3), dtype=np.uint8),
         "template_tir": rng.integers(60, 180, (64, 64), dtype=np.uint8),
         "search_rgb": rng.integers(60, 180, (128, 128, 3), dtype=np.uint8),
@@ -23,7 +23,13 @@ def aged(seed=0, dropped=0.0, present=(True, True), **settings):
         "box": np.array([0.1, 0.4, 0.2, 0.3]),
         "present": np.array(present),
     }
+
+
+def aged(seed=0, dropped=0.0, present=(True, True), live=(True, True), **settings):
+    """A fixed textured sample before and after augmentation with these settings and nothing else."""
+    sample = fixed(present)
     before = {name: value.copy() for name, value in sample.items()}
+    sample["live"] = np.array(live)
     augment(sample, AugmentationConfig(**{**OFF, **settings}), dropped, np.random.default_rng(seed))
     return before, sample
 
@@ -63,6 +69,10 @@ BOTH_RGB, BOTH_TIR = {"template_rgb", "search_rgb"}, {"template_tir", "search_ti
         ({"level_change": 10.0}, BOTH_TIR),
         ({"thermal_noise": 1.0, "lasting": 0.0}, {"search_tir"}),
         ({"blur": 1.0}, {"search_rgb", "search_tir"}),
+        ({"smoke": 1.0, "smoke_lasting": 0.0}, {"search_rgb"}),
+        ({"smoke": 1.0, "smoke_lasting": 1.0}, BOTH_RGB),
+        ({"thermal_blur": 1.0}, BOTH_TIR),
+        ({"ghost": 1.0}, {"search_tir"}),
     ],
 )
 def test_every_effect_changes_its_own_crops_only(settings, expected):
@@ -90,3 +100,25 @@ def test_one_modality_is_dropped_never_both():
     _, after = aged(dropped=0.5, present=(False, True))
     assert tuple(after["present"]) == (False, True)
     assert not after["search_rgb"].any() and after["search_tir"].any()
+
+
+def test_one_camera_is_black_and_still_counts_as_present():
+    seen = set()
+    for seed in range(12):
+        before, after = aged(seed, black=1.0, black_lasting=0.0)
+        (name,) = changed(before, after)
+        seen.add(name)
+        assert after[name].mean() < 15 and after["present"].all()
+    assert seen == {"search_rgb", "search_tir"}
+    assert changed(*aged(black=1.0, black_lasting=1.0)) in (BOTH_RGB, BOTH_TIR)
+
+
+def test_smoke_and_black_spare_the_only_camera_and_at_most_one_of_two():
+    assert changed(*aged(present=(True, False), smoke=1.0, black=1.0)) == {
+        "template_tir",
+        "search_tir",
+    }  # absent: zeros
+    assert changed(*aged(smoke=1.0, black=1.0, live=(True, False))) == set()
+    for seed in range(12):
+        before, after = aged(seed, smoke=1.0, black=0.5)
+        assert not {"search_rgb", "search_tir"} <= changed(before, after)

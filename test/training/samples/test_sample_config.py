@@ -9,6 +9,7 @@ from ckd_ros.training.samples.config import (
     AugmentationConfig,
     ComposingConfig,
     DataSetConfig,
+    IdentityConfig,
     SampleConfig,
     read_sample_config,
     sample_record,
@@ -42,7 +43,7 @@ def test_nothing_given_is_the_recipe_of_the_shipped_student():
     [
         ({"speed": 1}, "unknown SampleConfig setting.*speed"),
         ({"augmentation": {"fog": 1.0}}, "unknown AugmentationConfig setting.*fog"),
-        ({"augmentation": "moon"}, "'moon' is unknown: expected robot or paper"),
+        ({"augmentation": "moon"}, "'moon' is unknown: expected one of robot, paper, field"),
         ({"augmentation": {"flip": 1.5}}, "augmentation: flip is 1.5: it must be a number from 0 to 1"),
         ({"augmentation": {"night": 0.6, "glare": 0.5}}, "sum must not be above 1"),
         ({"augmentation": {"blur_length": 3}}, r"blur_length is 3: it must be two numbers \[low, high\]"),
@@ -54,6 +55,7 @@ def test_nothing_given_is_the_recipe_of_the_shipped_student():
         ({"composing": {"target_size": [0, 10]}}, r"target_size is \(0, 10\).* above 0"),
         ({"composing": {"region_size": [20, float("nan")]}}, "region_size"),
         ({"composing": {"distractors": True}}, "distractors is True: it must be a whole number"),
+        ({"identity": {"cover": [1, 0]}}, r"identity: cover is \(1, 0\)"),
         ({"centre_jitter": "1e-3"}, "centre_jitter is '1e-3': it must be a number.*1.0e-3"),
         ({"dropped": 0.7}, "dropped is 0.7: it must be a number from 0 to 0.5.*one must remain"),
         ({"weights": {"magic": 1.0}}, r"magic.*pasted \| procedural"),
@@ -78,7 +80,7 @@ def test_impossible_settings_are_named(settings, message):
         read_sample_config(settings)
 
 
-@pytest.mark.parametrize("kind", [AugmentationConfig, ComposingConfig, DataSetConfig, SampleConfig])
+@pytest.mark.parametrize("kind", [AugmentationConfig, ComposingConfig, IdentityConfig, DataSetConfig, SampleConfig])
 def test_every_setting_is_described_and_takes_its_default(kind):
     for name, stated in settings_of(kind).items():
         assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
@@ -92,6 +94,14 @@ def test_every_setting_is_described_and_takes_its_default(kind):
 def test_a_missing_folder_is_named(tmp_path, settings):
     with pytest.raises(FileNotFoundError, match="no folder.*absent.*--data"):
         read_sample_config(settings, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["crops", "cutouts", "thermal_images"])
+def test_an_archive_is_a_file_of_the_data_folder(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=f"{name}: no file .*a.tar.*--data"):
+        read_sample_config({name: "a.tar"}, tmp_path)
+    (tmp_path / "a.tar").touch()
+    assert getattr(read_sample_config({name: "a.tar"}, tmp_path), name) == tmp_path / "a.tar"
 
 
 def test_the_record_names_no_folder_of_this_machine(tmp_path):
