@@ -50,7 +50,7 @@ def draw_absences(rng: np.random.Generator, duration: float) -> list[Absence]:
         left, right = (int(side) for side in rng.choice([-1, 1], 2))
         covered = (number + covered_first) % 2 == 0
         absences.append(
-            Absence(start, start + rng.uniform(0.27, 0.45) * slot, covered, (left, right), rng.uniform(0.3, 0.7))
+            Absence(start, start + rng.uniform(0.24, 0.38) * slot, covered, (left, right), rng.uniform(0.3, 0.7))
         )
     return absences
 
@@ -151,7 +151,7 @@ def similar(rng: np.random.Generator, texture: Texture) -> Texture:
     rows = (np.arange(texture.height) + 0.5) / texture.height
     part = 1 / (1 + np.exp(-40 * (rows - rng.uniform(0.35, 0.65)) * rng.choice([-1, 1])))
     part = part[:, None, None]
-    tint = np.exp(difference * rng.normal(0, 0.5, 3))
+    tint = np.exp(difference * (rng.normal(0, 0.3) + rng.normal(0, 0.15, 3)))
     rgb = texture.rgb[0] * (1 + part * (tint - 1)) + part * difference * rng.normal(0, 20)
     thermal = (texture.thermal[0] - 128.0) * np.exp(difference * rng.normal(0, 0.2)) + 128
     thermal = thermal + difference * (rng.normal(0, 12) + part[..., 0] * rng.normal(0, 12))

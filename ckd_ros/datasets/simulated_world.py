@@ -20,6 +20,7 @@ from ckd_ros.geometry import scaling, translation
 #: Effects that reign for a share of the time.
 ENVELOPES = ("night", "glare", "smoke", "crossover")
 TWIN = 0.35  # chance of a distractor to look as the target does
+ANOTHER = 0.4  # chance of a look-alike to be really another one of the target's class, where there are classes
 
 
 class World:
@@ -32,46 +33,33 @@ class World:
 
     def __init__(self, config: SimulatorConfig, clock: np.ndarray) -> None:
         self.config, self._clock = config, clock
-        self._library = PairLibrary(config.pairs, config.subset) if config.pairs else None
-        self._crops = CropArchive(config.crops, config.subset) if config.crops else None
-        scene = config.generator("scene")
-        if self._library:
-            self._background = self._library.background(int(scene.integers(len(self._library))))
-        else:
-            self._background = Texture(*dead_leaves(scene, 800, 640, 220))
-        self._kind = None if self._crops is None else self._crops.kind(scene)
-        self._textures = {"target": self._object(scene, self._kind)}
+        scene, props = config.generator("scene"), _Props(config)
+        self._background = props.background(scene)
+        kind = props.kind(scene)
+        self._textures = {"target": props.draw(scene, kind)}
         self._tracks: dict[str, np.ndarray] = {}
         self.order = ["target"]
         self.like_target: list[str] = []
-        absences = []
+        self._absences: list[look_alikes.Absence] = []
         if config.look_alikes:
-            absences = look_alikes.draw_absences(config.generator("absences"), (config.frames - 1) / config.rate)
+            self._absences = look_alikes.draw_absences(config.generator("absences"), (config.frames - 1) / config.rate)
         target = self._textures["target"]
-        moments = look_alikes.standing_still(clock, absences)
+        moments = look_alikes.standing_still(clock, self._absences)
         self._tracks["target"] = target_track(config, clock, target.width / target.height, moments)
-        self._add_distractors()
-        self._add_occluders()
+        self._add_distractors(props)
+        self._add_occluders(props)
         if config.look_alikes:
-            self._add_look_alikes(absences)
+            self._add_look_alikes(props, kind)
+            self._add_absences(props)
         self._set_conditions()
 
     # -- what there is ---------------------------------------------------------------------------------------------
-
-    def _object(self, rng: np.random.Generator, kind: str | None = None) -> Texture:
-        """Something of a class, if there are classes, or of any."""
-        if self._crops is not None:
-            return self._crops.cutout(rng, kind or self._crops.kind(rng))
-        if self._library is not None:
-            return self._library.cutout(rng)
-        aspect = float(np.exp(rng.normal(0, 0.25)))
-        return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))
 
     def _place(self, name: str, texture: Texture, track: np.ndarray, in_front: bool) -> None:
         self._textures[name], self._tracks[name] = texture, track
         self.order.insert(len(self.order) if in_front else self.order.index("target"), name)
 
-    def _add_distractors(self) -> None:
+    def _add_distractors(self, props: _Props) -> None:
         config, rng = self.config, self.config.generator("distractors")
         for number in range(config.distractors):
             name = f"distractor{number}"
@@ -79,35 +67,40 @@ class World:
                 texture = self._textures["target"]
                 self.like_target.append(name)
             else:
-                texture = self._object(rng)
+                texture = props.draw(rng)
             self._place(name, texture, distractor_track(config, self._clock, rng), in_front=False)
 
-    def _add_occluders(self) -> None:
+    def _add_occluders(self, props: _Props) -> None:
         config, rng = self.config, self.config.generator("occlusion")
         for number in range(round(config.occlusion * self._clock[-1] / 5)):
-            texture = self._object(rng)
+            texture = props.draw(rng)
             track = occluder_track(config, self._clock, rng, self._tracks["target"])
             self._place(f"occluder{number}", texture, track, in_front=True)
 
-    def _add_look_alikes(self, absences: list[look_alikes.Absence]) -> None:
+    def _add_look_alikes(self, props: _Props, kind: str | None) -> None:
         config, clock, rng = self.config, self._clock, self.config.generator("look_alikes")
-        path, picture = self._tracks["target"], (config.width, config.height)
         for number in range(config.look_alikes):
             name = f"look_alike{number}"
-            if self._kind is not None and rng.random() < 0.4:  # really another one
-                texture = self._object(rng, self._kind)
+            if kind is not None and rng.random() < ANOTHER:
+                texture = props.draw(rng, kind)
             else:
                 texture = look_alikes.similar(rng, self._textures["target"])
-            mine = [a.start - 1.0 for k, a in enumerate(absences) if k % config.look_alikes == number]
-            track = look_alikes.look_alike_track(rng, clock, path, mine, picture)
+            there = [a.start - 1.0 for k, a in enumerate(self._absences) if k % config.look_alikes == number]
+            picture = (config.width, config.height)
+            track = look_alikes.look_alike_track(rng, clock, self._tracks["target"], there, picture)
             self._place(name, texture, look_alikes.walk(rng, clock, track), in_front=rng.random() < 0.5)
             self.like_target.append(name)
-        for number, absence in enumerate(a for a in absences if a.covered):
-            texture = self._object(rng)
+
+    def _add_absences(self, props: _Props) -> None:
+        """What hides the target, and where it leaves the picture."""
+        config, clock, rng = self.config, self._clock, self.config.generator("absences")
+        path = self._tracks["target"]
+        for number, absence in enumerate(a for a in self._absences if a.covered):
+            texture = props.draw(rng)
             whole = Texture(texture.rgb[0], texture.thermal[0], soft_ellipse(texture.width, texture.height, 8.0))
             track = look_alikes.cover_track(path, clock, absence, config.width)
             self._place(f"cover{number}", whole, track, in_front=True)
-        path = look_alikes.leave_picture(path, clock, absences, picture)
+        path = look_alikes.leave_picture(path, clock, self._absences, (config.width, config.height))
         self._tracks["target"] = look_alikes.walk(rng, clock, path)
 
     def _set_conditions(self) -> None:
@@ -183,3 +176,29 @@ class World:
         """`M x 4` boxes of all objects, in their order, in RGB or in thermal pixels."""
         view = self.thermal_view(time) if thermal else self.view(time)
         return np.stack([sprite.box(view, thermal) for sprite in self.scene(time).sprites])
+
+
+class _Props:
+    """Where the background and the objects come from. A world does not keep it: sequences are sent to processes."""
+
+    def __init__(self, config: SimulatorConfig) -> None:
+        self._library = PairLibrary(config.pairs, config.subset) if config.pairs else None
+        self._crops = CropArchive(config.crops, config.subset) if config.crops else None
+
+    def background(self, rng: np.random.Generator) -> Texture:
+        if self._library is None:
+            return Texture(*dead_leaves(rng, 800, 640, 220))
+        return self._library.background(int(rng.integers(len(self._library))))
+
+    def kind(self, rng: np.random.Generator) -> str | None:
+        """A class of objects, where there are classes."""
+        return None if self._crops is None else self._crops.kind(rng)
+
+    def draw(self, rng: np.random.Generator, kind: str | None = None) -> Texture:
+        """An object of a class, or of any."""
+        if self._crops is not None:
+            return self._crops.cutout(rng, kind or self._crops.kind(rng))
+        if self._library is not None:
+            return self._library.cutout(rng)
+        aspect = float(np.exp(rng.normal(0, 0.25)))
+        return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))
