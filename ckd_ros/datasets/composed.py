@@ -1,4 +1,4 @@
-"""Test sequences composed from real pairs that were kept out of training, one difficulty at a time."""
+"""Test sequences composed from real pairs that were kept out of training: one difficulty at a time, or look-alikes."""
 
 from __future__ import annotations
 
@@ -49,3 +49,40 @@ def composed_sequences(
     for degradation in DEGRADATIONS:
         for number in range(each):
             yield degradation, composed_sequence(pairs, degradation, frames, seed + number)
+
+
+#: What the sequences of `look_alike_sequences` have in turn, beside their look-alikes.
+_LIGHTS: tuple[dict[str, Any], ...] = ({}, {"night": 0.9}, {}, {"smoke": 0.95}, {"crossover": 0.7})
+_SIZES: tuple[dict[str, Any], ...] = (
+    {"target_size": 60.0, "growth": 5.0},
+    {"target_size": 60.0},
+    {"target_size": 90.0},
+    {"target_size": 140.0, "growth": 0.4},
+)
+
+
+def look_alike_sequences(
+    pairs: Path | None, crops: Path | None, count: int, frames: int = 300, seed: int = 2000
+) -> Iterator[SimulatedSequence]:
+    """`count` sequences of a target among three or four look-alikes, which is away for seconds twice in 15 s.
+
+    By day, at night, in smoke or as warm as what surrounds it, for 60 % of the time; small, growing and shrinking.
+    `crops` is an archive of people and cars (`CropArchive`), which then are target and look-alikes.
+    """
+    for number in range(count):
+        config = replace(
+            _CLEAN,
+            pairs=pairs,
+            crops=crops,
+            seed=seed + number,
+            frames=frames,
+            look_alikes=3 + number % 2,
+            distractors=0,
+            motion=0.7,
+            coverage=0.6,
+            registration=1.0,
+            parallax=1.0,
+            **_LIGHTS[number % len(_LIGHTS)],
+            **_SIZES[number % len(_SIZES)],
+        )
+        yield SimulatedSequence(config)

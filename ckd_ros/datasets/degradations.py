@@ -133,3 +133,20 @@ def _unit_noise(shape: tuple[int, ...]) -> np.ndarray:
 
 def _clip(image: np.ndarray) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def smoke(rgb: np.ndarray, strength: float, drift: float) -> np.ndarray:
+    """Grey smoke in swathes, which are `drift` of their tile's width further on; at 1 little shows through."""
+    height, width = rgb.shape[:2]
+    density = np.roll(_swathes(width, height), round(drift * 2 * width), axis=1)[:, :width]
+    alpha = (strength * density)[..., None]
+    return _clip(rgb + (np.float32(185) - rgb) * alpha)
+
+
+@lru_cache(maxsize=4)
+def _swathes(width: int, height: int) -> np.ndarray:
+    """Densities of smoke in [.55, 1], `H x 2 W`, which go on from the right side to the left one."""
+    grid = np.random.default_rng(0).uniform(-1, 1, (7, 16)).astype(np.float32)
+    grid = np.concatenate([grid, grid, grid], axis=1)
+    tile = cv2.resize(grid, (6 * width, height), interpolation=cv2.INTER_CUBIC)[:, 2 * width : 4 * width]
+    return np.clip(0.82 + 0.3 * tile, 0.55, 1)

@@ -23,6 +23,7 @@ class LazySequence(FrameSequence):
 
     boxes: np.ndarray | None = _from_sequence("boxes")
     thermal_boxes: np.ndarray | None = _from_sequence("thermal_boxes")
+    other_boxes: np.ndarray | None = _from_sequence("other_boxes")
     init_box: np.ndarray | None = _from_sequence("init_box")
     attributes: frozenset[str] = _from_sequence("attributes")
 

@@ -2,7 +2,7 @@
 
 | source | what it is |
 |---|---|
-| `simulator`, `simulator:seed=3,frames=100` | simulated frames; the settings are those of `SimulatorConfig` |
+| `simulator`, `simulator:seed=3,look_alikes=4` | simulated frames; the settings are those of `SimulatorConfig` |
 | a folder with `rgb/` and `tir/` | registered pairs, of which the simulator makes scenes (`simulator:pairs=FOLDER`) |
 | a folder with `visible/`, `infrared/` or `v/`, `i/` or `rgb/`, `ir/` | a benchmark's sequence (`folder.py`) |
 | `rgb.mp4,thermal.mp4`, `rgb.mp4,`, `,thermal.mp4` | one or two videos; one alone also by its name and a modality |
@@ -143,7 +143,7 @@ class SingleModality(FrameSequence):
     def __init__(self, sequence: SimulatedSequence, modality: str) -> None:
         self._sequence, self._rgb, self.modality = sequence, modality == "rgb", modality
         self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
-        self.attributes = sequence.attributes - ({"crossover"} if self._rgb else {"night", "glare"})
+        self.attributes = sequence.attributes - ({"crossover"} if self._rgb else {"night", "glare", "smoke"})
         # Which images are lost shows only in the frames themselves: look at them where any can be.
         if sequence.config.loss > 0:
             self._kept = np.array([self._has_image(pair) for pair in sequence.frames()])
@@ -152,6 +152,8 @@ class SingleModality(FrameSequence):
         boxes = sequence.boxes if self._rgb else sequence.thermal_boxes
         assert boxes is not None, "a simulated sequence has both truths"
         self.boxes = boxes[self._kept]
+        others = sequence.other_boxes if self._rgb else sequence.thermal_other_boxes
+        self.other_boxes = None if others is None else others[self._kept]
         self.init_box = self.boxes[0].copy() if np.isfinite(self.boxes[0]).all() else None
 
     def __len__(self) -> int:

@@ -64,6 +64,14 @@ def silhouette(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     return mask
 
 
+def soft_ellipse(width: int, height: int, power: float) -> np.ndarray:
+    """The alpha mask of a superellipse with soft edges, from an ellipse (2) to nearly the whole rectangle (8)."""
+    y, x = np.ogrid[:height, :width]
+    u, v = (2 * x + 1) / width - 1, (2 * y + 1) / height - 1
+    radius = (np.abs(u) ** power + np.abs(v) ** power) ** (1 / power)
+    return _to_uint8(255 * (1.04 - radius) / 0.12)
+
+
 def _fill_to_edges(points: np.ndarray, width: int, height: int) -> np.ndarray:
     low, high = points.min(0), points.max(0)
     pixels = (points - low) / (high - low) * [width - 1, height - 1]

