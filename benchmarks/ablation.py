@@ -40,8 +40,8 @@ from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.trackers.spec import parse_tracker
 from ckd_ros.files import replacing
 from ckd_ros.metrics import score
-from ckd_ros.network.config import PRESETS, preset
 from ckd_ros.network.export import example_inputs, export_onnx, input_names
+from ckd_ros.network.presets import PRESETS, preset
 from ckd_ros.tracking import OnnxEngine
 from ckd_ros.training.train import train
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ckd_ros.geometry import crop_window
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
-from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.presets import preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.initial_weights import load_initial_weights
 from ckd_ros.training.samples.cropping import cut

@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from ckd_ros.geometry import crop_window, index_matrix
-from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.inference import fold_batch_norm
+from ckd_ros.network.presets import PRESETS, preset
 from ckd_ros.network.student import CKDStudent
 
 #: FPS that the paper states for its networks, on its authors' GPU.

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import default_collate
 
-from ckd_ros.network.config import preset
+from ckd_ros.network.presets import preset
 from ckd_ros.training.config import Stage, load_config
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
 from ckd_ros.training.distributed import make_fabric

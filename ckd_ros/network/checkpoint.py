@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from ckd_ros.files import replacing
 from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.presets import NetworkConfig
+from ckd_ros.network.siamese_config import SiameseConfig
 
 LISTED = 32  # names shown of each kind of mismatch
 
@@ -24,7 +26,10 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str], state: dict[str, Tensor], config: CKDConfig, training: dict[str, Any] | None = None
+    path: str | os.PathLike[str],
+    state: dict[str, Tensor],
+    config: NetworkConfig,
+    training: dict[str, Any] | None = None,
 ) -> None:
     """Write weights with their configuration and a JSON-able record of the training, atomically."""
     from safetensors.torch import save_file
@@ -36,7 +41,7 @@ def save_checkpoint(
         os.chmod(temporary, 0o644)  # safetensors makes its files private
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], CKDConfig, dict[str, Any]]:
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], NetworkConfig, dict[str, Any]]:
     """Read what `save_checkpoint` wrote: weights, configuration, training record.
 
     Raises FileNotFoundError, or CheckpointError where the file is not one of ours.
@@ -67,13 +72,14 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     return record
 
 
-def _config_from_json(text: str, path: str | os.PathLike[str]) -> CKDConfig:
+def _config_from_json(text: str, path: str | os.PathLike[str]) -> NetworkConfig:
     values: dict[str, Any] = json.loads(text)
-    unknown = sorted(set(values) - {field.name for field in fields(CKDConfig)})
+    family = CKDConfig if "embed_dim" in values else SiameseConfig
+    unknown = sorted(set(values) - {field.name for field in fields(family)})
     if unknown:
         raise CheckpointError(f"{path} was written by another version: unknown settings {', '.join(unknown)}")
     settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return CKDConfig(**settings)
+    return family(**settings)
 
 
 def load_weights(model: nn.Module, state: dict[str, Tensor]) -> None:

@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from ckd_ros.files import replacing
-from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.inference import InferenceStudent
+from ckd_ros.network.networks import Student
+from ckd_ros.network.presets import NetworkConfig
+from ckd_ros.network.siamese_student import SiameseInference
 from ckd_ros.network.student import CKDStudent
 
 OPSET = 18
@@ -29,12 +31,12 @@ TEMPLATE_BOX = "template_box"
 TOLERANCE = 1e-3
 
 
-def input_names(config: CKDConfig) -> tuple[str, ...]:
+def input_names(config: NetworkConfig) -> tuple[str, ...]:
     """Names of the exported model's inputs, in order."""
     return (*INPUTS, TEMPLATE_BOX) if config.template_box else INPUTS
 
 
-def example_inputs(config: CKDConfig, seed: int = 0) -> tuple[Tensor, ...]:
+def example_inputs(config: NetworkConfig, seed: int = 0) -> tuple[Tensor, ...]:
     """Random normalised crops (1, 3, S, S) and, where the preset reads it, a centred template box (1, 4)."""
     generator = torch.Generator().manual_seed(seed)
     sizes = (config.template_size, config.template_size, config.search_size, config.search_size)
@@ -44,7 +46,7 @@ def example_inputs(config: CKDConfig, seed: int = 0) -> tuple[Tensor, ...]:
     return (*crops, box) if config.template_box else crops
 
 
-def metadata(config: CKDConfig, training: dict[str, Any] | None = None) -> dict[str, str]:
+def metadata(config: NetworkConfig, training: dict[str, Any] | None = None) -> dict[str, str]:
     """What a runtime must know to feed the model, as strings."""
     return {
         "preset": config.preset,
@@ -60,7 +62,7 @@ def metadata(config: CKDConfig, training: dict[str, Any] | None = None) -> dict[
     }
 
 
-def export_onnx(student: CKDStudent, path: str | os.PathLike[str], training: dict[str, Any] | None = None) -> None:
+def export_onnx(student: Student, path: str | os.PathLike[str], training: dict[str, Any] | None = None) -> None:
     """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
 
     training: a JSON-able record of how the weights came about.
@@ -69,7 +71,7 @@ def export_onnx(student: CKDStudent, path: str | os.PathLike[str], training: dic
 
     from ckd_ros.network.half_weights import store_half
 
-    model = InferenceStudent(student).eval()
+    model = (InferenceStudent if isinstance(student, CKDStudent) else SiameseInference)(student).eval()
     with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
             model,
@@ -104,7 +106,7 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def check_export(student: CKDStudent, path: str | os.PathLike[str], tolerance: float = TOLERANCE) -> float:
+def check_export(student: Student, path: str | os.PathLike[str], tolerance: float = TOLERANCE) -> float:
     """Largest absolute difference between ONNX Runtime and PyTorch on random inputs, over all maps.
 
     PyTorch computes with the weights that the file holds, rounded to float16: else candidates of nearly equal scores
@@ -127,7 +129,7 @@ def check_export(student: CKDStudent, path: str | os.PathLike[str], tolerance: f
     return worst
 
 
-def _as_stored(student: CKDStudent) -> CKDStudent:
+def _as_stored(student: Student) -> Student:
     """A copy on the CPU whose weights are rounded as `store_half` does."""
     from ckd_ros.network.half_weights import is_stored_half
 

@@ -29,9 +29,10 @@ from torch import Tensor
 from ckd_ros.files import replacing
 from ckd_ros.network.branch import Branch
 from ckd_ros.network.checkpoint import LISTED, CheckpointError, check_fit, load_weights, save_checkpoint
-from ckd_ros.network.config import PRESETS, CKDConfig
+from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import check_export, export_onnx
 from ckd_ros.network.head import CenterHead
+from ckd_ros.network.presets import PRESETS
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 NESTED_UNDER = ("net", "model", "state_dict")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from ckd_ros.network.config import PRESETS
+from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import REQUIRED, Above, Below, build, check, setting
 from ckd_ros.training.distributed import PRECISIONS
-from ckd_ros.training.losses import CONTENT_WEIGHT, STYLE_WEIGHT
+from ckd_ros.training.losses import CONTENT_WEIGHT, SCORE_LABELS, STYLE_WEIGHT, Labels
 from ckd_ros.training.samples.config import SampleConfig, data_folder, read_sample_config
 
 STAGES = ("pretrain", "distil", "eliminate")
@@ -42,12 +42,27 @@ class Stage:
         "peak: the box at the target's cell, as in the paper; dense: all cells near it",
         choices=("peak", "dense"),
     )
+    score: str = setting(
+        "gaussian",
+        "gaussian: one cell and a Gaussian around it, as in the paper; ellipse: all cells in the middle of the box",
+        choices=tuple(SCORE_LABELS),
+    )
+    teachers: str = setting(
+        "trained",
+        "trained: with the students, as in the paper; frozen: they stay what the students start from",
+        choices=("trained", "frozen"),
+    )
     mask_ratio: float = setting(0.25, "share of the students' search tokens that are masked", 0, Below(1))
     style_weight: float = setting(STYLE_WEIGHT, "weight of the style distillation loss", low=0)
     content_weight: float = setting(CONTENT_WEIGHT, "weight of the content distillation loss", low=0)
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def labels(self) -> Labels:
+        """What the cells of the maps are taught."""
+        return Labels(self.score, self.regression)
 
 
 @dataclass(frozen=True)

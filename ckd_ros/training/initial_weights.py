@@ -14,47 +14,49 @@ has nothing for the teachers' heads to start from); a student from any of the th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor
 
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
-from ckd_ros.network.config import CKDConfig
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
+from ckd_ros.network.presets import NetworkConfig
 from ckd_ros.training.config import Stage
-from ckd_ros.training.distillation import CKDDistillation
+from ckd_ros.training.distillation import Distillation, make_distillation
 
-NETWORKS: dict[str, type[SingleModalityTracker] | type[CKDStudent]] = {
-    "pretrain": SingleModalityTracker,
-    "distil": CKDDistillation,
-    "eliminate": CKDStudent,
+ACCEPTED_KINDS = {
+    "single": ("single",),
+    "distillation": ("distillation", "single"),
+    "student": ("student", "distillation", "single"),
 }
-ACCEPTED_KINDS: dict[type[SingleModalityTracker] | type[CKDStudent], tuple[str, ...]] = {
-    SingleModalityTracker: ("single",),
-    CKDDistillation: ("distillation", "single"),
-    CKDStudent: ("student", "distillation", "single"),
-}
+Trained = Student | OneCameraTracker
 
 
-def build_model(stage: Stage, network: CKDConfig, previous: Path | None) -> SingleModalityTracker | CKDStudent:
+def build_model(stage: Stage, network: NetworkConfig, previous: Path | None) -> Trained:
     """The network that a stage trains, with the weights of the file `previous` or, without one, with random weights.
 
     Raises FileNotFoundError, or CheckpointError as `load_initial_weights`.
     """
-    model = NETWORKS[stage.name](network)
+    makers: dict[str, Callable[[NetworkConfig], Trained]] = {
+        "pretrain": make_tracker,
+        "distil": make_distillation,
+        "eliminate": make_student,
+    }
+    model = makers[stage.name](network)
     if previous is not None:
         load_initial_weights(model, previous)
     return model
 
 
-def load_initial_weights(model: SingleModalityTracker | CKDStudent, path: Path) -> None:
+def load_initial_weights(model: Trained, path: Path) -> None:
     """Load a checkpoint into a network of another kind or the same; the module's docstring says which fit.
 
     Elimination and drop path have no weights: presets that differ only in these can start from each other.
     Raises FileNotFoundError, or CheckpointError for a checkpoint of another preset or of a kind that does not fit.
     """
     state, config, _ = load_checkpoint(path)
-    kind, accepted = checkpoint_kind(state), ACCEPTED_KINDS[type(model)]
+    kind, own = checkpoint_kind(state), checkpoint_kind(model.state_dict())
     different = [name for name in model.config.differences(config) if (kind, name) != ("single", "shared")]
     if different:
         raise CheckpointError(
@@ -62,16 +64,16 @@ def load_initial_weights(model: SingleModalityTracker | CKDStudent, path: Path) 
             f"differs in {', '.join(different)}: train with '{config.preset}' or start from a file of "
             f"'{model.config.preset}'"
         )
-    if kind not in accepted:
+    if kind not in ACCEPTED_KINDS[own]:
         raise CheckpointError(
-            f"'{path}' holds a {kind} checkpoint, from which {type(model).__name__} cannot start: "
-            f"give a {' or '.join(accepted)} checkpoint"
+            f"'{path}' holds a {kind} checkpoint, from which a {own} network cannot start: "
+            f"give a {' or '.join(ACCEPTED_KINDS[own])} checkpoint"
         )
-    if kind == "single" and isinstance(model, CKDStudent):
+    if kind == "single" and isinstance(model, Student):
         model.init_from_tracker(state)
-    elif kind == "distillation" and not isinstance(model, CKDDistillation):
-        own = model.state_dict()
-        load_weights(model, {name: value for name, value in state.items() if name in own})
+    elif kind == "distillation" and not isinstance(model, Distillation):
+        names = model.state_dict()
+        load_weights(model, {name: value for name, value in state.items() if name in names})
     else:
         load_weights(model, state)
 

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
-from ckd_ros.network.config import preset
+from ckd_ros.network.presets import preset
 from ckd_ros.system import usable_cores
 from ckd_ros.training.config import TrainingConfig
 from ckd_ros.training.samples.cropping import Sample

@@ -20,8 +20,25 @@ from ckd_ros.training.distributed import all_reduce_mean, world_size
 MIN_OVERLAP = 0.7  # IoU with the truth that a box keeps when its corners move by the Gaussian's radius
 GAUSSIAN_FLOOR = float(torch.finfo(torch.float32).eps)
 DENSE_CELLS = 0.3  # dense regression supervises the cells where its weight is above this
+NEITHER = 0.9999  # label of a cell that is neither target nor background: its weight in the focal loss vanishes
 GIOU_WEIGHT, L1_WEIGHT = 2.0, 5.0
 STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1  # the paper's
+
+
+class Labels(NamedTuple):
+    """What the cells of the maps are taught.
+
+    score: 'gaussian', one cell with a Gaussian around it (the paper's centre head); 'ellipse', all cells in the middle of
+    the box, none outside of the ellipse in it, what is between counts as neither (Siamese trackers).
+    regression: 'peak' supervises the box decoded at the score's peak (the paper); 'dense' every cell near the target's
+    centre, see `dense_weight`: small students learn faster from it.
+    """
+
+    score: str = "gaussian"
+    regression: str = "peak"
+
+
+PAPER_LABELS = Labels()
 
 
 class TrackingLoss(NamedTuple):
@@ -35,26 +52,23 @@ class TrackingLoss(NamedTuple):
 
 
 def tracking_loss(
-    prediction: Prediction, boxes: Tensor, valid: Tensor | None = None, regression: str = "peak"
+    prediction: Prediction, boxes: Tensor, valid: Tensor | None = None, labels: Labels = PAPER_LABELS
 ) -> TrackingLoss:
     """Score, overlap and corner losses of one head.
 
     boxes: (B, 4) ground truth. valid: (B,) bool, False where the target is not in the search crop: such a sample
-    supervises an empty score map and no box. regression: 'peak' supervises the box decoded at the score's peak
-    (the paper); 'dense' every cell near the target's centre, see `dense_weight`: small students learn faster from it.
+    supervises an empty score map and no box.
     """
     valid = torch.ones(len(boxes), dtype=torch.bool, device=boxes.device) if valid is None else valid
-    heat = heatmap(boxes, prediction.score_map.shape[-1]) * valid.reshape(-1, 1, 1, 1)
+    heat = SCORE_LABELS[labels.score](boxes, prediction.score_map.shape[-1]) * valid.reshape(-1, 1, 1, 1)
     truth = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)  # (B, 4) xyxy
     peak = to_xyxy(prediction.boxes())  # (B, 4)
-    if regression == "peak":
+    if labels.regression == "peak":
         predicted, target, weight = peak, truth, valid.float()
-    elif regression == "dense":
+    else:
         predicted = to_xyxy(prediction.dense_boxes())  # (B, G, G, 4)
         target = truth[:, None, None].expand_as(predicted)
         weight = dense_weight(boxes, heat.shape[-1]) * valid.reshape(-1, 1, 1)
-    else:
-        raise ValueError(f"regression {regression!r} is unknown, choose 'peak' or 'dense'")
 
     focal = focal_loss(prediction.score_map, heat)
     giou = weighted_mean(1 - generalised_iou(predicted, target)[1], weight)
@@ -95,6 +109,18 @@ def heatmap(boxes: Tensor, grid: int) -> Tensor:
     heat = torch.exp(-(dx**2 + dy**2) / (2 * sigma**2))  # (B, grid, grid)
     inside = (dx.abs() <= radius) & (dy.abs() <= radius) & (heat >= GAUSSIAN_FLOOR)
     return (heat * inside).unsqueeze(1)
+
+
+def ellipse_labels(boxes: Tensor, grid: int) -> Tensor:
+    """Target score maps (B, 1, grid, grid) of boxes (B, 4): 1 in the ellipse of half the box's sides and on the nearest
+    cell, 0 outside of the ellipse of its sides, and in between almost 1, which the focal loss leaves alone."""
+    centre = (boxes[:, :2] + boxes[:, 2:] / 2) * grid  # (B, 2) in cells
+    axis = torch.arange(grid, dtype=boxes.dtype, device=boxes.device)
+    x, y = ((axis - centre[:, i, None]) / (boxes[:, 2 + i, None] * grid / 2).clamp(min=1e-3) for i in (0, 1))
+    distance = (x**2).unsqueeze(1) + (y**2).unsqueeze(2)  # (B, grid, grid): 1 on the ellipse in the box
+    dx, dy = centre_offsets(boxes, grid)
+    inside = (distance <= 0.25) | ((dx == 0) & (dy == 0))
+    return torch.where(inside, 1.0, (distance <= 1) * NEITHER).unsqueeze(1)
 
 
 def dense_weight(boxes: Tensor, grid: int) -> Tensor:
@@ -142,6 +168,9 @@ def focal_loss(score: Tensor, heat: Tensor) -> Tensor:
     elsewhere = (1 - score).log() * score**2 * (1 - heat) ** 4
     count = all_reduce_mean(positive.sum()).clamp(min=1 / world_size())
     return -torch.where(positive, on_target, elsewhere).sum() / count
+
+
+SCORE_LABELS = {"gaussian": heatmap, "ellipse": ellipse_labels}
 
 
 def style_loss(rgb_blocks: list[Tensor], tir_blocks: list[Tensor]) -> Tensor:

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ckd_ros.network.config import CKDConfig
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.networks import OneCameraTracker, Student
+from ckd_ros.network.presets import NetworkConfig
 from ckd_ros.training.config import Stage
-from ckd_ros.training.distillation import CKDDistillation, distillation_loss
+from ckd_ros.training.distillation import Distillation, distillation_loss
 from ckd_ros.training.losses import TrackingLoss, tracking_loss
 
 LossAndMetrics = tuple[Tensor, dict[str, Tensor]]  # what is minimised, and detached scalars for the log
 
 
-def prepare_batch(batch: dict[str, Tensor], network: CKDConfig, device: torch.device) -> dict[str, Tensor]:
+def prepare_batch(batch: dict[str, Tensor], network: NetworkConfig, device: torch.device) -> dict[str, Tensor]:
     """A collated batch -> normalised crops (B, 3, S, S); an absent modality is all zero, the mean colour."""
     batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
     mean = torch.tensor(network.mean, device=device).view(3, 1, 1) * 255
@@ -31,7 +31,7 @@ def prepare_batch(batch: dict[str, Tensor], network: CKDConfig, device: torch.de
 
 
 def pretrain_loss(
-    model: SingleModalityTracker, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
+    model: OneCameraTracker, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
 ) -> LossAndMetrics:
     """Every modality that is present is a sample of its own; nothing is masked."""
     rgb, tir = inputs["present"][:, 0], inputs["present"][:, 1]
@@ -44,22 +44,22 @@ def pretrain_loss(
         joined("search_rgb", "search_tir"),
         joined("template_box", "template_box"),
     )
-    loss = tracking_loss(maps, joined("box", "box"), joined("positive", "positive"), stage.regression)
+    loss = tracking_loss(maps, joined("box", "box"), joined("positive", "positive"), stage.labels)
     return loss.total, _metrics(loss)
 
 
 def distil_loss(
-    model: CKDDistillation, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
+    model: Distillation, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
 ) -> LossAndMetrics:
     """Stage 1: teachers and students on the same crops, the students' search tokens masked by keep_mask (B, Nx)."""
     loss = distillation_loss(
         model(*_crops(inputs), keep_mask=keep_mask),
         inputs["box"],
         inputs["positive"],
-        stage.regression,
-        stage.style_weight,
-        stage.content_weight,
+        stage.labels,
+        (stage.style_weight, stage.content_weight),
         inputs["present"],
+        stage.teachers == "trained",
     )
     metrics = _metrics(loss.student) | {
         "loss": loss.total.detach(),
@@ -70,12 +70,10 @@ def distil_loss(
     return loss.total, metrics
 
 
-def eliminate_loss(
-    model: CKDStudent, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None
-) -> LossAndMetrics:
+def eliminate_loss(model: Student, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None) -> LossAndMetrics:
     """Stage 2: the tracking loss of the student; nothing is masked."""
     maps = model(*_crops(inputs)).prediction
-    loss = tracking_loss(maps, inputs["box"], inputs["positive"], stage.regression)
+    loss = tracking_loss(maps, inputs["box"], inputs["positive"], stage.labels)
     return loss.total, _metrics(loss)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ckd_ros.files import replacing
 from ckd_ros.network.checkpoint import load_checkpoint, save_checkpoint
-from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.presets import NetworkConfig
 from ckd_ros.training.config import TrainingConfig
 
 
@@ -78,7 +78,9 @@ class RunFiles:
         with as_write_error(self.last), replacing(self.last) as temporary:
             torch.save(state, temporary)
 
-    def write_weights(self, path: Path, state: dict[str, Tensor], config: CKDConfig, record: dict[str, Any]) -> None:
+    def write_weights(
+        self, path: Path, state: dict[str, Tensor], config: NetworkConfig, record: dict[str, Any]
+    ) -> None:
         """Raises OSError, and leaves the previous file as it was, where it cannot be written."""
         with as_write_error(path):
             save_checkpoint(path, state, config, record)

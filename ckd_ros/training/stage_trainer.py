@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ckd_ros.network.checkpoint import read_record
-from ckd_ros.network.config import CKDConfig, preset
-from ckd_ros.network.student import CKDStudent
+from ckd_ros.network.networks import Student
+from ckd_ros.network.presets import NetworkConfig, preset
 from ckd_ros.training.config import Stage, TrainingConfig
-from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.distillation import Distillation, freeze_all_but_head, freeze_teachers, random_keep_mask
 from ckd_ros.training.distributed import all_reduce_mean, convert_sync_batch_norm
 from ckd_ros.training.initial_weights import build_model
 from ckd_ros.training.interruption import StopRequests, TimeLimit
@@ -50,9 +50,11 @@ class StageTrainer:
     ):
         self.settings, self.stage_index, self.files, self.fabric = settings, stage_index, files, fabric
         self.stage: Stage = settings.stages[stage_index]
-        self.network: CKDConfig = preset(settings.preset)
+        self.network: NetworkConfig = preset(settings.preset)
         torch.manual_seed(settings.seed + stage_index)
         model = build_model(self.stage, self.network, previous).train()
+        if isinstance(model, Distillation) and self.stage.teachers == "frozen":
+            freeze_teachers(model)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's annotations
         self.averaged_model = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
         if fabric.world_size > 1 and settings.sync_batch_norm:
@@ -197,11 +199,12 @@ class StageTrainer:
 def _parameter_groups(model: nn.Module, stage: Stage) -> list[dict[str, Any]]:
     """The optimizer's groups: the heads and the branches, each where it is trained."""
     if stage.name == "eliminate":
-        assert isinstance(model, CKDStudent)
+        assert isinstance(model, Student)
         head, branch = freeze_all_but_head(model), []
     else:
-        head = [p for name, p in model.named_parameters() if "box_head" in name]
-        branch = [p for name, p in model.named_parameters() if "box_head" not in name]
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        head = [p for name, p in trained.items() if "box_head" in name or "coupling" in name]
+        branch = [p for name, p in trained.items() if "box_head" not in name and "coupling" not in name]
     groups = [{"params": head, "lr": stage.lr_head}, {"params": branch, "lr": stage.lr_branch}]
     return [group for group in groups if group["params"]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ckd_ros.network.config import preset
-from ckd_ros.network.student import CKDStudent
+from ckd_ros.network.networks import make_student
+from ckd_ros.network.presets import preset
 from ckd_ros.training.config import load_config
 from ckd_ros.training.distributed import make_fabric
 from ckd_ros.training.initial_weights import load_initial_weights
@@ -58,7 +58,7 @@ def train(
         previous = result
     if settings.stages[-1].name == "pretrain":
         return result
-    student = CKDStudent(preset(settings.preset))
+    student = make_student(preset(settings.preset))
     load_initial_weights(student, result)
     path = files.result("student")
     if fabric.is_global_zero:

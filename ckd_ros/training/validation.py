@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequence
 from ckd_ros.metrics import score
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
 from ckd_ros.tracking import Tracker
 from ckd_ros.tracking.engine.torch_engine import TorchEngine
 from ckd_ros.tracking.track_sequence import track_sequence
@@ -20,15 +20,15 @@ from ckd_ros.training.config import ValidationConfig
 FIRST_SEED = 5000  # of the sequences: not those that a finished student is measured on
 
 
-def student_or_tracker(trained: CKDStudent | SingleModalityTracker) -> CKDStudent | SingleModalityTracker:
+def student_or_tracker(trained: Student | OneCameraTracker) -> Student | OneCameraTracker:
     """A copy of the part of a trained network that tracks: the single-modality tracker, or the student alone."""
-    kind = CKDStudent if isinstance(trained, CKDStudent) else SingleModalityTracker
-    model, weights = kind(trained.config), trained.state_dict()
+    model = make_student(trained.config) if isinstance(trained, Student) else make_tracker(trained.config)
+    weights = trained.state_dict()
     model.load_state_dict({name: weights[name] for name in model.state_dict()})
     return model
 
 
-def validate(model: CKDStudent | SingleModalityTracker, config: ValidationConfig, fabric: Fabric) -> float:
+def validate(model: Student | OneCameraTracker, config: ValidationConfig, fabric: Fabric) -> float:
     """Success AUC, mean over the sequences, which are distributed over the processes.
 
     The first frame, whose box is given, does not count. The sequences have all degradations in turn.

@@ -332,7 +332,8 @@ def test_track_needs_no_name_for_its_results(tmp_path, model_path, monkeypatch):
 def test_import_writes_the_weights_of_a_foreign_tracker(tmp_path, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
     from ckd_ros.network.checkpoint import load_checkpoint
-    from ckd_ros.network.config import PRESETS, CKDConfig
+    from ckd_ros.network.config import CKDConfig
+    from ckd_ros.network.presets import PRESETS
     from ckd_ros.network.student import SingleModalityTracker
 
     small = CKDConfig("small", template_size=32, search_size=64, embed_dim=12, depth=1, num_heads=3)

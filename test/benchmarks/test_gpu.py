@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 import gpu
 from gpu import Follower
 
-from ckd_ros.network.config import preset
+from ckd_ros.network.presets import preset
 
 ROOT = Path(__file__).parents[2]
 #: Starts the benchmark where nothing can be imported that a bare machine with PyTorch lacks.

@@ -6,7 +6,8 @@ import re
 import pytest
 import torch
 
-from ckd_ros.network.config import PRESETS, CKDConfig, preset
+from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.presets import PRESETS, preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.settings import REQUIRED, settings_of
 

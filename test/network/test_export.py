@@ -6,8 +6,9 @@ import pytest
 import torch
 from students import lively
 
-from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import check_export, example_inputs, export_onnx, input_names
+from ckd_ros.network.presets import preset
 from ckd_ros.network.quantise import quantise_onnx
 from ckd_ros.network.student import CKDStudent
 

@@ -3,8 +3,8 @@
 import torch
 
 from ckd_ros.network.branch import BranchOutput
-from ckd_ros.network.config import preset
 from ckd_ros.network.head import CenterHead, Prediction
+from ckd_ros.network.presets import preset
 
 
 def prediction(row, column, offset=(0.25, -0.5), size=(0.2, 0.4), grid=16):

@@ -11,8 +11,8 @@ from small_network import CONFIG
 
 from ckd_ros.network import importing
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
-from ckd_ros.network.config import preset
 from ckd_ros.network.importing import expected_tensors, import_checkpoint, read_foreign, resize_positions
+from ckd_ros.network.presets import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 

@@ -7,9 +7,10 @@ import torch
 from students import lively
 
 from ckd_ros.network import branch as branch_module
-from ckd_ros.network.config import CKDConfig, preset
+from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import example_inputs
 from ckd_ros.network.inference import FusableGelu, InferenceStudent, fold_batch_norm
+from ckd_ros.network.presets import preset
 
 PAPERLIKE = CKDConfig(
     "t", template_size=32, search_size=64, embed_dim=24, depth=3, num_heads=3, elimination_blocks=(1,)

@@ -10,8 +10,8 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
-from ckd_ros.network.config import preset
 from ckd_ros.network.half_weights import expand_half
+from ckd_ros.network.presets import preset
 from ckd_ros.network.quantise import quantise_onnx
 from ckd_ros.tracking import OnnxEngine, default_model
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ckd_ros.network.checkpoint import CheckpointError
-from ckd_ros.network.config import preset
 from ckd_ros.network.inference import InferenceStudent
+from ckd_ros.network.presets import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 CROPS = ("template_rgb", "template_tir", "search_rgb", "search_tir")

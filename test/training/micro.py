@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import yaml
 
-from ckd_ros.network.config import PRESETS, preset
+from ckd_ros.network.presets import PRESETS, preset
 from ckd_ros.training import train as loop
 from ckd_ros.training.distributed import all_reduce_mean
 from ckd_ros.training.stage_trainer import StageTrainer

@@ -6,7 +6,7 @@ import pytest
 import small_network
 import torch
 
-from ckd_ros.network.config import preset
+from ckd_ros.network.presets import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss, freeze_all_but_head, random_keep_mask
 from ckd_ros.training.validation import student_or_tracker

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 import micro
 
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.config import PRESETS
+from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import train as loop
 
 #: Absent modalities and search regions without the target: the processes' parts differ in what is counted.

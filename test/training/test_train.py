@@ -17,7 +17,7 @@ from micro import STAGES, write
 
 from ckd_ros.app.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.config import PRESETS
+from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 from ckd_ros.training import interruption, loading, stage_trainer

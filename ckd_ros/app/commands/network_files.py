@@ -28,10 +28,10 @@ class Export:
     def run(self) -> None:
         from ckd_ros.network.checkpoint import load_checkpoint, load_weights
         from ckd_ros.network.export import check_export, export_onnx
-        from ckd_ros.network.student import CKDStudent
+        from ckd_ros.network.networks import make_student
 
         state, config, record = load_checkpoint(self.checkpoint)
-        student = CKDStudent(config)
+        student = make_student(config)
         load_weights(student, state)
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
             export_onnx(student, unchecked, record)
@@ -78,8 +78,8 @@ class Import:
     preset: str = "vitb256"
 
     def run(self) -> None:
-        from ckd_ros.network.config import preset
         from ckd_ros.network.importing import import_checkpoint
+        from ckd_ros.network.presets import preset
 
         written = import_checkpoint(self.file, preset(self.preset), self.out)
         for path in written:

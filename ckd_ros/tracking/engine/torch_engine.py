@@ -15,10 +15,9 @@ from torch import Tensor
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights
-from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import input_names
 from ckd_ros.network.head import Prediction
-from ckd_ros.network.student import CKDStudent, SingleModalityTracker
+from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
 from ckd_ros.tracking.crops import Normalisation
 from ckd_ros.tracking.engine.spec import Maps, ModelSpec
 
@@ -30,9 +29,9 @@ class TorchEngine:
     """
 
     def __init__(
-        self, model: CKDStudent | SingleModalityTracker, device: torch.device, training: Mapping[str, Any] | None = None
+        self, model: Student | OneCameraTracker, device: torch.device, training: Mapping[str, Any] | None = None
     ) -> None:
-        config: CKDConfig = model.config
+        config = model.config
         self._model, self._device, self.grid = model.to(device).eval(), torch.device(device), config.head_grid
         self.spec = ModelSpec(
             preset=config.preset,
@@ -54,7 +53,7 @@ class TorchEngine:
         """
         state, config, training = load_checkpoint(path)
         single = any(name.startswith("backbone.") for name in state)
-        model = SingleModalityTracker(config) if single else CKDStudent(config)
+        model = make_tracker(config) if single else make_student(config)
         own = model.state_dict()
         load_weights(model, {name: value for name, value in state.items() if single or name in own})
         return TorchEngine(model, device, training)
@@ -79,7 +78,7 @@ class TorchEngine:
         return score_map[0, 0].cpu().numpy(), size_map[0].cpu().numpy(), offset_map[0].cpu().numpy()
 
     def _maps(self, tensors: dict[str, Tensor]) -> Prediction:
-        if isinstance(self._model, CKDStudent):
+        if isinstance(self._model, Student):
             prediction: Prediction = self._model(*tensors.values()).prediction
             return prediction
         present = [m for m in ("rgb", "tir") if tensors[f"template_{m}"].any()] or ["rgb"]
