@@ -162,6 +162,9 @@ class IdentityConfig:
         0.3, "standard deviation of the log of an object's size, beside that in its image", low=0
     )
     gait: float = setting(0.03, "how far parts of the target move meanwhile, in its sides (standard deviation)", low=0)
+    light: float = setting(
+        0.15, "standard deviation of the log of its own brightness meanwhile, and so its warmth", low=0
+    )
     mirrored: float = setting(0.12, "chance that the target has turned round, shown by its mirror image", 0, 1)
 
     def __post_init__(self) -> None:

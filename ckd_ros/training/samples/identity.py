@@ -11,7 +11,7 @@ import numpy as np
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
 from ckd_ros.geometry import centre
 from ckd_ros.training.samples.cropping import Cropper, Sample
-from ckd_ros.training.samples.objects import Objects, Thing, changed_shape, copy_with_a_difference
+from ckd_ros.training.samples.objects import Objects, Thing, changed_shape, copy_with_a_difference, relit
 from ckd_ros.training.samples.scene_pair import ScenePair, crop_scenes, visible_share
 
 #: Largest share of a background's narrower side that a target may take.
@@ -93,7 +93,8 @@ class IdentitySource:
             warmth = (float(rng.uniform(*config.crossover_contrast)), 0.0)
             template_warmth = template_warmth if rng.random() < config.crossover_later else warmth
         before = Sprite(texture, _placed(texture, first, scale, angle=tilt), warmth=template_warmth)
-        later = changed_shape(rng, texture, self.config.gait, bool(rng.random() < self.config.mirrored))
+        later = relit(rng, texture, self.config.light)
+        later = changed_shape(rng, later, self.config.gait, bool(rng.random() < self.config.mirrored))
         stretch = grow * squeeze, grow / squeeze
         shift_x, shift_y = rng.normal(0, config.parallax, 2) * side
         after = Sprite(later, _placed(later, second, scale, stretch, tilt + turn), (shift_x, shift_y), warmth)
