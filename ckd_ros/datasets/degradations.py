@@ -66,6 +66,16 @@ def defocus(image: np.ndarray, size: float) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), size) if size > 0 else image
 
 
+def coarsen(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image of `scale` times the resolution, enlarged again; none is gained above 1."""
+    if scale >= 1:
+        return image
+    height, width = image.shape[:2]
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    few = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
 def ghost(image: np.ndarray, strength: float, shift: tuple[float, float]) -> np.ndarray:
     """A faint second copy of the image, displaced by `shift` = `(x, y)` pixels; `strength` is its share."""
     height, width = image.shape[:2]

@@ -89,3 +89,10 @@ def test_a_ghost_is_a_faint_copy_beside_and_defocus_spreads_evenly():
 def test_a_black_camera_is_black_but_a_little_noise(image):
     images = [degradations.black(image, np.random.default_rng(seed)) for seed in range(8)]
     assert max(one.mean() for one in images) < 15 and len({float(one.mean()) for one in images}) > 4
+
+
+def test_a_coarser_image_keeps_its_shape_and_level_but_no_detail(image):
+    coarse = degradations.coarsen(image, 0.2)
+    assert coarse.shape == image.shape and coarse.mean() == pytest.approx(image.mean(), abs=2)
+    assert coarse.std() < 0.4 * image.std()
+    assert degradations.coarsen(image, 1.2) is image

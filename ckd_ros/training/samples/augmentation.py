@@ -22,6 +22,8 @@ def augment(sample: Sample, config: AugmentationConfig, dropped: float, rng: np.
     present, live = sample["present"], sample.pop("live", np.array([True, True]))
     if present.all() and live.all() and rng.random() < 2 * dropped:
         present[int(rng.integers(2))] = False
+    if _happens(config.small, rng):
+        _coarsen(sample, config, rng)
     if present[0]:
         _augment_rgb(sample, config, rng)
     if present[1]:
@@ -33,6 +35,16 @@ def augment(sample: Sample, config: AugmentationConfig, dropped: float, rng: np.
     for names, modality_present in zip((COLOUR, THERMAL), present, strict=True):
         for name in names:
             sample[name] = np.ascontiguousarray(sample[name]) if modality_present else np.zeros_like(sample[name])
+
+
+def _coarsen(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Crops as of a target that is small in the cameras' images, where it has fewer pixels than the crop gives it."""
+    box = sample["template_box"]
+    side = np.sqrt(box[2] * box[3]) * len(sample["template_rgb"])
+    scale = rng.uniform(*config.small_side) / side
+    for names, share in ((COLOUR, 1.0), (THERMAL, rng.uniform(*config.small_thermal))):
+        for name in names:
+            sample[name] = degradations.coarsen(sample[name], scale * share)
 
 
 def _augment_rgb(sample: Sample, config: AugmentationConfig, rng: np.random.Generator) -> None:

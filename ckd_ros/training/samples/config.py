@@ -61,7 +61,11 @@ class AugmentationConfig:
     thermal_noise_strength: Range = setting((0.1, 0.8), "strength of the thermal noise", 0, 1)
     blur: float = setting(0.1, "chance of motion blur in the search region, of each modality by itself", 0, 1)
     blur_length: Range = setting((2.0, 7.0), "length of the blur in pixels of the crop", low=0)
-
+    small: float = setting(
+        0.0, "chance of a target that has few pixels in the cameras' images, so that crops are soft", 0, 1
+    )
+    small_side: Range = setting((12.0, 45.0), "its side there, in pixels", low=Above(0))
+    small_thermal: Range = setting((0.5, 1.0), "resolution of the thermal camera over that of colour, for such", 0.1, 2)
     smoke: float = setting(0.0, "chance of smoke or fog before the colour camera", 0, 1)
     smoke_strength: Range = setting((0.2, 1.0), "strength of the smoke: from haze to a wall", 0, 1)
     smoke_lasting: float = setting(0.35, "chance that smoke covers the template too, not the search region alone", 0, 1)
@@ -91,8 +95,8 @@ PAPER = AugmentationConfig(
 )  # fmt: skip
 FIELD = AugmentationConfig(
     registration=0.07, template_registration=0.04, time_jitter=0.15, night=0.22, thermal_noise=0.2,
-    thermal_noise_strength=(0.1, 1.0), contrast=0.35, contrast_change=0.18, level_change=12.0, blur=0.15, smoke=0.25,
-    thermal_blur=0.2, ghost=0.08, black=0.05, frozen=0.04,
+    thermal_noise_strength=(0.1, 1.0), contrast=0.35, contrast_change=0.18, level_change=12.0, blur=0.15, small=0.4,
+    smoke=0.25, thermal_blur=0.2, ghost=0.08, black=0.05, frozen=0.04,
 )  # fmt: skip
 AUGMENTATIONS = {"robot": AugmentationConfig(), "paper": PAPER, "field": FIELD}
 
@@ -158,6 +162,9 @@ class IdentityConfig:
         0.3, "standard deviation of the log of an object's size, beside that in its image", low=0
     )
     gait: float = setting(0.03, "how far parts of the target move meanwhile, in its sides (standard deviation)", low=0)
+    light: float = setting(
+        0.15, "standard deviation of the log of its own brightness meanwhile, and so its warmth", low=0
+    )
     mirrored: float = setting(0.12, "chance that the target has turned round, shown by its mirror image", 0, 1)
 
     def __post_init__(self) -> None:

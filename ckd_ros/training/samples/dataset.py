@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ckd_ros.datasets.crop_archive import CropArchive
 from ckd_ros.datasets.pairs import PairLibrary
+from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.tar_images import LabelledImages, MaskedImages
 from ckd_ros.training.samples.augmentation import augment
 from ckd_ros.training.samples.config import SampleConfig
@@ -84,13 +85,22 @@ def _sources(config: SampleConfig, cropper: Cropper, synthetic: SyntheticSource)
         if folder and name in wanted:
             bank = VideoBank(folder, name == "thermal_video", config.cache)
             found[name] = VideoSource(bank, cropper).sample
-    scenery = Scenery(synthetic.background, synthetic.piece)
+    cutouts = CutoutObjects(MaskedImages(config.cutouts, "train")) if config.cutouts else None
+    scenery = Scenery(synthetic.background, _pieces(synthetic, cutouts))
+    if cutouts and "cutouts" in wanted:
+        found["cutouts"] = IdentitySource(cropper, cutouts, scenery).sample
     if config.crops and "crops" in wanted:
         crops = CropObjects(CropArchive(config.crops, "train"))
         found["crops"] = IdentitySource(cropper, crops, scenery).sample
-    if config.cutouts and "cutouts" in wanted:
-        cutouts = CutoutObjects(MaskedImages(config.cutouts, "train"))
-        found["cutouts"] = IdentitySource(cropper, cutouts, scenery).sample
     if config.thermal_images and "thermal_images" in wanted:
         found["thermal_images"] = ThermalImageSource(LabelledImages(config.thermal_images, "train"), cropper).sample
     return found
+
+
+def _pieces(synthetic: SyntheticSource, cutouts: CutoutObjects | None) -> Callable[[np.random.Generator], Texture]:
+    """What stands before targets: things of all kinds where there are some, and pieces of nothing known."""
+
+    def piece(rng: np.random.Generator) -> Texture:
+        return cutouts.target(rng).texture if cutouts and rng.random() < 0.5 else synthetic.piece(rng)
+
+    return piece

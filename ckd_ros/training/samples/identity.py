@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
 from ckd_ros.geometry import centre
 from ckd_ros.training.samples.cropping import Cropper, Sample
-from ckd_ros.training.samples.objects import Objects, Thing, changed_shape, copy_with_a_difference
+from ckd_ros.training.samples.objects import Objects, Thing, changed_shape, copy_with_a_difference, relit
 from ckd_ros.training.samples.scene_pair import ScenePair, crop_scenes, visible_share
 
 #: Largest share of a background's narrower side that a target may take.
 _LARGEST = 0.22
+_CANDIDATES = 3  # backgrounds to choose from
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class IdentitySource:
     def sample(self, rng: np.random.Generator) -> Sample:
         config = self.config
         thing = self.objects.target(rng)
-        background = self.scenery.background(rng)
+        background = self._background(rng, thing.texture)
         elsewhere = rng.random() < config.elsewhere
-        search_background = self.scenery.background(rng) if elsewhere else background
+        search_background = self._background(rng, thing.texture) if elsewhere else background
         scale = self._scale(rng, thing.texture, background)
         before, after = self._target(rng, thing.texture, background, scale, elsewhere)
         absent = bool(rng.random() < config.absent)
@@ -59,6 +61,12 @@ class IdentitySource:
         boxes = before.box(np.eye(3)), after.box(np.eye(3))
         return crop_scenes(rng, self.cropper, ScenePair(*scenes, *boxes, positive))
 
+    def _background(self, rng: np.random.Generator, texture: Texture) -> Texture:
+        """Of a few random ones, that which is most nearly as bright as the target: day to day, night to night."""
+        level = cv2.mean(texture.rgb[0])[1]
+        candidates = [self.scenery.background(rng) for _ in range(_CANDIDATES)]
+        return min(candidates, key=lambda background: abs(cv2.mean(background.rgb[-1])[1] - level))
+
     def _scale(self, rng: np.random.Generator, texture: Texture, background: Texture) -> float:
         """World pixels to a pixel of the texture: near its own, so that it is as sharp as what is behind it."""
         side = float(np.sqrt(texture.width * texture.height))
@@ -72,7 +80,7 @@ class IdentitySource:
         """The target in the template and in the search region."""
         config, side = self.composing, scale * np.sqrt(texture.width * texture.height)
         field = np.array([background.width, background.height])
-        first, second = (rng.uniform(0.2, 0.8, 2) * field for _ in range(2))
+        first, second = (rng.uniform((0.2, 0.35), (0.8, 0.85)) * field for _ in range(2))  # rarely in the sky
         if not elsewhere:
             second = first + (rng.normal(0, config.motion, 2) * side if rng.random() < config.moved else 0.0)
         grow, squeeze = np.exp(rng.normal(0, config.grow)), np.exp(rng.normal(0, config.squeeze))
@@ -85,7 +93,8 @@ class IdentitySource:
             warmth = (float(rng.uniform(*config.crossover_contrast)), 0.0)
             template_warmth = template_warmth if rng.random() < config.crossover_later else warmth
         before = Sprite(texture, _placed(texture, first, scale, angle=tilt), warmth=template_warmth)
-        later = changed_shape(rng, texture, self.config.gait, bool(rng.random() < self.config.mirrored))
+        later = relit(rng, texture, self.config.light)
+        later = changed_shape(rng, later, self.config.gait, bool(rng.random() < self.config.mirrored))
         stretch = grow * squeeze, grow / squeeze
         shift_x, shift_y = rng.normal(0, config.parallax, 2) * side
         after = Sprite(later, _placed(later, second, scale, stretch, tilt + turn), (shift_x, shift_y), warmth)

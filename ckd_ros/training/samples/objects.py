@@ -199,6 +199,20 @@ def changed_shape(rng: np.random.Generator, texture: Texture, strength: float, m
     return Texture(*images) if images[2].max() > 127 else texture
 
 
+def relit(rng: np.random.Generator, texture: Texture, strength: float) -> Texture:
+    """The same object under another light and warmed from another side; `strength`: of the log of its brightness."""
+    if strength <= 0:
+        return texture
+    height, width = texture.height, texture.width
+    y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)
+    bright, down, across, warm, warm_down = rng.normal(0, strength, 5).astype(np.float32)
+    light = np.exp(bright + down * y + across * x / 2)
+    tint = np.exp(rng.normal(0, strength / 5, 3)).astype(np.float32)
+    rgb = np.clip(texture.rgb[0] * light[..., None] * tint, 0, 255).astype(np.uint8)
+    thermal = np.clip(texture.thermal[0] + 60 * (warm + warm_down * y), 0, 255).astype(np.uint8)
+    return Texture(rgb, thermal, _alpha(texture))
+
+
 def _alpha(texture: Texture) -> np.ndarray:
     assert texture.alpha is not None, "an object is cut out by its alpha"
     return texture.alpha[0]

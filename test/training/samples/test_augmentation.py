@@ -69,6 +69,8 @@ BOTH_RGB, BOTH_TIR = {"template_rgb", "search_rgb"}, {"template_tir", "search_ti
         ({"level_change": 10.0}, BOTH_TIR),
         ({"thermal_noise": 1.0, "lasting": 0.0}, {"search_tir"}),
         ({"blur": 1.0}, {"search_rgb", "search_tir"}),
+        ({"small": 1.0}, BOTH_RGB | BOTH_TIR),
+        ({"small": 1.0, "small_side": (200.0, 300.0), "small_thermal": (1.0, 1.0)}, set()),
         ({"smoke": 1.0, "smoke_lasting": 0.0}, {"search_rgb"}),
         ({"smoke": 1.0, "smoke_lasting": 1.0}, BOTH_RGB),
         ({"thermal_blur": 1.0}, BOTH_TIR),

@@ -17,6 +17,7 @@ from ckd_ros.training.samples.objects import (
     CropObjects,
     changed_shape,
     copy_with_a_difference,
+    relit,
     segmented,
 )
 from ckd_ros.training.samples.scene_pair import visible_share
@@ -70,7 +71,7 @@ def level(crop: np.ndarray, box: np.ndarray) -> float:
     return float(np.median(inside)) if inside.size else np.nan
 
 
-ALONE = {"look_alikes": 0, "front": 0.0, "absent": 0.0}
+ALONE = {"look_alikes": 0, "front": 0.0, "absent": 0.0, "light": 0.0}
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -203,3 +204,13 @@ def test_a_copy_differs_and_a_later_look_is_the_same_object():
     inside = later.alpha[0] > 250
     colours = np.abs(later.rgb[0][inside].astype(int)[:, None] - [(200, 40, 40), (40, 40, 200)]).max(axis=2).min(axis=1)
     assert np.mean(colours < 10) > 0.9 and inside.sum() == pytest.approx(1500, rel=0.25)
+
+
+def test_another_light_changes_brightness_but_hardly_the_hue():
+    rng = np.random.default_rng(0)
+    rgb = np.full((40, 20, 3), (120, 60, 30), np.uint8)
+    texture = Texture(rgb, np.full((40, 20), 100, np.uint8), np.full((40, 20), 255, np.uint8))
+    means = np.stack([relit(rng, texture, 0.2).rgb[0].mean(axis=(0, 1)) for _ in range(30)])
+    assert means[:, 0].std() > 10
+    assert means[:, 0] / means[:, 1] == pytest.approx(np.full(30, 2.0), rel=0.2)
+    assert relit(rng, texture, 0.0) is texture
