@@ -1,92 +1,117 @@
-"""Samples per second that the loader makes and the trainer uses, in one process each, and their ratio.
+"""Samples per second that the loader makes alone and the trainer uses alone, and which of the two limits a training.
 
-    python benchmarks/training.py --data DIR [--config config/training/tiny.yaml] [--steps 6] [--batch N] [--threads 1]
+    python benchmarks/training.py --data DIR [--configs FILE ...] [--precisions bf16 fp32] [--workers 15] [--batch N]
 
-DIR holds the folders that the training file names. Loader and trainer take turns batch by batch; without a GPU, seconds
-are those of the processor in this process, so that what else the machine does hardly counts. A ratio above 1 means that
-one loading process keeps one training process busy.
+DIR holds the folders that the training files name. The trainer takes whole steps of the training (upload, loss,
+backward, optimizer, averaged weights), again and again with one batch; the loader fills batches that nobody uses. With
+`--workers 0`, the default, the loader is one process, and without a GPU seconds are then those of the processor in this
+process, so that what else the machine does hardly counts. With more workers, and on a GPU, they are those of the clock.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from torch.utils.data import default_collate
+from torch import Tensor
 
-from ckd_ros.network.presets import preset
-from ckd_ros.training.config import Stage, load_config
-from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
+from ckd_ros.training.config import TrainingConfig, load_config
 from ckd_ros.training.distributed import make_fabric
-from ckd_ros.training.initial_weights import build_model
-from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
-from ckd_ros.training.samples.dataset import SampleDataset
+from ckd_ros.training.loading import make_loader
+from ckd_ros.training.run_files import RunFiles
+from ckd_ros.training.stage_trainer import StageTrainer
 
-_WARM_UP = 2
-_WARM_SAMPLES = 200  # textures and noise that are made once
+_CONFIG = Path(__file__).parents[1] / "config" / "training" / "tiny.yaml"
+_WARM_UP = 3  # batches: textures and noise that are made once, kernels that are chosen or compiled
 
 
 def main(
     data: Path,
-    config: Path = Path(__file__).parents[1] / "config" / "training" / "tiny.yaml",
+    configs: tuple[Path, ...] = (_CONFIG,),
+    precisions: tuple[str, ...] = ("auto",),
+    workers: int = 0,
     steps: int = 6,
     batch: int | None = None,
     threads: int = 1,
 ) -> None:
-    """Measure and print.
+    """Measure every stage of `configs`, and print.
 
-    `steps`: measured batches of every stage; `batch`: samples in each (default: the stage's); `threads`: of both.
+    `workers`: processes of the loader; `steps`: measured batches; `batch`: samples in each (default: the stage's);
+    `threads`: of PyTorch and OpenCV in this process.
     """
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
-    settings = load_config(config, data)
-    network = preset(settings.preset)
-    samples = SampleDataset(settings.samples, network, settings.seed, 10**9)
-    for index in range(_WARM_SAMPLES):
-        samples[10**6 + index]
-    table = Table("stage", "batch", "loader, ms/sample", "loader /s", "trainer /s", "loader / trainer")
-    for stage in settings.stages:
-        stage = replace(stage, batch=batch or stage.batch)
-        loading, training = _measure(samples, stage, network, settings.precision, steps)
-        table.add_row(
-            stage.name, str(stage.batch), f"{1e3 / loading:.2f}", f"{loading:.0f}", f"{training:.0f}",
-            f"{loading / training:.1f}",
-        )  # fmt: skip
-    Console().print(f"preset {settings.preset}, {threads} thread(s), samples of {config}", table)
+    table = Table("preset", "stage", "batch", "precision", "loader /s", "trainer /s", "loader / trainer", "limited by")
+    for config in configs:
+        settings = replace(load_config(config, data), workers=workers)
+        for index, stage in enumerate(settings.stages):
+            rates: list[float] = []
+            for precision in precisions:
+                chosen = _with(settings, index, precision, batch, steps)
+                if not rates:  # the loader is the same in each
+                    rates.append(loader_rate(chosen, index, steps))
+                loading, training = rates[0], trainer_rate(chosen, index, steps)
+                table.add_row(
+                    settings.preset, stage.name, str(chosen.stages[index].batch), precision, f"{loading:.0f}",
+                    f"{training:.0f}", f"{loading / training:.2f}", "loader" if loading < training else "trainer",
+                )  # fmt: skip
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{threads} CPU thread(s)"
+    Console(width=120).print(f"trainer on {where}, loader with {workers} worker(s)", table)
 
 
-def _measure(samples: SampleDataset, stage: Stage, network, precision: str, steps: int) -> tuple[float, float]:
-    """Samples per second of the loader and of the trainer: medians over batches."""
-    fabric = make_fabric(precision)
-    torch.manual_seed(0)
-    model = build_model(stage, network, None).to(memory_format=torch.channels_last).train()
-    learned = freeze_all_but_head(model) if stage.name == "eliminate" else list(model.parameters())
-    wrapped, optimizer = fabric.setup(model, torch.optim.AdamW(learned, lr=stage.lr_head))
-    clock = time.process_time if fabric.device.type == "cpu" else time.perf_counter
-    loading, training = [], []
+def loader_rate(settings: TrainingConfig, index: int, batches: int) -> float:
+    """Samples per second of the loader alone."""
+    loader = make_loader(settings, index, 0, make_fabric(settings.precision))
+    ready = _WARM_UP + (loader.prefetch_factor or 0) * loader.num_workers  # these were made while nobody waited
+    iterator, clock = iter(loader), _clock(settings.workers)
+    for _ in islice(iterator, ready):
+        pass
+    start = clock()
+    for _ in islice(iterator, batches):
+        pass
+    return batches * settings.stages[index].batch / (clock() - start)
+
+
+def trainer_rate(settings: TrainingConfig, index: int, steps: int) -> float:
+    """Samples per second of the training step alone, from a batch in the memory of the CPU."""
+    fabric = make_fabric(settings.precision)
+    batch: dict[str, Tensor] = next(iter(make_loader(replace(settings, workers=0), index, 0, fabric)))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = StageTrainer(settings, index, None, RunFiles(Path(folder), settings), fabric, None)
+    clock = _clock(workers=0)
     for step in range(_WARM_UP + steps):
-        start = clock()
-        batch = default_collate([samples[step * stage.batch + i] for i in range(stage.batch)])
-        loaded = clock()
-        keep = None
-        if stage.name == "distil" and stage.mask_ratio:
-            keep = random_keep_mask(stage.batch, network.search_grid**2, stage.mask_ratio).to(fabric.device)
-        loss, _ = STAGE_LOSSES[stage.name](wrapped, prepare_batch(batch, network, fabric.device), stage, keep)
-        optimizer.zero_grad(set_to_none=True)
-        fabric.backward(loss)
-        fabric.clip_gradients(wrapped, optimizer, max_norm=stage.clip)
-        optimizer.step()
-        loss.item()  # waits for a GPU
-        loading.append(loaded - start)
-        training.append(clock() - loaded)
-    return tuple(stage.batch / float(np.median(seconds[_WARM_UP:])) for seconds in (loading, training))
+        if step == _WARM_UP:
+            _wait()
+            start = clock()
+        trainer.training_step(batch)
+    _wait()
+    return steps * settings.stages[index].batch / (clock() - start)
+
+
+def _with(settings: TrainingConfig, index: int, precision: str, batch: int | None, steps: int) -> TrainingConfig:
+    """The settings with as many steps of a stage as are measured, and what the loader makes ahead of them."""
+    stages, workers = list(settings.stages), settings.workers or 0
+    stage = stages[index]
+    stages[index] = replace(stage, batch=batch or stage.batch, steps=_WARM_UP + 4 * workers + steps)
+    return replace(settings, precision=precision, stages=tuple(stages))
+
+
+def _clock(workers: int | None) -> Callable[[], float]:
+    return time.perf_counter if torch.cuda.is_available() or workers else time.process_time
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

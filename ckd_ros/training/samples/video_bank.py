@@ -1,7 +1,7 @@
 """Windows around the target of single-modality videos, cut once and kept in memory-mapped arrays.
 
 A folder of videos holds `NAME.mp4` and `NAME.csv` (header `x,y,w,h`, one row a frame in pixels, `nan` where the target
-is not visible).
+is not visible), or the windows themselves, packed (`window_pack`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.splits import held_out
 from ckd_ros.files import replacing
 from ckd_ros.geometry import crop_window, index_matrix
+from ckd_ros.training.samples.window_pack import PACK, read_pack
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +43,18 @@ class VideoBank:
     Raises:
         FileNotFoundError: if the folder holds no labelled video.
         ValueError: if no video can be read and shows its target; one that cannot is named in a warning and left out.
+            For a pack that cannot be read.
     """
 
     def __init__(self, folder: str | Path, thermal: bool, cache: str | Path):
         folder = Path(folder)
-        videos = sorted(f for f in folder.glob("*.mp4") if f.with_suffix(".csv").exists())
-        kept_out = held_out(f.stem for f in videos)
-        videos = [f for f in videos if f.stem not in kept_out]
-        if not videos:
-            raise FileNotFoundError(f"no labelled video (NAME.mp4 with NAME.csv) in '{folder}'")
-        recipe = repr([(f.name, f.stat().st_size) for f in videos] + [WINDOW_FACTOR, SIZE, STRIDE, thermal])
+        pack = folder / PACK
+        sources = [pack] if pack.is_file() else _training_videos(folder)
+        recipe = repr([(f.name, f.stat().st_size) for f in sources] + [WINDOW_FACTOR, SIZE, STRIDE, thermal])
         store = Path(cache) / f"videos-{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
         if not store.exists():
-            log.info("cutting windows from %d videos of %s into %s", len(videos), folder, store)
-            _build(videos, thermal, store)
+            log.info("windows of %s are put into %s", folder, store)
+            _save(store, *(read_pack(pack, thermal) if sources == [pack] else _cut(sources, thermal)))
         self.images = np.load(store / "images.npy", mmap_mode="r")
         self.boxes = np.load(store / "boxes.npy")
         self.clips = np.load(store / "clips.npy")
@@ -64,7 +63,17 @@ class VideoBank:
         self.thermal = thermal
 
 
-def _build(videos: list[Path], thermal: bool, store: Path) -> None:
+def _training_videos(folder: Path) -> list[Path]:
+    videos = sorted(f for f in folder.glob("*.mp4") if f.with_suffix(".csv").exists())
+    kept_out = held_out(f.stem for f in videos)
+    videos = [f for f in videos if f.stem not in kept_out]
+    if not videos:
+        raise FileNotFoundError(f"no labelled video (NAME.mp4 with NAME.csv) in '{folder}'")
+    return videos
+
+
+def _cut(videos: list[Path], thermal: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, boxes and clips of the windows of videos."""
     images, boxes, clips = [], [], []
     for clip, file in enumerate(videos):
         try:
@@ -80,12 +89,16 @@ def _build(videos: list[Path], thermal: bool, store: Path) -> None:
             f"none of the {len(videos)} videos in '{videos[0].parent}' can be read and shows its target: expected "
             f"NAME.mp4 with NAME.csv, a header x,y,w,h and one box a frame"
         )
+    return np.stack(images), np.stack(boxes), np.array(clips)
+
+
+def _save(store: Path, images: np.ndarray, boxes: np.ndarray, clips: np.ndarray) -> None:
     try:
         with replacing(store) as draft:
             draft.mkdir()
-            np.save(draft / "images.npy", np.stack(images))
-            np.save(draft / "boxes.npy", np.stack(boxes))
-            np.save(draft / "clips.npy", np.array(clips))
+            np.save(draft / "images.npy", images)
+            np.save(draft / "boxes.npy", boxes)
+            np.save(draft / "clips.npy", clips)
     except OSError as error:
         # Another process that cut the same windows was quicker: what it stored is the same.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
