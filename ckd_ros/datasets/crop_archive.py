@@ -97,5 +97,9 @@ def _members(path: Path) -> list[tarfile.TarInfo]:
     try:
         with tarfile.open(path, "r:") as archive:
             return archive.getmembers()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"no archive '{path}': expected a tar file with rgb/NAME.jpg and tir/NAME.jpg"
+        ) from None
     except tarfile.ReadError as error:
         raise ValueError(f"'{path}' is not an uncompressed tar archive: {error}") from error

@@ -187,8 +187,11 @@ class _Props:
 
     def background(self, rng: np.random.Generator) -> Texture:
         if self._library is None:
-            return Texture(*dead_leaves(rng, 800, 640, 220))
-        return self._library.background(int(rng.integers(len(self._library))))
+            texture = Texture(*dead_leaves(rng, 800, 640, 220))
+        else:
+            texture = self._library.background(int(rng.integers(len(self._library))))
+        self._light = float(texture.rgb[0].mean())
+        return texture
 
     def kind(self, rng: np.random.Generator) -> str | None:
         """A class of objects, where there are classes."""
@@ -197,8 +200,15 @@ class _Props:
     def draw(self, rng: np.random.Generator, kind: str | None = None) -> Texture:
         """An object of a class, or of any."""
         if self._crops is not None:
-            return self._crops.cutout(rng, kind or self._crops.kind(rng))
+            return _lit(self._crops.cutout(rng, kind or self._crops.kind(rng)), self._light)
         if self._library is not None:
             return self._library.cutout(rng)
         aspect = float(np.exp(rng.normal(0, 0.25)))
         return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))
+
+
+def _lit(texture: Texture, light: float) -> Texture:
+    """A crop, half-way to the mean grey level of the colour image that it is set into: day is not pasted into night."""
+    assert texture.alpha is not None, "an object is cut out by its alpha"
+    factor = np.clip(np.sqrt(light / max(texture.rgb[0].mean(), 1.0)), 0.4, 1.5)
+    return Texture(np.clip(texture.rgb[0] * factor, 0, 255).astype(np.uint8), texture.thermal[0], texture.alpha[0])

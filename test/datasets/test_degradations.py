@@ -55,3 +55,12 @@ def test_strength_zero_changes_next_to_nothing_and_the_input_is_left_alone(image
     after = getattr(degradations, effect)(image, 0.0, last)
     assert np.abs(after.astype(int) - image).max() <= 1
     np.testing.assert_array_equal(image, before)
+
+
+def test_smoke_veils_the_picture_unevenly_and_drifts(image):
+    veiled = degradations.smoke(image, 1.0, 0.0)
+    assert veiled.std() < 0.6 * image.std() and veiled.mean() > image.mean()
+    flat = np.full_like(image, 100)
+    assert degradations.smoke(flat, 1.0, 0.0).std() > 5
+    assert not np.array_equal(degradations.smoke(flat, 1.0, 0.3), degradations.smoke(flat, 1.0, 0.0))
+    np.testing.assert_array_equal(degradations.smoke(image, 0.0, 0.0), image)
