@@ -14,9 +14,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.colour import to_rgb
-from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import held_out
-from ckd_ros.datasets.textures import soft_ellipse
 
 _MEMBER = re.compile(r"(?:.*/)?(rgb|tir)/((?:.+_)?([a-z]+)_\d+_\d+)\.\w+")
 
@@ -68,21 +66,6 @@ class CropArchive:
             thermal = cv2.resize(thermal, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_LINEAR)
         return rgb, thermal
 
-    def kind(self, rng: np.random.Generator) -> str:
-        """A random class, each as likely as it has pairs."""
-        counts = [len(names) for names in self.names.values()]
-        return list(self.names)[int(rng.choice(len(counts), p=np.array(counts) / sum(counts)))]
-
-    def cutout(self, rng: np.random.Generator, kind: str) -> Texture:
-        """An object of a class, the largest of a few random ones, cut out with soft round corners.
-
-        Raises KeyError for a class that is not in the archive and ValueError for a damaged image.
-        """
-        candidates = [self.pair(str(name)) for name in rng.choice(self.names[kind], 6)]
-        rgb, thermal = max(candidates, key=lambda pair: pair[1].size)
-        height, width = thermal.shape
-        return Texture(rgb, thermal, soft_ellipse(width, height, 3.0 if height > 1.5 * width else 4.0))
-
     def _read(self, modality: str, name: str, flags: int) -> np.ndarray:
         offset, size = self._places[modality][name]
         with self.path.open("rb") as file:
@@ -97,9 +80,5 @@ def _members(path: Path) -> list[tarfile.TarInfo]:
     try:
         with tarfile.open(path, "r:") as archive:
             return archive.getmembers()
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"no archive '{path}': expected a tar file with rgb/NAME.jpg and tir/NAME.jpg"
-        ) from None
     except tarfile.ReadError as error:
         raise ValueError(f"'{path}' is not an uncompressed tar archive: {error}") from error

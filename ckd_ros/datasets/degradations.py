@@ -100,7 +100,7 @@ def _clip(image: np.ndarray) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def smoke(rgb: np.ndarray, strength: float, drift: float) -> np.ndarray:
+def drifting_smoke(rgb: np.ndarray, strength: float, drift: float) -> np.ndarray:
     """Grey smoke in swathes, which are `drift` of their tile's width further on; at 1 little shows through."""
     height, width = rgb.shape[:2]
     density = np.roll(_swathes(width, height), round(drift * 2 * width), axis=1)[:, :width]

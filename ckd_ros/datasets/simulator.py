@@ -110,7 +110,7 @@ class SimulatedSequence(FrameSequence):
         image = self._blur(image, time, "blur", index)
         glare, night, smoke = (self._world.strength(name, time) for name in ("glare", "night", "smoke"))
         if smoke > 0:
-            image = degradations.smoke(image, smoke, drift=0.05 * time)
+            image = degradations.drifting_smoke(image, smoke, drift=0.05 * time)
         if night > 0:
             image = degradations.night(image, night, config.generator("night", index))
         if glare > 0:

