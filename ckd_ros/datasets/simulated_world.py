@@ -78,21 +78,24 @@ class World:
 
     def _add_look_alikes(self, props: Props, kind: str | None) -> None:
         config, clock, rng = self.config, self._clock, self.config.generator("look_alikes")
+        target, picture = self._textures["target"], (config.width, config.height)
         for number in range(config.look_alikes):
             name = f"look_alike{number}"
             if kind is not None and rng.random() < ANOTHER:
                 texture = props.draw(rng, kind)
             else:
-                texture = look_alikes.similar(rng, self._textures["target"])
+                texture = look_alikes.similar(rng, target)
             there = [a.start - 1.0 for k, a in enumerate(self._absences) if k % config.look_alikes == number]
-            picture = (config.width, config.height)
             track = look_alikes.look_alike_track(rng, clock, self._tracks["target"], there, picture)
+            # One that is another has its own shape, and the same area.
+            stretch = np.sqrt((texture.width / texture.height) / (target.width / target.height))
+            track[:, 2:4] *= [stretch, 1 / stretch]
             self._place(name, texture, look_alikes.walk(rng, clock, track), in_front=rng.random() < 0.5)
             self.like_target.append(name)
 
     def _add_absences(self, props: Props) -> None:
         """What hides the target, and where it leaves the picture."""
-        config, clock, rng = self.config, self._clock, self.config.generator("absences")
+        config, clock, rng = self.config, self._clock, self.config.generator("covers")
         path = self._tracks["target"]
         for number, absence in enumerate(a for a in self._absences if a.covered):
             texture = props.draw(rng)
