@@ -54,7 +54,7 @@ def composed_sequences(
 #: What the sequences of `look_alike_sequences` have in turn, beside their look-alikes.
 _LIGHTS: tuple[dict[str, Any], ...] = ({}, {"night": 0.9}, {}, {"smoke": 0.95}, {"crossover": 0.7})
 _SIZES: tuple[dict[str, Any], ...] = (
-    {"target_size": 60.0, "growth": 5.0},
+    {"target_size": 60.0, "growth": 4.5},
     {"target_size": 60.0},
     {"target_size": 90.0},
     {"target_size": 140.0, "growth": 0.4},
@@ -78,7 +78,7 @@ def look_alike_sequences(
             frames=frames,
             look_alikes=3 + number % 2,
             distractors=0,
-            motion=0.7,
+            motion=0.5,
             coverage=0.6,
             registration=1.0,
             parallax=1.0,

@@ -14,9 +14,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.colour import to_rgb
-from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import held_out
-from ckd_ros.datasets.textures import soft_ellipse
 
 _MEMBER = re.compile(r"(?:.*/)?(rgb|tir)/((?:.+_)?([a-z]+)_\d+_\d+)\.\w+")
 
@@ -67,21 +65,6 @@ class CropArchive:
         if thermal.shape != rgb.shape[:2]:
             thermal = cv2.resize(thermal, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_LINEAR)
         return rgb, thermal
-
-    def kind(self, rng: np.random.Generator) -> str:
-        """A random class, each as likely as it has pairs."""
-        counts = [len(names) for names in self.names.values()]
-        return list(self.names)[int(rng.choice(len(counts), p=np.array(counts) / sum(counts)))]
-
-    def cutout(self, rng: np.random.Generator, kind: str) -> Texture:
-        """An object of a class, the largest of a few random ones, cut out with soft round corners.
-
-        Raises KeyError for a class that is not in the archive and ValueError for a damaged image.
-        """
-        candidates = [self.pair(str(name)) for name in rng.choice(self.names[kind], 6)]
-        rgb, thermal = max(candidates, key=lambda pair: pair[1].size)
-        height, width = thermal.shape
-        return Texture(rgb, thermal, soft_ellipse(width, height, 3.0 if height > 1.5 * width else 4.0))
 
     def _read(self, modality: str, name: str, flags: int) -> np.ndarray:
         offset, size = self._places[modality][name]

@@ -16,6 +16,7 @@ from ckd_ros.datasets.trajectories import fold, wander
 LEAD = 1.0  # seconds before the clock shows the first frame
 BETWEEN = 7.5  # about so many seconds from one absence to the next
 SHORTEST = 2.0  # a sequence of fewer seconds has no absence
+WALK = 3.0  # of its widths, by which the target leaves the picture or comes back in a second, if that is not too slow
 EDGE = 0.4  # seconds in which the target comes to rest, and gets going again
 PASS = 2.6  # seconds at least from one meeting to the next
 
@@ -81,7 +82,7 @@ def leave_picture(track: np.ndarray, clock: np.ndarray, absences: list[Absence],
                 np.interp(clock, times, [place[at_start, 1], below, below, absence.height * height]),
             ]
         )
-        walks = [float(np.clip(abs(x - place[at_start, 0]) / (4 * reach), 0.5, 1.5)) for x in (out, back)]
+        walks = [float(np.clip(abs(x - place[at_start, 0]) / (WALK * reach), 0.5, 2.0)) for x in (out, back)]
         away = _during(clock, absence.start - walks[0], absence.start, absence.end, absence.end + walks[1])[:, None]
         place = place + (outside - place) * away
     return np.column_stack([place, track[:, 2:]])
@@ -117,12 +118,11 @@ def look_alike_track(
     moments = _meetings(rng, clock[-1], meetings)
     times, offsets = [], []
     for number, moment in enumerate(moments):
-        now = int(np.searchsorted(clock, moment))
         heading = rng.normal(0, 0.35) + (np.pi if rng.random() < 0.5 else 0)
         if number == 0:  # it waits where there is room, so that it does not hide the target at the start
             heading = rng.normal(0, 0.35) + (0 if path[0, 0] > size[0] / 2 else np.pi)
         along = np.array([np.cos(heading), np.sin(heading)])
-        reach = min(rng.uniform(2.5, 4.0), 0.45 * size[0] / side[now])
+        reach = min(rng.uniform(2.5, 4.0), 0.45 * size[0] / float(np.interp(moment, clock, side)))
         miss = np.array([0, rng.uniform(-0.15, 0.15)])
         stay, run = rng.uniform(0, 0.25), rng.uniform(0.6, 1.0)
         times += [moment - stay - run, moment - stay, moment + stay, moment + stay + run]

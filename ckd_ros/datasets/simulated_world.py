@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ckd_ros.datasets import look_alikes
-from ckd_ros.datasets.crop_archive import CropArchive
-from ckd_ros.datasets.pairs import PairLibrary
+from ckd_ros.datasets.props import Props
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
 from ckd_ros.datasets.simulator_config import SimulatorConfig
-from ckd_ros.datasets.textures import dead_leaves, make_target, soft_ellipse
+from ckd_ros.datasets.textures import soft_ellipse
 from ckd_ros.datasets.trajectories import distractor_track, envelope, occluder_track, target_track, wander
 from ckd_ros.geometry import scaling, translation
 
@@ -33,7 +32,7 @@ class World:
 
     def __init__(self, config: SimulatorConfig, clock: np.ndarray) -> None:
         self.config, self._clock = config, clock
-        scene, props = config.generator("scene"), _Props(config)
+        scene, props = config.generator("scene"), Props(config)
         self._background = props.background(scene)
         kind = props.kind(scene)
         self._textures = {"target": props.draw(scene, kind)}
@@ -59,7 +58,7 @@ class World:
         self._textures[name], self._tracks[name] = texture, track
         self.order.insert(len(self.order) if in_front else self.order.index("target"), name)
 
-    def _add_distractors(self, props: _Props) -> None:
+    def _add_distractors(self, props: Props) -> None:
         config, rng = self.config, self.config.generator("distractors")
         for number in range(config.distractors):
             name = f"distractor{number}"
@@ -70,30 +69,33 @@ class World:
                 texture = props.draw(rng)
             self._place(name, texture, distractor_track(config, self._clock, rng), in_front=False)
 
-    def _add_occluders(self, props: _Props) -> None:
+    def _add_occluders(self, props: Props) -> None:
         config, rng = self.config, self.config.generator("occlusion")
         for number in range(round(config.occlusion * self._clock[-1] / 5)):
             texture = props.draw(rng)
             track = occluder_track(config, self._clock, rng, self._tracks["target"])
             self._place(f"occluder{number}", texture, track, in_front=True)
 
-    def _add_look_alikes(self, props: _Props, kind: str | None) -> None:
+    def _add_look_alikes(self, props: Props, kind: str | None) -> None:
         config, clock, rng = self.config, self._clock, self.config.generator("look_alikes")
+        target, picture = self._textures["target"], (config.width, config.height)
         for number in range(config.look_alikes):
             name = f"look_alike{number}"
             if kind is not None and rng.random() < ANOTHER:
                 texture = props.draw(rng, kind)
             else:
-                texture = look_alikes.similar(rng, self._textures["target"])
+                texture = look_alikes.similar(rng, target)
             there = [a.start - 1.0 for k, a in enumerate(self._absences) if k % config.look_alikes == number]
-            picture = (config.width, config.height)
             track = look_alikes.look_alike_track(rng, clock, self._tracks["target"], there, picture)
+            # One that is another has its own shape, and the same area.
+            stretch = np.sqrt((texture.width / texture.height) / (target.width / target.height))
+            track[:, 2:4] *= [stretch, 1 / stretch]
             self._place(name, texture, look_alikes.walk(rng, clock, track), in_front=rng.random() < 0.5)
             self.like_target.append(name)
 
-    def _add_absences(self, props: _Props) -> None:
+    def _add_absences(self, props: Props) -> None:
         """What hides the target, and where it leaves the picture."""
-        config, clock, rng = self.config, self._clock, self.config.generator("absences")
+        config, clock, rng = self.config, self._clock, self.config.generator("covers")
         path = self._tracks["target"]
         for number, absence in enumerate(a for a in self._absences if a.covered):
             texture = props.draw(rng)
@@ -176,29 +178,3 @@ class World:
         """`M x 4` boxes of all objects, in their order, in RGB or in thermal pixels."""
         view = self.thermal_view(time) if thermal else self.view(time)
         return np.stack([sprite.box(view, thermal) for sprite in self.scene(time).sprites])
-
-
-class _Props:
-    """Where the background and the objects come from. A world does not keep it: sequences are sent to processes."""
-
-    def __init__(self, config: SimulatorConfig) -> None:
-        self._library = PairLibrary(config.pairs, config.subset) if config.pairs else None
-        self._crops = CropArchive(config.crops, config.subset) if config.crops else None
-
-    def background(self, rng: np.random.Generator) -> Texture:
-        if self._library is None:
-            return Texture(*dead_leaves(rng, 800, 640, 220))
-        return self._library.background(int(rng.integers(len(self._library))))
-
-    def kind(self, rng: np.random.Generator) -> str | None:
-        """A class of objects, where there are classes."""
-        return None if self._crops is None else self._crops.kind(rng)
-
-    def draw(self, rng: np.random.Generator, kind: str | None = None) -> Texture:
-        """An object of a class, or of any."""
-        if self._crops is not None:
-            return self._crops.cutout(rng, kind or self._crops.kind(rng))
-        if self._library is not None:
-            return self._library.cutout(rng)
-        aspect = float(np.exp(rng.normal(0, 0.25)))
-        return Texture(*make_target(rng, round(96 * aspect), round(96 / aspect)))

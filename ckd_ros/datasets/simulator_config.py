@@ -73,7 +73,7 @@ class SimulatorConfig:
 
     def effect_seeds(self) -> dict[str, int]:
         """`seeds` as a dict. Raises ValueError for an unknown effect or a value that is not a whole number."""
-        known = {f.name for f in fields(self)} | {"scene", "trajectory"}
+        known = {f.name for f in fields(self)} | {"scene", "trajectory", "absences", "covers"}
         result = {}
         for part in filter(None, self.seeds.split("+")):
             name, _, value = part.partition(":")

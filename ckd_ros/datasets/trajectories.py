@@ -28,7 +28,8 @@ def target_track(config: SimulatorConfig, clock: np.ndarray, aspect: float, mome
     path = path * config.motion
     speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
     path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
-    growth = config.growth ** (clock / clock[-1])
+    duration = max(config.frames - 1, 1) / config.rate
+    growth = config.growth ** np.clip((clock - 1.0) / duration, 0, 1)  # the clock runs from 1 s before the start
     # The recording's change of shape, laid on the shape of the target at hand.
     change = np.clip(size / size[0], 0.4, 2.5) ** config.scale * growth[:, None]
     aspect = np.sqrt(aspect)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bootstrap import mean_interval
+from bootstrap import mean_interval, ratio_interval
 
 
 def test_the_interval_is_as_wide_as_the_mean_is_unsure():
@@ -33,3 +33,9 @@ def test_pairing_finds_a_small_difference_among_very_different_sequences():
 def test_what_cannot_be_drawn_from_is_refused(values):
     with pytest.raises(ValueError, match="two or more finite values"):
         mean_interval(values)
+
+
+def test_a_ratio_weighs_sequences_by_their_cases():
+    interval = ratio_interval(np.array([1.0, 0.0, 8.0]), np.array([1.0, 1.0, 8.0]))
+    assert interval.mean == pytest.approx(0.9) and 0 <= interval.low < 0.9 < interval.high <= 1
+    assert np.isnan(ratio_interval(np.zeros(3), np.zeros(3)).mean)

@@ -1,6 +1,9 @@
 """The comparison runs trackers over a set, keeps what is finished, and says how each did, with intervals."""
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import comparison
 import cv2
@@ -49,11 +52,16 @@ def test_a_set_is_compared_and_what_is_finished_stays(data, tmp_path, capsys):
     assert np.isnan(figures["csrt-rgb"]["ROC"]), "CSRT says no confidence"
     assert (out / "m3svd" / "report.html").is_file()
 
-    boxes = out / "m3svd" / "tiny-int8" / "0001_p1.txt"
-    written = boxes.stat().st_mtime_ns
-    comparison.main(options)
-    assert boxes.stat().st_mtime_ns == written
-    assert json.loads((out / "comparison.json").read_text())["m3svd"]["tiny-int8"] == ours
+    alone = max(figures["tiny-int8-rgb"]["SR"], figures["tiny-int8-thermal"]["SR"])
+    assert ours["both"] == pytest.approx(ours["SR"] - alone)
+
+    files = list((out / "m3svd").glob("*/0001_p?.txt"))
+    written = [file.stat().st_mtime_ns for file in files]
+    model = shutil.copy(Path(__file__).parents[2] / "models" / "tiny-int8.onnx", tmp_path / "student.onnx")
+    comparison.main(replace(options, models=("tiny-int8", f"new={model}")))
+    assert len(files) == 10 and [file.stat().st_mtime_ns for file in files] == written
+    figures = json.loads((out / "comparison.json").read_text())["m3svd"]
+    assert figures["tiny-int8"] == ours and figures["new"] == ours
 
 
 def test_sets_of_one_camera_are_compared_with_it_alone():
@@ -61,4 +69,13 @@ def test_sets_of_one_camera_are_compared_with_it_alone():
     assert list(comparison.list_trackers(options, "thermal")) == [
         "tiny-thermal=ckd:model=tiny,modality=thermal",
         "csrt:modality=thermal",
+    ]
+
+
+def test_ours_can_be_run_without_others():
+    options = comparison.Options(data=None, models=("new=runs/a/student.onnx",), ours=True)
+    assert list(comparison.list_trackers(options, "both")) == [
+        "new=ckd:model=runs/a/student.onnx",
+        "new-rgb=ckd:model=runs/a/student.onnx,modality=rgb",
+        "new-thermal=ckd:model=runs/a/student.onnx,modality=thermal",
     ]

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequences
+from ckd_ros.datasets.composed import DEGRADATIONS, composed_sequences, look_alike_sequences
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +29,12 @@ def test_every_degradation_gets_its_number_of_sequences_of_the_same_scenes(pairs
 
 def test_only_pairs_kept_out_of_training_are_used(pairs):
     assert all(sequence.config.subset == "held_out" for _, sequence in composed_sequences(pairs, each=1, frames=2))
+
+
+def test_sequences_with_look_alikes_differ_in_light_and_size(pairs):
+    found = list(look_alike_sequences(pairs, None, count=5, frames=40))
+    assert {sequence.other_boxes.shape[1] for sequence in found} == {3, 4}
+    shown = frozenset().union(*(sequence.attributes for sequence in found))
+    assert {"look_alikes", "night", "smoke", "crossover"} <= shown
+    assert len({sequence.config.seed for sequence in found}) == 5
+    assert all(sequence.config.subset == "held_out" for sequence in found)

@@ -25,6 +25,15 @@ def test_glare_blinds_where_the_light_is(image):
     assert blinded[far].std() < image[far].std()
 
 
+def test_drifting_smoke_veils_the_picture_unevenly_and_drifts(image):
+    veiled = degradations.drifting_smoke(image, 1.0, 0.0)
+    assert veiled.std() < 0.6 * image.std() and veiled.mean() > image.mean()
+    flat = np.full_like(image, 100)
+    assert degradations.drifting_smoke(flat, 1.0, 0.0).std() > 5
+    assert not np.array_equal(degradations.drifting_smoke(flat, 1.0, 0.3), degradations.drifting_smoke(flat, 1.0, 0.0))
+    np.testing.assert_array_equal(degradations.drifting_smoke(image, 0.0, 0.0), image)
+
+
 def test_noise_has_the_strength_it_says_and_differs_each_time(image):
     flat = np.full((200, 200), 128, np.uint8)
     rng = np.random.default_rng(0)

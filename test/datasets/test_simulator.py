@@ -49,6 +49,17 @@ def test_night_darkens_the_colour_image_alone():
     np.testing.assert_array_equal(thermal[-1], warm[-1])
 
 
+def test_smoke_is_before_the_colour_camera_alone():
+    (rgb, thermal), (clear, warm) = images(replace(CALM, smoke=1.0, coverage=1.0)), images(CALM)
+    assert rgb[-1].std() < 0.6 * clear[-1].std()
+    np.testing.assert_array_equal(thermal[-1], warm[-1])
+
+
+def test_growth_is_the_size_in_the_end_over_that_in_the_beginning():
+    boxes = SimulatedSequence(replace(CALM, growth=3.0, frames=100)).boxes
+    assert boxes[-1, 3] / boxes[0, 3] == pytest.approx(3.0)
+
+
 def test_crossover_hides_the_target_from_the_thermal_camera():
     config = replace(CALM, crossover=1.0, coverage=1.0)
     sequence = SimulatedSequence(config)
