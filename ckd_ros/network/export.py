@@ -71,7 +71,7 @@ def export_onnx(student: Student, path: str | os.PathLike[str], training: dict[s
 
     from ckd_ros.network.half_weights import store_half
 
-    model = (InferenceStudent if isinstance(student, CKDStudent) else SiameseInference)(student).eval()
+    model = InferenceStudent(student) if isinstance(student, CKDStudent) else SiameseInference(student)
     with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
             model,
