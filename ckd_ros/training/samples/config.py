@@ -209,7 +209,9 @@ class SampleConfig:
         None, "folder of registered clips (`NAME/visible/`, `NAME/infrared/`): more backgrounds beside those of `pairs`"
     )
     crops: Path | None = setting(None, "tar archive of registered crops of objects, see `datasets.crop_archive`")
-    cutouts: Path | None = setting(None, "tar archive of colour objects with masks, see `datasets.tar_images`")
+    cutouts: Path | None = setting(
+        None, "tar archive of colour objects with masks, see `datasets.tar_images`; also to stand before `crops`"
+    )
     thermal_images: Path | None = setting(None, "tar archive of labelled thermal images, see `datasets.tar_images`")
     datasets: tuple[DataSetConfig, ...] = setting((), "RGB-T sequences, each data set with a weight of its own")
     cache: Path = setting(Path("runs/cache"), "where windows cut from the videos are kept")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from ckd_ros.datasets.scene import Scene, Sprite, Texture, pose
@@ -39,6 +38,7 @@ class IdentitySource:
         self.config, self.composing = cropper.config.identity, cropper.config.composing
 
     def sample(self, rng: np.random.Generator) -> Sample:
+        """One sample; `positive` is False where the target is gone or less than `least_visible` of it is seen."""
         config = self.config
         thing = self.objects.target(rng)
         background = self._background(rng, thing.texture)
@@ -63,9 +63,10 @@ class IdentitySource:
 
     def _background(self, rng: np.random.Generator, texture: Texture) -> Texture:
         """Of a few random ones, that which is most nearly as bright as the target: day to day, night to night."""
-        level = cv2.mean(texture.rgb[0])[1]
+        level = texture.rgb[0].mean()
         candidates = [self.scenery.background(rng) for _ in range(_CANDIDATES)]
-        return min(candidates, key=lambda background: abs(cv2.mean(background.rgb[-1])[1] - level))
+        # the full image, thinned: which smaller copies there are depends on what was drawn before
+        return min(candidates, key=lambda background: abs(background.rgb[0][::8, ::8].mean() - level))
 
     def _scale(self, rng: np.random.Generator, texture: Texture, background: Texture) -> float:
         """World pixels to a pixel of the texture: near its own, so that it is as sharp as what is behind it."""

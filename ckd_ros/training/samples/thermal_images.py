@@ -16,7 +16,10 @@ _ATTEMPTS = 20
 
 
 class ThermalImageSource:
-    """Thermal samples; colour is absent. The search region is turned, stretched and zoomed about its object."""
+    """Thermal samples; colour is absent. The search region is turned, stretched and zoomed about its object.
+
+    Raises ValueError where no object is large enough to learn from.
+    """
 
     def __init__(self, images: LabelledImages, cropper: Cropper) -> None:
         self.images, self.cropper = images, cropper
@@ -28,6 +31,7 @@ class ThermalImageSource:
             raise ValueError(f"no labelled object of {_SMALLEST:g} pixels or more in the thermal images")
 
     def sample(self, rng: np.random.Generator) -> Sample:
+        """One sample; where the target is absent, the search region is around another of its class."""
         cropper, images = self.cropper, self.images
         name, row = self._objects[int(rng.integers(len(self._objects)))]
         image, box = images.image(name), images.boxes(name)[row]
