@@ -23,47 +23,60 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class CropWindow:
-    """A square region of an image: top-left corner `(x, y)` and `side`, in pixels.
+    """A region of an image that becomes a square crop: top-left corner `(x, y)`, `width`, `height`, in pixels.
 
-    >>> window = CropWindow(x=100.0, y=40.0, side=200.0)
+    >>> window = CropWindow(x=100.0, y=40.0, width=200.0, height=100.0)
     >>> window.to_fraction([150.0, 90.0, 50.0, 20.0]).tolist()
-    [0.25, 0.25, 0.25, 0.1]
-    >>> window.from_fraction([0.25, 0.25, 0.25, 0.1]).tolist()
+    [0.25, 0.5, 0.25, 0.2]
+    >>> window.from_fraction([0.25, 0.5, 0.25, 0.2]).tolist()
     [150.0, 90.0, 50.0, 20.0]
     """
 
     x: float
     y: float
-    side: float
+    width: float
+    height: float
+
+    @property
+    def side(self) -> float:
+        """Geometric mean of width and height."""
+        return float(np.sqrt(self.width * self.height))
 
     def matrix(self, size: int) -> FloatArray:
         """3x3 transform from image pixels to a `size` x `size` crop of this window."""
-        scale = size / self.side
-        return np.array([[scale, 0.0, -self.x * scale], [0.0, scale, -self.y * scale], [0.0, 0.0, 1.0]])
+        across, down = size / self.width, size / self.height
+        return np.array([[across, 0.0, -self.x * across], [0.0, down, -self.y * down], [0.0, 0.0, 1.0]])
 
     def to_fraction(self, box: npt.ArrayLike) -> FloatArray:
         """`(..., 4)` boxes in image pixels -> fractions of the window."""
-        return (np.asarray(box, float) - [self.x, self.y, 0.0, 0.0]) / self.side
+        return (np.asarray(box, float) - [self.x, self.y, 0.0, 0.0]) / self._sides
 
     def from_fraction(self, box: npt.ArrayLike) -> FloatArray:
         """`(..., 4)` boxes in fractions of the window -> image pixels."""
-        return np.asarray(box, float) * self.side + [self.x, self.y, 0.0, 0.0]
+        return np.asarray(box, float) * self._sides + [self.x, self.y, 0.0, 0.0]
+
+    @property
+    def _sides(self) -> FloatArray:
+        return np.array([self.width, self.height, self.width, self.height])
 
 
-def crop_window(box: npt.ArrayLike, factor: float) -> CropWindow:
-    """The square window around a box whose side is `factor` times the box's geometric mean side.
+def crop_window(box: npt.ArrayLike, factor: float, stretched: bool = False) -> CropWindow:
+    """The window around a box: a square whose side is `factor` times the box's geometric mean side.
 
-    `side = ceil(sqrt(w * h) * factor)`, top-left `round(centre - side / 2)`, as the method prescribes.
-    Raises ValueError for a box without area.
+    `side = ceil(sqrt(w * h) * factor)`, top-left `round(centre - side / 2)`, as the method prescribes. Stretched, the
+    window has the box's own shape: `factor` times its width and its height. Raises ValueError for a box without area.
 
     >>> crop_window([300.0, 200.0, 40.0, 10.0], factor=4.0)
-    CropWindow(x=280, y=165, side=80)
+    CropWindow(x=280, y=165, width=80, height=80)
+    >>> crop_window([300.0, 200.0, 40.0, 10.0], factor=4.0, stretched=True)
+    CropWindow(x=240, y=185, width=160, height=40)
     """
     x, y, w, h = map(float, np.asarray(box))
     if not (w > 0 and h > 0):
         raise ValueError(f"box {x, y, w, h} has no area: width and height must be positive")
-    side = max(1, int(np.ceil(np.sqrt(w * h) * factor)))
-    return CropWindow(round(x + w / 2 - side / 2), round(y + h / 2 - side / 2), side)
+    sides = (w, h) if stretched else (np.sqrt(w * h),) * 2
+    width, height = (max(1, int(np.ceil(side * factor))) for side in sides)
+    return CropWindow(round(x + w / 2 - width / 2), round(y + h / 2 - height / 2), width, height)
 
 
 def clip_box(box: npt.ArrayLike, width: float, height: float, margin: float = 10.0) -> FloatArray:

@@ -20,7 +20,7 @@ from ckd_ros.tracking.track_sequence import track_sequence
 SEEDS = range(4)  # of the simulated sequences that a file is checked on
 FRAMES = 25
 LEAST = 0.9  # mean overlap below which a file is not the same network any more
-_CROP = CropWindow(0.0, 0.0, 1.0)
+_CROP = CropWindow(0.0, 0.0, 1.0, 1.0)
 
 
 class RecordingEngine:

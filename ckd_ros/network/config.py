@@ -68,6 +68,16 @@ class CKDConfig:
             raise ValueError("a neck needs the stride-8 features of the conv stem: set stem='conv' or neck_dim=None")
 
     @property
+    def stretched(self) -> bool:
+        """Whether the crop windows have the shape of the target's box."""
+        return False
+
+    @property
+    def border(self) -> float:
+        """Grey of what lies outside of the image, from 0, black, to 1."""
+        return 0.0
+
+    @property
     def template_grid(self) -> int:
         """Template tokens a side."""
         return self.template_size // self.patch_size

@@ -56,6 +56,8 @@ def metadata(config: NetworkConfig, training: dict[str, Any] | None = None) -> d
         "search_size": str(config.search_size),
         "template_factor": str(config.template_factor),
         "search_factor": str(config.search_factor),
+        "stretched": "yes" if config.stretched else "no",
+        "border": str(config.border),
         "mean": ",".join(map(str, config.mean)),
         "std": ",".join(map(str, config.std)),
         "training": json.dumps(training or {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 
-from ckd_ros.network.config import ELIMINATION_MODES
+from ckd_ros.network.config import ELIMINATION_MODES, IMAGENET_MEAN, IMAGENET_STD
 from ckd_ros.settings import REQUIRED, check, setting
 
 STRIDE = 16  # pixels of the crop to a cell
@@ -16,16 +16,16 @@ WITHOUT_WEIGHTS = ("preset", "elimination", "keep_ratio")
 class SiameseConfig:
     """A Siamese network, and the crops that it sees.
 
-    Sizes are in pixels; the target's side is `sqrt(w * h)`. Raises ValueError for what cannot be a network.
+    Sizes are in pixels; crops are stretched so that the target's box fills a square in them. Raises ValueError for what cannot be a network.
     """
 
     preset: str = setting(REQUIRED, "name of this configuration")
     template_size: int = setting(128, "side of the template crop")
     search_size: int = setting(256, "side of the search crop")
-    template_factor: float = setting(2.2, "side of the template crop over the target's")
-    search_factor: float = setting(4.4, "side of the search crop over the target's")
-    mean: tuple[float, float, float] = setting((0.0, 0.0, 0.0), "of pixels scaled to [0, 1], in both modalities")
-    std: tuple[float, float, float] = setting((1 / 255, 1 / 255, 1 / 255), "of the same")
+    template_factor: float = setting(1.4, "sides of the template crop over those of the target's box")
+    search_factor: float = setting(5.0, "the same of the search crop")
+    mean: tuple[float, float, float] = setting(IMAGENET_MEAN, "of pixels scaled to [0, 1], in both modalities")
+    std: tuple[float, float, float] = setting(IMAGENET_STD, "of the same")
     elimination: str | None = setting(
         None,
         "multimodal: candidates of both branches together (MCE); unimodal: each alone (CE)",
@@ -48,6 +48,16 @@ class SiameseConfig:
     def shared(self) -> bool:
         """Whether both modalities have one branch."""
         return False
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the crop windows have the shape of the target's box."""
+        return True
+
+    @property
+    def border(self) -> float:
+        """Grey of what lies outside of the image, from 0, black, to 1: the mean, which is zero once normalised."""
+        return sum(self.mean) / 3
 
     @property
     def search_grid(self) -> int:

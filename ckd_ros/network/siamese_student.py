@@ -4,8 +4,7 @@ What couples them starts at zero: a fresh student **is** two single-modality tra
 cell. From there it learns when to believe which camera. Style and content losses apply to the branches' features and
 correlations, masking and candidate elimination to the cells of their search features.
 
-Shapes as in `siamese`; maps are `Prediction`s of `g x g` cells in the convention of the centre head: cell `k` lies at
-`k / g` of the crop. The correlation's cells fall on 1 to g - 1 of these; row and column 0 hold no target.
+Shapes as in `siamese`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import copy
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ckd_ros.network.checkpoint import load_weights
@@ -104,7 +102,7 @@ class SiameseStudent(nn.Module):
         template_box: Tensor | None = None,
         keep_mask: Tensor | None = None,
     ) -> SiameseStudentOutput:
-        """Crops (B, 3, S, S) in [0, 255] to maps and features; a modality whose crop is all zero is absent.
+        """Normalised crops (B, 3, S, S) to maps and features; a modality whose crop is all zero is absent.
 
         keep_mask (B, g * g), the same for both modalities: False for the search cells that are masked.
         `template_box` is not used.
@@ -143,7 +141,7 @@ class SiameseStudent(nn.Module):
 
 def _shows(crop: Tensor) -> Tensor:
     """1 for the crops (B, 3, S, S) that show anything, 0 for the others (B,)."""
-    return (crop.flatten(1).amax(1) > 0).to(crop.dtype)
+    return (crop.flatten(1).abs().amax(1) > 0).to(crop.dtype)
 
 
 class SiameseInference(nn.Module):
@@ -172,7 +170,7 @@ class SiameseTracker(nn.Module):
         return self.backbone.match(self.backbone.features(template), self.backbone.features(search))
 
     def forward(self, template: Tensor, search: Tensor, template_box: Tensor | None = None) -> Prediction:
-        """Crops (B, 3, S, S) of one modality in [0, 255] to maps; `template_box` is not used."""
+        """Normalised crops (B, 3, S, S) of one modality to maps; `template_box` is not used."""
         return branch_prediction(self.match(template, search))
 
 
@@ -182,15 +180,13 @@ def branch_prediction(match: SiameseOutput) -> Prediction:
 
 
 def to_prediction(logits: Tensor, log_sides: Tensor) -> Prediction:
-    """Maps on the correlation's cells (B, ..., g - 1, g - 1) as those of a centre head (B, ..., g, g)."""
+    """Logits (B, 1, g, g) and log distances (B, 4, g, g) as the maps of a centre head."""
     left, top, right, bottom = log_sides.float().clamp(-4, 8).exp().chunk(4, dim=1)
-    crop = STRIDE * (logits.shape[-1] + 1)
-    size = torch.cat([left + right, top + bottom], dim=1) / crop
+    size = torch.cat([left + right, top + bottom], dim=1) / (STRIDE * logits.shape[-1])
     offset = torch.cat([right - left, bottom - top], dim=1) / (2 * STRIDE)
-    score = logits.float().sigmoid().clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    first = (1, 0, 1, 0)  # one row and one column before the others
+    score = logits.float().sigmoid()
     return Prediction(
-        F.pad(score, first, value=PROBABILITY_FLOOR),
-        F.pad(size, first, value=PROBABILITY_FLOOR).clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
-        F.pad(offset, first),
+        score.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
+        size.clamp(PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR),
+        offset,
     )

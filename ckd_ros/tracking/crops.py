@@ -48,8 +48,8 @@ def warp(image: Image, matrix: FloatArray, size: int, border: float = 0.0) -> Pi
 
 def crop_to_image(window: CropWindow, size: int) -> FloatArray:
     """3x3 transform from a `size` x `size` crop of a window to its image: the inverse of `CropWindow.matrix`."""
-    scale = window.side / size
-    return np.array([[scale, 0.0, window.x], [0.0, scale, window.y], [0.0, 0.0, 1.0]])
+    across, down = window.width / size, window.height / size
+    return np.array([[across, 0.0, window.x], [0.0, down, window.y], [0.0, 0.0, 1.0]])
 
 
 def write_colour(crop: Pixels, encoding: str, normalisation: Normalisation, out: Float32Array) -> None:
@@ -71,10 +71,13 @@ def write_grey(grey: Float32Array, normalisation: Normalisation, out: Float32Arr
         out[channel] += bias[channel]
 
 
-def cut_colour(image: Image, window: CropWindow, normalisation: Normalisation, out: Float32Array) -> None:
-    """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32."""
+def cut_colour(
+    image: Image, window: CropWindow, normalisation: Normalisation, out: Float32Array, border: float = 0.0
+) -> None:
+    """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32; `border` as in `ModelSpec`."""
     size = out.shape[-1]
-    write_colour(warp(image, crop_to_image(window, size), size), image.encoding, normalisation, out)
+    crop = warp(image, crop_to_image(window, size), size, border * ENCODINGS[image.encoding].white)
+    write_colour(crop, image.encoding, normalisation, out)
 
 
 def cut_thermal(
@@ -84,9 +87,12 @@ def cut_thermal(
     thermal: ThermalNormalizer,
     normalisation: Normalisation,
     out: Float32Array,
+    border: float = 0.0,
 ) -> None:
     """The crop of a thermal image that shows what `window` of the RGB image shows, normalised, into `out`."""
     size = out.shape[-1]
-    # Black outside the image: blended with the edge as raw counts, it must be the counts that become black.
-    raw = warp(image, rgb_to_thermal @ crop_to_image(window, size), size, border=thermal.black_and_white()[0])
+    # Blended with the edge as raw counts, what is outside of the image must be the counts that become its grey.
+    black, white = thermal.black_and_white()
+    level = black + border * (white - black)
+    raw = warp(image, rgb_to_thermal @ crop_to_image(window, size), size, level)
     write_grey(thermal.apply(raw, image.encoding), normalisation, out)

@@ -32,7 +32,7 @@ class NetworkInputs:
 
     def cut_missing_templates(self, pair: FramePair, box: FloatArray, pair_geometry: PairGeometry) -> None:
         """Cut the templates not cut yet from the images that are there, around `box` `(x, y, w, h)` in RGB pixels."""
-        window = crop_window(box, self._spec.template_factor)
+        window = crop_window(box, self._spec.template_factor, self._spec.stretched)
         if not self._templates:
             self._template_box[0] = window.to_fraction(box)
         for modality, image in (("rgb", pair.rgb), ("tir", pair.thermal)):
@@ -62,6 +62,7 @@ class NetworkInputs:
         self, modality: str, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array
     ) -> None:
         if modality == "rgb":
-            cut_colour(image, window, self._spec.normalisation, out[0])
+            cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:
-            cut_thermal(image, window, pair_geometry.rgb_to_thermal, self._thermal, self._spec.normalisation, out[0])
+            to_thermal, spec = pair_geometry.rgb_to_thermal, self._spec
+            cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)

@@ -229,7 +229,7 @@ class Tracker:
         """What the network finds in the search window around a box; None without an image to search in."""
         if rgb is None and thermal is None:
             return None
-        window = crop_window(box, self.engine.spec.search_factor)
+        window = crop_window(box, self.engine.spec.search_factor, self.engine.spec.stretched)
         inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry)
         start = time.perf_counter()
         maps = self.engine.run(inputs)
@@ -249,7 +249,7 @@ class Tracker:
 
     def _start_search(self, target: Target) -> None:
         target.monitor.restart_count()
-        side = crop_window(target.box, self.engine.spec.search_factor).side
+        side = crop_window(target.box, self.engine.spec.search_factor, self.engine.spec.stretched).side
         target.search = LostSearch(target.box, target.pair_geometry.size, self.config.lost_step * side)
 
     def _result(

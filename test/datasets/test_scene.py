@@ -40,7 +40,7 @@ def test_a_crop_shows_what_the_whole_image_shows_there(background):
     sprite = Sprite(square(), pose(square(), 100, 80, 40, 40))
     scene = Scene(background, (sprite,))
     whole = scene.render_rgb(np.eye(3), 200, 160)
-    window = CropWindow(60, 40, 80)
+    window = CropWindow(60, 40, 80, 80)
     crop = scene.render_rgb(window.matrix(80), 80, 80)
     np.testing.assert_array_equal(crop, whole[40:120, 60:140])
 

@@ -12,7 +12,12 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 
 NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SMALLEST_STD = 0.224
-WINDOWS = [CropWindow(40, 30, 64), CropWindow(-20, -11, 90), CropWindow(100, 70, 37), CropWindow(10, 5, 200)]
+WINDOWS = [
+    CropWindow(40, 30, 64, 64),
+    CropWindow(-20, -11, 90, 60),
+    CropWindow(100, 70, 37, 37),
+    CropWindow(10, 5, 200, 150),
+]
 
 
 def picture(encoding: str, height: int = 120, width: int = 160) -> Image:
@@ -109,7 +114,7 @@ def test_one_channel_axis_is_as_good_as_none():
 
 def test_a_window_outside_the_image_is_black():
     out = np.empty((3, 16, 16), np.float32)
-    cut_colour(picture("bgr8"), CropWindow(1000, 1000, 50), NORMALISATION, out)
+    cut_colour(picture("bgr8"), CropWindow(1000, 1000, 50, 50), NORMALISATION, out)
     assert np.allclose(out, normalised(np.zeros((16, 16, 3))), atol=1e-6)
 
 
@@ -119,12 +124,12 @@ def test_outside_a_radiometric_image_is_black_up_to_its_edge():
     thermal = ThermalNormalizer()
     thermal.range = (7000.0, 7200.0)
     out = np.empty((3, 40, 40), np.float32)
-    cut_thermal(image, CropWindow(-10, 0, 20), np.eye(3), thermal, Normalisation((0.0,) * 3, (1.0,) * 3), out)
+    cut_thermal(image, CropWindow(-10, 0, 20, 20), np.eye(3), thermal, Normalisation((0.0,) * 3, (1.0,) * 3), out)
     row = out[0, 20]
     assert np.all(row[:19] == 0.0) and np.allclose(row[22:], 0.5, atol=1e-5)
     assert 0.1 < row[19] < 0.2 and 0.3 < row[20] < 0.4
 
 
 def test_crop_to_image_undoes_the_windows_matrix():
-    window = CropWindow(-7.0, 12.0, 33.0)
+    window = CropWindow(-7.0, 12.0, 33.0, 21.0)
     assert np.allclose(crop_to_image(window, 128) @ window.matrix(128), np.eye(3))

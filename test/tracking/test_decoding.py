@@ -6,7 +6,7 @@ import pytest
 from ckd_ros.geometry import CropWindow
 from ckd_ros.tracking.decoding import decode, hann_window
 
-WINDOW = CropWindow(100.0, 40.0, 160.0)
+WINDOW = CropWindow(100.0, 40.0, 160.0, 160.0)
 
 
 def maps(peaks: dict[tuple[int, int], float]):

@@ -77,7 +77,7 @@ class TemplateMatcher:
         image, score = self._bgr_image(pair), float("nan")
         window = crop_window(self._box, 4.0)
         x1, y1 = max(0, int(window.x)), max(0, int(window.y))
-        region = image[y1 : int(window.y + window.side), x1 : int(window.x + window.side)]
+        region = image[y1 : int(window.y + window.height), x1 : int(window.x + window.width)]
         if region.shape[0] >= self._template.shape[0] and region.shape[1] >= self._template.shape[1]:
             match = np.nan_to_num(cv2.matchTemplate(region, self._template, cv2.TM_CCOEFF_NORMED))
             _, score, _, (x, y) = cv2.minMaxLoc(match)

@@ -28,7 +28,9 @@ class ModelSpec:
         preset, opset: name of the network's configuration, ONNX operator set.
         template_size, search_size: side of the network's crops, pixels.
         template_factor, search_factor: side of the crop window over the target's geometric mean side.
+        stretched: the crop windows have the shape of the target's box, which fills a square in the crop.
         normalisation: mean and std of its inputs.
+        border: grey of what lies outside of the image, from 0, black, to 1, white.
         uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
         training: the record of how it was trained, empty when there is none.
         precision: `fp32`, or `int8` for a quantised file.
@@ -42,6 +44,8 @@ class ModelSpec:
     search_factor: float
     normalisation: Normalisation
     uses_box: bool
+    stretched: bool = False
+    border: float = 0.0
     training: dict[str, Any] = field(default_factory=dict, hash=False)
     precision: str = "fp32"
 
@@ -72,6 +76,8 @@ class ModelSpec:
                 search_factor=float(metadata["search_factor"]),
                 normalisation=Normalisation(_triple(metadata["mean"]), _triple(metadata["std"])),
                 uses_box="template_box" in inputs,
+                stretched=metadata.get("stretched") == "yes",
+                border=float(metadata.get("border", 0.0)),
                 training=training if isinstance(training, dict) else {},
                 precision=metadata.get("precision", "fp32"),
             )

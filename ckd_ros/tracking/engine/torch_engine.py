@@ -42,6 +42,8 @@ class TorchEngine:
             search_factor=config.search_factor,
             normalisation=Normalisation(config.mean, config.std),
             uses_box=config.template_box,
+            stretched=config.stretched,
+            border=config.border,
             training=dict(training or {}),
         )
 

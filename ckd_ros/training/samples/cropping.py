@@ -27,6 +27,10 @@ class CropSizes(Protocol):
     def template_factor(self) -> float: ...
     @property
     def search_factor(self) -> float: ...
+    @property
+    def stretched(self) -> bool: ...
+    @property
+    def border(self) -> float: ...
 
 
 class Cropper:
@@ -40,10 +44,11 @@ class Cropper:
         self.config = config
         self.template_size, self.search_size = network.template_size, network.search_size
         self.template_factor, self.search_factor = network.template_factor, network.search_factor
+        self.stretched, self._border = network.stretched, round(255 * network.border)
 
     def template_window(self, box: np.ndarray) -> CropWindow:
         """As at inference, without jitter."""
-        return crop_window(box, self.template_factor)
+        return crop_window(box, self.template_factor, self.stretched)
 
     def search_window(self, rng: np.random.Generator, box: np.ndarray) -> CropWindow:
         """A window with jittered centre and scale."""
@@ -51,8 +56,13 @@ class Cropper:
         side = float(np.sqrt(box[2] * box[3]))
         jitter = config.centre_jitter / 2 * (config.narrow_jitter if rng.random() < config.narrow else 1.0)
         x, y = centre(box) + rng.uniform(-jitter, jitter, 2) * side
-        side = max(1.0, side * float(np.exp(rng.normal(0, config.scale_jitter))) * self.search_factor)
-        return CropWindow(float(x - side / 2), float(y - side / 2), side)
+        scale = float(np.exp(rng.normal(0, config.scale_jitter))) * self.search_factor
+        if self.stretched:  # as much as the tracker's own box has another shape than the target
+            shape = float(np.exp(rng.normal(0, config.scale_jitter / 2)))
+            width, height = max(1.0, box[2] * scale * shape), max(1.0, box[3] * scale / shape)
+        else:
+            width = height = max(1.0, side * scale)
+        return CropWindow(float(x - width / 2), float(y - height / 2), width, height)
 
     def sample_negative(self, rng: np.random.Generator, window: CropWindow, box: np.ndarray) -> tuple[CropWindow, bool]:
         """The window or, by chance, one beside the target; and whether the target's centre is in it."""
@@ -60,7 +70,7 @@ class Cropper:
             return window, True
         angle = rng.uniform(0, 2 * np.pi)
         shift = _NEGATIVE_DISTANCE * np.sqrt(box[2] * box[3]) * np.array([np.cos(angle), np.sin(angle)])
-        window = CropWindow(window.x + shift[0], window.y + shift[1], window.side)
+        window = CropWindow(window.x + shift[0], window.y + shift[1], window.width, window.height)
         middle = centre(window.to_fraction(box))
         return window, bool(((middle > 0.0) & (middle < 1.0)).all())
 
@@ -76,7 +86,7 @@ class Cropper:
             return np.eye(3)
         return translation(*rng.normal(0, share * window.side / self.template_factor, 2))
 
-
-def cut(image: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
-    """`size` x `size` crop through a 3x3 view, bilinear, black outside the image, as at inference."""
-    return cv2.warpAffine(image, index_matrix(view)[:2], (size, size), flags=cv2.INTER_LINEAR)
+    def cut(self, image: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
+        """`size` x `size` crop of an 8-bit image through a 3x3 view, bilinear; outside the image as at inference."""
+        matrix, outside = index_matrix(view)[:2], (self._border,) * 4
+        return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=outside)

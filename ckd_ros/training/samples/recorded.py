@@ -13,7 +13,7 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import centre, scaling
 from ckd_ros.training.samples.config import DataSetConfig
-from ckd_ros.training.samples.cropping import Cropper, Sample, cut
+from ckd_ros.training.samples.cropping import Cropper, Sample
 from ckd_ros.training.samples.video_bank import STRIDE, VideoBank
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class VideoSource:
         present, absent = ("tir", "rgb") if bank.thermal else ("rgb", "tir")
         channels = (3,) if bank.thermal else ()  # of the absent modality
         return {
-            f"template_{present}": cut(np.asarray(bank.images[template]), template_window.matrix(T), T),
-            f"search_{present}": cut(np.asarray(bank.images[search]), search_window.matrix(S), S),
+            f"template_{present}": self.cropper.cut(np.asarray(bank.images[template]), template_window.matrix(T), T),
+            f"search_{present}": self.cropper.cut(np.asarray(bank.images[search]), search_window.matrix(S), S),
             f"template_{absent}": np.zeros((T, T, *channels), np.uint8),
             f"search_{absent}": np.zeros((S, S, *channels), np.uint8),
             "template_box": template_window.to_fraction(bank.boxes[template]),
@@ -137,16 +137,16 @@ class SequenceSource:
             "positive": positive,
         }
         if template_pair.rgb is not None and search_pair.rgb is not None:
-            sample["template_rgb"] = _rgb(template_pair.rgb, template_window.matrix(T), T)
-            sample["search_rgb"] = _rgb(search_pair.rgb, search_window.matrix(S), S)
+            sample["template_rgb"] = self._rgb(template_pair.rgb, template_window.matrix(T), T)
+            sample["search_rgb"] = self._rgb(search_pair.rgb, search_window.matrix(S), S)
         if template_pair.thermal is not None and search_pair.thermal is not None:
             rgb = template_pair.rgb or search_pair.rgb
             view = template_window.matrix(T) @ _rgb_from_thermal(config, sequence, template, rgb, template_pair.thermal)
-            sample["template_tir"] = _grey(template_pair.thermal, view, T)
+            sample["template_tir"] = self._grey(template_pair.thermal, view, T)
             view = search_window.matrix(S) @ cropper.misregistration(rng, search_window)
             # Even of another moment, the crop is where the tracker would cut it: registered at the colour frame's box.
             view = view @ _rgb_from_thermal(config, sequence, search, rgb, search_pair.thermal)
-            sample["search_tir"] = _grey(search_pair.thermal, view, S)
+            sample["search_tir"] = self._grey(search_pair.thermal, view, S)
         return sample
 
     def _search_pair(self, rng: np.random.Generator, sequence: FrameSequence, index: int) -> FramePair:
@@ -158,6 +158,12 @@ class SequenceSource:
         other = int(np.clip(other, 0, len(sequence) - 1))
         thermal = pair.thermal if other == index else sequence.pair(other).thermal
         return FramePair(pair.rgb, thermal or pair.thermal, pair.stamp, pair.thermal_stamp)
+
+    def _rgb(self, image: Image, view: np.ndarray, size: int) -> np.ndarray:
+        return to_rgb(self.cropper.cut(gain_control(image), view, size), image.encoding)
+
+    def _grey(self, image: Image, view: np.ndarray, size: int) -> np.ndarray:
+        return to_grey(self.cropper.cut(gain_control(image), view, size), image.encoding)
 
 
 def _rgb_from_thermal(
@@ -192,11 +198,3 @@ def _similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     scale = float(np.sqrt(target[2] * target[3] / (source[2] * source[3])))
     (x, y), (u, v) = centre(source), centre(target)
     return np.array([[scale, 0.0, u - scale * x], [0.0, scale, v - scale * y], [0.0, 0.0, 1.0]])
-
-
-def _rgb(image: Image, view: np.ndarray, size: int) -> np.ndarray:
-    return to_rgb(cut(gain_control(image), view, size), image.encoding)
-
-
-def _grey(image: Image, view: np.ndarray, size: int) -> np.ndarray:
-    return to_grey(cut(gain_control(image), view, size), image.encoding)

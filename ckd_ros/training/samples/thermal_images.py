@@ -8,7 +8,7 @@ import numpy as np
 from ckd_ros.datasets import degradations
 from ckd_ros.datasets.tar_images import LabelledImages
 from ckd_ros.geometry import CropWindow, centre, scaling, translation
-from ckd_ros.training.samples.cropping import Cropper, Sample, cut
+from ckd_ros.training.samples.cropping import Cropper, Sample
 from ckd_ros.training.samples.objects import soft_mask
 
 _SMALLEST = 7.0  # side in pixels of an object to learn from
@@ -44,7 +44,7 @@ class ThermalImageSource:
             search, shown = self._in_place(rng, image, box if absent is None else absent)
         return {
             "template_rgb": np.zeros((T, T, 3), np.uint8),
-            "template_tir": cut(image, window.matrix(T), T),
+            "template_tir": self.cropper.cut(image, window.matrix(T), T),
             "search_rgb": np.zeros((S, S, 3), np.uint8),
             "search_tir": search,
             "template_box": window.to_fraction(box),
@@ -67,7 +67,7 @@ class ThermalImageSource:
         change, changed = self._change(rng, box)
         window = self.cropper.search_window(rng, changed)
         S = self.cropper.search_size
-        return cut(image, window.matrix(S) @ change, S), window.to_fraction(changed)
+        return self.cropper.cut(image, window.matrix(S) @ change, S), window.to_fraction(changed)
 
     def _change(self, rng: np.random.Generator, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """3x3 of what became of the world around an object, and the object's box after it."""
@@ -94,8 +94,8 @@ class ThermalImageSource:
         changed = np.concatenate([middle - changed[2:] / 2, changed[2:]])
         window = self.cropper.search_window(rng, changed)
         S = self.cropper.search_size
-        crop = cut(place, window.matrix(S), S)
-        carried = cut(image, window.matrix(S) @ move @ change, S)
+        crop = self.cropper.cut(place, window.matrix(S), S)
+        carried = self.cropper.cut(image, window.matrix(S) @ move @ change, S)
         return _blended(rng, crop, carried, window, changed), window.to_fraction(changed)
 
 
