@@ -20,8 +20,6 @@ from pathlib import Path
 import cv2
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from ckd_ros.training.config import TrainingConfig, load_config
@@ -50,7 +48,9 @@ def main(
     """
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
-    table = Table("preset", "stage", "batch", "precision", "loader /s", "trainer /s", "loader / trainer", "limited by")
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{threads} CPU thread(s)"
+    print(f"trainer on {where}, loader with {workers} worker(s); samples per second")
+    print(f"{'preset':10}{'stage':10}{'batch':>6} {'precision':10}{'loader':>9}{'trainer':>9}{'ratio':>7}  limited by")
     for config in configs:
         settings = replace(load_config(config, data), workers=workers)
         for index, stage in enumerate(settings.stages):
@@ -60,12 +60,12 @@ def main(
                 if not rates:  # the loader is the same in each
                     rates.append(loader_rate(chosen, index, steps))
                 loading, training = rates[0], trainer_rate(chosen, index, steps)
-                table.add_row(
-                    settings.preset, stage.name, str(chosen.stages[index].batch), precision, f"{loading:.0f}",
-                    f"{training:.0f}", f"{loading / training:.2f}", "loader" if loading < training else "trainer",
-                )  # fmt: skip
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{threads} CPU thread(s)"
-    Console(width=120).print(f"trainer on {where}, loader with {workers} worker(s)", table)
+                print(
+                    f"{settings.preset:10}{stage.name:10}{chosen.stages[index].batch:6} {precision:10}"
+                    f"{loading:9.1f}{training:9.1f}{loading / training:7.2f}  "
+                    f"{'loader' if loading < training else 'trainer'}",
+                    flush=True,
+                )
 
 
 def loader_rate(settings: TrainingConfig, index: int, batches: int) -> float:
