@@ -129,22 +129,23 @@ class StageTrainer:
         inputs = prepare_batch(batch, self.network, fabric.device)
         loss, metrics = STAGE_LOSSES[stage.name](self.wrapped, inputs, stage, self._keep_mask(seed))
         # One decision for all processes, so that none waits for another that has raised.
-        mean_loss, stops = all_reduce_mean(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
-        if not torch.isfinite(mean_loss):
-            self._raise_not_finite(f"the loss of stage '{stage.name}' is {mean_loss.item()}")
+        decision = all_reduce_mean(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
         self.optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=stage.clip, error_if_nonfinite=False)
         assert norm is not None  # it is None only where gradients are clipped by value
-        if not torch.isfinite(norm) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
-            self._raise_not_finite(f"the gradient of stage '{stage.name}' is {norm.item()}")
+        mean_loss, stops, size = torch.stack([*decision, norm]).tolist()  # once a step: it waits for a GPU
+        if not math.isfinite(mean_loss):
+            self._raise_not_finite(f"the loss of stage '{stage.name}' is {mean_loss}")
+        if not math.isfinite(size) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
+            self._raise_not_finite(f"the gradient of stage '{stage.name}' is {size}")
         self.optimizer.step()
         self._update_average()
         metrics["gradient"] = norm
         if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
             self.replaced += batch["replaced"].sum() * fabric.world_size
             metrics["replaced"] = self.replaced.to(norm)
-        return metrics, bool(stops > 0)
+        return metrics, stops > 0
 
     def _raise_not_finite(self, what: str) -> NoReturn:
         last = self.files.last
