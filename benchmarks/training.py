@@ -24,12 +24,13 @@ from torch import Tensor
 
 from ckd_ros.training.config import TrainingConfig, load_config
 from ckd_ros.training.distributed import make_fabric
-from ckd_ros.training.loading import make_loader
+from ckd_ros.training.loading import PREFETCH, make_loader
 from ckd_ros.training.run_files import RunFiles
 from ckd_ros.training.stage_trainer import StageTrainer
 
 _CONFIG = Path(__file__).parents[1] / "config" / "training" / "tiny.yaml"
-_WARM_UP = 3  # batches: textures and noise that are made once, kernels that are chosen or compiled
+_WARM_UP = 3  # steps: kernels are chosen, or compiled
+_WARM_SAMPLES = 200  # of each process of the loader: textures and noise that are made once
 
 
 def main(
@@ -71,9 +72,8 @@ def main(
 def loader_rate(settings: TrainingConfig, index: int, batches: int) -> float:
     """Samples per second of the loader alone."""
     loader = make_loader(settings, index, 0, make_fabric(settings.precision))
-    ready = _WARM_UP + (loader.prefetch_factor or 0) * loader.num_workers  # these were made while nobody waited
     iterator, clock = iter(loader), _clock(settings.workers)
-    for _ in islice(iterator, ready):
+    for _ in islice(iterator, _batches_before(settings, index)):
         pass
     start = clock()
     for _ in islice(iterator, batches):
@@ -99,10 +99,17 @@ def trainer_rate(settings: TrainingConfig, index: int, steps: int) -> float:
 
 def _with(settings: TrainingConfig, index: int, precision: str, batch: int | None, steps: int) -> TrainingConfig:
     """The settings with as many steps of a stage as are measured, and what the loader makes ahead of them."""
-    stages, workers = list(settings.stages), settings.workers or 0
+    stages = list(settings.stages)
     stage = stages[index]
-    stages[index] = replace(stage, batch=batch or stage.batch, steps=_WARM_UP + 4 * workers + steps)
-    return replace(settings, precision=precision, stages=tuple(stages))
+    stages[index] = replace(stage, batch=batch or stage.batch)
+    settings = replace(settings, precision=precision, stages=tuple(stages))
+    stages[index] = replace(stages[index], steps=_WARM_UP + _batches_before(settings, index) + steps)
+    return replace(settings, stages=tuple(stages))
+
+
+def _batches_before(settings: TrainingConfig, index: int) -> int:
+    """Batches of the loader that do not count: each process has to warm up, and makes some while nobody waits."""
+    return (-(-_WARM_SAMPLES // settings.stages[index].batch) + PREFETCH) * max(1, settings.workers or 0)
 
 
 def _clock(workers: int | None) -> Callable[[], float]:
