@@ -93,7 +93,7 @@ class TrainingConfig:
     )
     sync_batch_norm: bool = setting(True, "BatchNorm over the batches of all processes, as if one had seen them all")
     compile: bool = setting(
-        False, "torch.compile the network: pays on GPUs where a run is long, each start compiles for minutes"
+        False, "torch.compile the network, on GPUs only: pays where a run is long, each start compiles for minutes"
     )
     checkpoint_every: int = setting(100, "steps between checkpoints", low=1)
     checkpoint_minutes: float | None = setting(

@@ -19,7 +19,7 @@ from ckd_ros.network.config import CKDConfig, preset
 from ckd_ros.network.student import CKDStudent
 from ckd_ros.training.config import Stage, TrainingConfig
 from ckd_ros.training.distillation import freeze_all_but_head, random_keep_mask
-from ckd_ros.training.distributed import all_reduce_mean, convert_sync_batch_norm
+from ckd_ros.training.distributed import all_reduce_mean, can_compile, convert_sync_batch_norm
 from ckd_ros.training.initial_weights import build_model
 from ckd_ros.training.interruption import StopRequests, TimeLimit
 from ckd_ros.training.loading import make_loader
@@ -57,7 +57,7 @@ class StageTrainer:
         self.averaged_model = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
         if fabric.world_size > 1 and settings.sync_batch_norm:
             convert_sync_batch_norm(model)
-        if settings.compile:
+        if settings.compile and can_compile(fabric.device):
             model.compile()  # in place: the names of its weights stay
         groups = _parameter_groups(model, self.stage)
         self.peak_rates = [group["lr"] for group in groups]

@@ -13,7 +13,7 @@ from micro import STAGES, write
 from ckd_ros.app.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.config import PRESETS
-from ckd_ros.training import interruption, loading
+from ckd_ros.training import interruption, loading, stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config
 from ckd_ros.training.interruption import OutOfTime
@@ -74,6 +74,7 @@ def test_a_compiled_network_trains_the_same_and_keeps_its_names(tmp_path, monkey
         of_module(model, backend="eager")
 
     monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    monkeypatch.setattr(stage_trainer, "can_compile", lambda device: True)
     changes = {"preset": "micro-exact", "stages": [{**STAGES[0], "steps": 2}]}
     plain = load_checkpoint(loop.train(write(tmp_path / "a.yaml", **changes), out=tmp_path / "plain"))[0]
     found = load_checkpoint(loop.train(write(tmp_path / "b.yaml", **changes, compile=True), out=tmp_path / "fast"))[0]
@@ -81,6 +82,12 @@ def test_a_compiled_network_trains_the_same_and_keeps_its_names(tmp_path, monkey
     assert list(found) == list(plain)
     for name, value in plain.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_nothing_is_compiled_on_a_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda model: pytest.fail("compiled"))
+    config = write(tmp_path / "c.yaml", compile=True, stages=[{**STAGES[0], "steps": 1}])
+    assert loop.train(config, out=tmp_path / "run").exists()
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
