@@ -20,18 +20,17 @@ from pathlib import Path
 import cv2
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
 from ckd_ros.training.config import TrainingConfig, load_config
 from ckd_ros.training.distributed import make_fabric
-from ckd_ros.training.loading import make_loader
+from ckd_ros.training.loading import PREFETCH, make_loader
 from ckd_ros.training.run_files import RunFiles
 from ckd_ros.training.stage_trainer import StageTrainer
 
 _CONFIG = Path(__file__).parents[1] / "config" / "training" / "tiny.yaml"
-_WARM_UP = 3  # batches: textures and noise that are made once, kernels that are chosen or compiled
+_WARM_UP = 3  # steps: kernels are chosen, or compiled
+_WARM_SAMPLES = 200  # of each process of the loader: textures and noise that are made once
 
 
 def main(
@@ -50,7 +49,9 @@ def main(
     """
     cv2.setNumThreads(threads)
     torch.set_num_threads(threads)
-    table = Table("preset", "stage", "batch", "precision", "loader /s", "trainer /s", "loader / trainer", "limited by")
+    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{threads} CPU thread(s)"
+    print(f"trainer on {where}, loader with {workers} worker(s); samples per second")
+    print(f"{'preset':10}{'stage':10}{'batch':>6} {'precision':10}{'loader':>9}{'trainer':>9}{'ratio':>7}  limited by")
     for config in configs:
         settings = replace(load_config(config, data), workers=workers)
         for index, stage in enumerate(settings.stages):
@@ -60,20 +61,19 @@ def main(
                 if not rates:  # the loader is the same in each
                     rates.append(loader_rate(chosen, index, steps))
                 loading, training = rates[0], trainer_rate(chosen, index, steps)
-                table.add_row(
-                    settings.preset, stage.name, str(chosen.stages[index].batch), precision, f"{loading:.0f}",
-                    f"{training:.0f}", f"{loading / training:.2f}", "loader" if loading < training else "trainer",
-                )  # fmt: skip
-    where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{threads} CPU thread(s)"
-    Console(width=120).print(f"trainer on {where}, loader with {workers} worker(s)", table)
+                print(
+                    f"{settings.preset:10}{stage.name:10}{chosen.stages[index].batch:6} {precision:10}"
+                    f"{loading:9.1f}{training:9.1f}{loading / training:7.2f}  "
+                    f"{'loader' if loading < training else 'trainer'}",
+                    flush=True,
+                )
 
 
 def loader_rate(settings: TrainingConfig, index: int, batches: int) -> float:
     """Samples per second of the loader alone."""
     loader = make_loader(settings, index, 0, make_fabric(settings.precision))
-    ready = _WARM_UP + (loader.prefetch_factor or 0) * loader.num_workers  # these were made while nobody waited
     iterator, clock = iter(loader), _clock(settings.workers)
-    for _ in islice(iterator, ready):
+    for _ in islice(iterator, _batches_before(settings, index)):
         pass
     start = clock()
     for _ in islice(iterator, batches):
@@ -99,10 +99,17 @@ def trainer_rate(settings: TrainingConfig, index: int, steps: int) -> float:
 
 def _with(settings: TrainingConfig, index: int, precision: str, batch: int | None, steps: int) -> TrainingConfig:
     """The settings with as many steps of a stage as are measured, and what the loader makes ahead of them."""
-    stages, workers = list(settings.stages), settings.workers or 0
+    stages = list(settings.stages)
     stage = stages[index]
-    stages[index] = replace(stage, batch=batch or stage.batch, steps=_WARM_UP + 4 * workers + steps)
-    return replace(settings, precision=precision, stages=tuple(stages))
+    stages[index] = replace(stage, batch=batch or stage.batch)
+    settings = replace(settings, precision=precision, stages=tuple(stages))
+    stages[index] = replace(stages[index], steps=_WARM_UP + _batches_before(settings, index) + steps)
+    return replace(settings, stages=tuple(stages))
+
+
+def _batches_before(settings: TrainingConfig, index: int) -> int:
+    """Batches of the loader that do not count: each process has to warm up, and makes some while nobody waits."""
+    return (-(-_WARM_SAMPLES // settings.stages[index].batch) + PREFETCH) * max(1, settings.workers or 0)
 
 
 def _clock(workers: int | None) -> Callable[[], float]:

@@ -4,8 +4,8 @@
     pip install coremltools
     python tools/import_fear_xs.py FOLDER models/fear-xs.safetensors
 
-FOLDER holds `Tracker.mlmodel` of https://github.com/PinataFarms/FEARTracker (MIT): the network that matches template features
-with a search image. Only the file's numbers are read, so that coremltools need not be able to run it here.
+FOLDER holds `Tracker.mlmodel` of https://github.com/PinataFarms/FEARTracker (MIT): the network that matches template
+features with a search image. Only the file's numbers are read, so that coremltools need not be able to run it here.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A Siamese branch: a small convolutional backbone, correlation of template and search features, and a box head.
 
-Layer for layer FEAR-XS (Borsuk et al., "FEAR: Fast, Efficient, Accurate and Robust Visual Tracker", ECCV 2022; MIT), with
-BatchNorm folded into its convolutions: a branch can start from a tracker that has seen millions of frames, matching
-included, and CKD couples two of them.
+Layer for layer FEAR-XS (Borsuk et al., "FEAR: Fast, Efficient, Accurate and Robust Visual Tracker", ECCV 2022; MIT),
+with BatchNorm folded into its convolutions: a branch can start from a tracker that has seen millions of frames,
+matching included, and CKD couples two of them.
 
-Shapes: `B` batch, `C` channels (256), `t` and `g` cells a side of template and search region: their sizes over 16. Cell `k`
-lies at `k / g` of the search crop, as in the centre head.
+Shapes: `B` batch, `C` channels (256), `t` and `g` cells a side of template and search region: their sizes over 16. Cell
+`k` lies at `k / g` of the search crop, as in the centre head.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = x if self.expand is None else F.relu(self.expand(x))
-        y = self.project(F.relu(self.depthwise(y)))
-        return x + y if self.residual else y
+        projected: Tensor = self.project(F.relu(self.depthwise(y)))
+        return x + projected if self.residual else projected
 
 
 class Backbone(nn.Module):
@@ -102,7 +102,7 @@ class SeparableConv(nn.Module):
 
 
 class Correlation(nn.Module):
-    """Search features joined with their similarity to every template cell: (B, C, t, t), (B, C, g, g) -> (B, C, g, g)."""
+    """Search features (B, C, g, g) joined with their similarity to every cell of template features (B, C, t, t)."""
 
     def __init__(self, template_cells: int):
         super().__init__()
@@ -111,8 +111,9 @@ class Correlation(nn.Module):
 
     def forward(self, template: Tensor, search: Tensor) -> Tensor:
         search = F.relu(self.encode(search))
-        similar = (template.flatten(2).transpose(1, 2) @ search.flatten(2)).unflatten(2, search.shape[-2:])
-        return F.relu(self.join(torch.cat([search, similar], dim=1)))
+        similar = (template.flatten(2).transpose(1, 2) @ search.flatten(2)).reshape(len(search), -1, *search.shape[-2:])
+        joined: Tensor = F.relu(self.join(torch.cat([search, similar], dim=1)))
+        return joined
 
 
 class Tower(nn.Module):

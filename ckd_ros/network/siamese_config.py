@@ -16,7 +16,8 @@ WITHOUT_WEIGHTS = ("preset", "elimination", "keep_ratio")
 class SiameseConfig:
     """A Siamese network, and the crops that it sees.
 
-    Sizes are in pixels; crops are stretched so that the target's box fills a square in them. Raises ValueError for what cannot be a network.
+    Sizes are in pixels; crops are stretched so that the target's box fills a square in them. Raises ValueError for what
+    cannot be a network.
     """
 
     preset: str = setting(REQUIRED, "name of this configuration")

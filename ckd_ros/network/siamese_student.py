@@ -25,6 +25,14 @@ _SURENESS = 4.0  # of the softmax over the cameras' logits: the surer one counts
 _ABSENT = -1e4  # added to the logit of a camera that shows nothing
 
 
+class Features(NamedTuple):
+    """Both branches' features, colour first."""
+
+    templates: tuple[Tensor, Tensor]  # (B, C, t, t)
+    searches: tuple[Tensor, Tensor]  # (B, C, g, g)
+    seen: Tensor  # (B, 2, 1, 1): 1 where the modality is there
+
+
 class SiameseStudentOutput(NamedTuple):
     """Maps, and both branches' features."""
 
@@ -50,8 +58,8 @@ class Coupling(nn.Module):
             nn.Conv2d(hidden, 7, 1),  # belief in colour, in thermal; correction of the logit, of the four log sides
         )
         for layer in (self.to_rgb, self.to_tir, self.gate[-1]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def exchange(self, rgb: Tensor, tir: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, ...) of both, each with what the other adds; seen (B, 2, 1, 1)."""
@@ -107,16 +115,27 @@ class SiameseStudent(nn.Module):
         keep_mask (B, g * g), the same for both modalities: False for the search cells that are masked.
         `template_box` is not used.
         """
-        pairs = (template_rgb, search_rgb), (template_tir, search_tir)
-        seen = torch.stack([_shows(z) * _shows(x) for z, x in pairs], dim=1)[:, :, None, None]  # (B, 2, 1, 1)
+        features = self.encode((template_rgb, template_tir), (search_rgb, search_tir))
+        return self.couple(features, keep_mask)
+
+    def encode(self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor]) -> Features:
+        """Both branches' features, which see nothing of each other yet."""
+        seen = torch.stack([_shows(z) * _shows(x) for z, x in zip(templates, searches, strict=True)], dim=1)
         rgb, tir = self.branches
-        templates = self.coupling.exchange(rgb.features(template_rgb), tir.features(template_tir), seen)
-        searches = rgb.features(search_rgb), tir.features(search_tir)
+        return Features(
+            (rgb.features(templates[0]), tir.features(templates[1])),
+            (rgb.features(searches[0]), tir.features(searches[1])),
+            seen[:, :, None, None],
+        )
+
+    def couple(self, features: Features, keep_mask: Tensor | None = None) -> SiameseStudentOutput:
+        """Features to maps: exchange, masking, elimination, both matches, and which of them to believe."""
+        (rgb, tir), seen, searches = self.branches, features.seen, features.searches
         if keep_mask is not None:
             keep = keep_mask.reshape(-1, 1, *searches[0].shape[-2:]).to(searches[0].dtype)
             searches = searches[0] * keep, searches[1] * keep
-        searches = self.coupling.exchange(*searches, seen)
-        searches = self._eliminate(templates, searches)
+        templates = self.coupling.exchange(*features.templates, seen)
+        searches = self._eliminate(templates, self.coupling.exchange(*searches, seen))
         matches = rgb.match(templates[0], searches[0]), tir.match(templates[1], searches[1])
         return SiameseStudentOutput(self.coupling(*matches, seen), *matches)
 

@@ -74,7 +74,7 @@ def write_grey(grey: Float32Array, normalisation: Normalisation, out: Float32Arr
 def cut_colour(
     image: Image, window: CropWindow, normalisation: Normalisation, out: Float32Array, border: float = 0.0
 ) -> None:
-    """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32; `border` as in `ModelSpec`."""
+    """The crop of a window of a colour image, normalised, into `out` `(3, S, S)` float32; `border`: see `ModelSpec`."""
     size = out.shape[-1]
     crop = warp(image, crop_to_image(window, size), size, border * ENCODINGS[image.encoding].white)
     write_colour(crop, image.encoding, normalisation, out)

@@ -30,7 +30,7 @@ class Stage:
     )
     steps: int = setting(REQUIRED, "optimizer steps", low=1)
     batch: int = setting(32, "samples a step", low=2)
-    lr_branch: float = setting(5e-6, "peak learning rate of the branches", low=Above(0))
+    lr_branch: float = setting(5e-6, "peak learning rate of the branches; 0: they are frozen", low=0)
     lr_head: float = setting(5e-5, "peak learning rate of everything else", low=Above(0))
     weight_decay: float = setting(1e-4, "of AdamW", low=0)
     betas: tuple[float, float] = setting((0.9, 0.98), "of AdamW", 0, Below(1))
@@ -108,7 +108,7 @@ class TrainingConfig:
     )
     sync_batch_norm: bool = setting(True, "BatchNorm over the batches of all processes, as if one had seen them all")
     compile: bool = setting(
-        False, "torch.compile the network: pays on GPUs where a run is long, each start compiles for minutes"
+        False, "torch.compile the network, on GPUs only: pays where a run is long, each start compiles for minutes"
     )
     checkpoint_every: int = setting(100, "steps between checkpoints", low=1)
     checkpoint_minutes: float | None = setting(

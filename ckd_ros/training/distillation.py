@@ -102,9 +102,22 @@ class SiameseDistillation(SiameseStudent):
         keep_mask: Tensor | None = None,
     ) -> DistillationOutput:
         """As `CKDDistillation.forward`."""
-        student = super().forward(template_rgb, template_tir, search_rgb, search_tir, template_box, keep_mask)
-        rgb = self.teacher_rgb.match(self.teacher_rgb.features(template_rgb), self.teacher_rgb.features(search_rgb))
-        tir = self.teacher_tir.match(self.teacher_tir.features(template_tir), self.teacher_tir.features(search_tir))
+        features = self.encode((template_rgb, template_tir), (search_rgb, search_tir))
+        student = self.couple(features, keep_mask)
+        learning = any(parameter.requires_grad for parameter in self.rgb_branch.parameters())
+        if learning:
+            teachers = self.teacher_rgb, self.teacher_tir
+            rgb, tir = (
+                teacher.match(teacher.features(template), teacher.features(search))
+                for teacher, template, search in zip(
+                    teachers, (template_rgb, template_tir), (search_rgb, search_tir), strict=True
+                )
+            )
+        else:  # branches that stay as they are have nothing else to learn from than themselves without the other
+            rgb, tir = (
+                branch.match(template, search)
+                for branch, template, search in zip(self.branches, features.templates, features.searches, strict=True)
+            )
         return DistillationOutput(
             student=student.prediction,
             teacher_rgb=branch_prediction(rgb),

@@ -15,6 +15,9 @@ from ckd_ros.training.config import TrainingConfig
 from ckd_ros.training.samples.cropping import Sample
 from ckd_ros.training.samples.dataset import SampleDataset
 
+#: Batches that each process of a loader makes ahead.
+PREFETCH = 4
+
 
 def make_loader(settings: TrainingConfig, stage_index: int, step: int, fabric: Fabric) -> DataLoader[Sample]:
     """The batches of a stage from `step` on, this process's part of each.
@@ -34,7 +37,7 @@ def make_loader(settings: TrainingConfig, stage_index: int, step: int, fabric: F
         sampler=indices,
         num_workers=workers,
         worker_init_fn=_init_worker,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=PREFETCH if workers else None,
         pin_memory=fabric.device.type == "cuda",  # 8-bit pixels, copied to the GPU while it still computes
         generator=torch.Generator(),  # otherwise the loader would advance the model's random numbers
     )

@@ -28,8 +28,8 @@ STYLE_WEIGHT, CONTENT_WEIGHT = 0.01, 0.1  # the paper's
 class Labels(NamedTuple):
     """What the cells of the maps are taught.
 
-    score: 'gaussian', one cell with a Gaussian around it (the paper's centre head); 'ellipse', all cells in the middle of
-    the box, none outside of the ellipse in it, what is between counts as neither (Siamese trackers).
+    score: 'gaussian', one cell with a Gaussian around it (the paper's centre head); 'ellipse', all cells in the middle
+    of the box, none outside of the ellipse in it, what is between counts as neither (Siamese trackers).
     regression: 'peak' supervises the box decoded at the score's peak (the paper); 'dense' every cell near the target's
     centre, see `dense_weight`: small students learn faster from it.
     """

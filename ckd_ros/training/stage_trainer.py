@@ -19,7 +19,7 @@ from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig, preset
 from ckd_ros.training.config import Stage, TrainingConfig
 from ckd_ros.training.distillation import Distillation, freeze_all_but_head, freeze_teachers, random_keep_mask
-from ckd_ros.training.distributed import all_reduce_mean, convert_sync_batch_norm
+from ckd_ros.training.distributed import all_reduce_mean, can_compile, convert_sync_batch_norm
 from ckd_ros.training.initial_weights import build_model
 from ckd_ros.training.interruption import StopRequests, TimeLimit
 from ckd_ros.training.loading import make_loader
@@ -55,11 +55,13 @@ class StageTrainer:
         model = build_model(self.stage, self.network, previous).train()
         if isinstance(model, Distillation) and self.stage.teachers == "frozen":
             freeze_teachers(model)
+        if isinstance(model, Student) and not self.stage.lr_branch:
+            freeze_all_but_head(model)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in PyTorch's annotations
         self.averaged_model = copy.deepcopy(model).requires_grad_(False).to(fabric.device)
         if fabric.world_size > 1 and settings.sync_batch_norm:
             convert_sync_batch_norm(model)
-        if settings.compile:
+        if settings.compile and can_compile(fabric.device):
             model.compile()  # in place: the names of its weights stay
         groups = _parameter_groups(model, self.stage)
         self.peak_rates = [group["lr"] for group in groups]
@@ -131,22 +133,23 @@ class StageTrainer:
         inputs = prepare_batch(batch, self.network, fabric.device)
         loss, metrics = STAGE_LOSSES[stage.name](self.wrapped, inputs, stage, self._keep_mask(seed))
         # One decision for all processes, so that none waits for another that has raised.
-        mean_loss, stops = all_reduce_mean(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
-        if not torch.isfinite(mean_loss):
-            self._raise_not_finite(f"the loss of stage '{stage.name}' is {mean_loss.item()}")
+        decision = all_reduce_mean(torch.stack([loss.detach(), loss.new_tensor(float(stop))]))
         self.optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         norm = fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=stage.clip, error_if_nonfinite=False)
         assert norm is not None  # it is None only where gradients are clipped by value
-        if not torch.isfinite(norm) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
-            self._raise_not_finite(f"the gradient of stage '{stage.name}' is {norm.item()}")
+        mean_loss, stops, size = torch.stack([*decision, norm]).tolist()  # once a step: it waits for a GPU
+        if not math.isfinite(mean_loss):
+            self._raise_not_finite(f"the loss of stage '{stage.name}' is {mean_loss}")
+        if not math.isfinite(size) and not fabric.strategy.precision.state_dict():  # a scaler skips such a step
+            self._raise_not_finite(f"the gradient of stage '{stage.name}' is {size}")
         self.optimizer.step()
         self._update_average()
         metrics["gradient"] = norm
         if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
             self.replaced += batch["replaced"].sum() * fabric.world_size
             metrics["replaced"] = self.replaced.to(norm)
-        return metrics, bool(stops > 0)
+        return metrics, stops > 0
 
     def _raise_not_finite(self, what: str) -> NoReturn:
         last = self.files.last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -30,13 +31,18 @@ def read_pack(path: Path, thermal: bool) -> tuple[np.ndarray, np.ndarray, np.nda
     try:
         with np.load(path) as file:
             data, ends, boxes, clips, is_thermal = (file[name] for name in names)
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise ValueError(f"'{path}' is not a pack of windows ({error}): make it again") from error
     if bool(is_thermal) != thermal:
         kinds = ("colour", "thermal") if thermal else ("thermal", "colour")
         raise ValueError(f"'{path}' holds {kinds[0]} windows, expected were {kinds[1]} ones")
     flags = cv2.IMREAD_GRAYSCALE if thermal else cv2.IMREAD_COLOR
-    images = [_bgr(cv2.imdecode(one, flags)) for one in np.split(data, ends[:-1])]
+    images = []
+    for number, one in enumerate(np.split(data, ends[:-1])):
+        image = cv2.imdecode(one, flags)
+        if image is None:
+            raise ValueError(f"'{path}' is damaged, its window {number} cannot be decoded: make it again")
+        images.append(_bgr(image))
     return np.stack(images), boxes, clips
 
 

@@ -91,9 +91,10 @@ def test_a_pack_holds_no_video_and_pairs_at_the_width_they_are_read_at(packed):
 
 
 def test_a_pack_that_cannot_be_read_is_named(tmp_path):
-    (tmp_path / PACK).write_bytes(b"no pack")
-    with pytest.raises(ValueError, match=f"{PACK}' is not a pack of windows .*make it again"):
-        VideoBank(tmp_path, True, tmp_path / "cache")
+    for content in (b"no pack", b"PK\x03\x04 cut off", b""):
+        (tmp_path / PACK).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{PACK}' is not a pack of windows .*make it again"):
+            VideoBank(tmp_path, True, tmp_path / "cache")
     write_pack(tmp_path / PACK, np.zeros((2, 8, 8), np.uint8), np.zeros((2, 4)), np.zeros(2, int), 80)
     with pytest.raises(ValueError, match="holds thermal windows, expected were colour ones"):
         VideoBank(tmp_path, False, tmp_path / "cache")
