@@ -108,7 +108,7 @@ def main(options: Options) -> None:
         figures = {tracker.label: _figures(tracker, evaluation_set) for tracker in evaluation.trackers}
         for label, gain in _gains({tracker.label: tracker for tracker in evaluation.trackers}, options).items():
             figures[label]["both"] = gain
-        Console(width=160).print(_table(f"{name}, {len(sequences)} sequences", figures))
+        Console(width=180).print(_table(f"{name}, {len(sequences)} sequences", figures))
         for tracker in evaluation.trackers:
             for sequence_name, fault in tracker.faults.items():
                 Console(stderr=True).print(f"{name}: {tracker.label} {sequence_name}: {fault}", markup=False)

@@ -119,10 +119,12 @@ def look_alike_track(
     times, offsets = [], []
     for number, moment in enumerate(moments):
         heading = rng.normal(0, 0.35) + (np.pi if rng.random() < 0.5 else 0)
-        if number == 0:  # it waits where there is room, so that it does not hide the target at the start
-            heading = rng.normal(0, 0.35) + (0 if path[0, 0] > size[0] / 2 else np.pi)
-        along = np.array([np.cos(heading), np.sin(heading)])
         reach = min(rng.uniform(2.5, 4.0), 0.45 * size[0] / float(np.interp(moment, clock, side)))
+        if number == 0:  # it waits where there is most room, so that it is not before the target at the start
+            corner = np.where(path[0, :2] < np.array(size) / 2, size, 0) - path[0, :2]
+            heading = np.arctan2(-corner[1], -corner[0]) + rng.normal(0, 0.2)
+            reach = min(rng.uniform(2.5, 4.0), 0.75 * float(np.hypot(*corner)) / side[0])
+        along = np.array([np.cos(heading), np.sin(heading)])
         miss = np.array([0, rng.uniform(-0.15, 0.15)])
         stay, run = rng.uniform(0, 0.25), rng.uniform(0.6, 1.0)
         times += [moment - stay - run, moment - stay, moment + stay, moment + stay + run]
