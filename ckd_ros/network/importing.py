@@ -32,7 +32,8 @@ from ckd_ros.network.checkpoint import LISTED, CheckpointError, check_fit, load_
 from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.export import check_export, export_onnx
 from ckd_ros.network.head import CenterHead
-from ckd_ros.network.presets import PRESETS
+from ckd_ros.network.networks import make_student
+from ckd_ros.network.presets import PRESETS, NetworkConfig
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 
 NESTED_UNDER = ("net", "model", "state_dict")
@@ -57,7 +58,7 @@ class ImportedCheckpoint(NamedTuple):
     record: dict[str, Any]  # where it came from: the training record of what is written
 
 
-def import_checkpoint(path: str | os.PathLike[str], config: CKDConfig, out: str | os.PathLike[str]) -> list[Path]:
+def import_checkpoint(path: str | os.PathLike[str], config: NetworkConfig, out: str | os.PathLike[str]) -> list[Path]:
     """Write a foreign checkpoint as `out/model.safetensors` and, where it holds a student, `out/model.onnx`.
 
     Both or neither: `out` must be a new or empty folder. Returns what was written. Raises FileNotFoundError,
@@ -71,7 +72,7 @@ def import_checkpoint(path: str | os.PathLike[str], config: CKDConfig, out: str 
         folder.mkdir()
         save_checkpoint(folder / "model.safetensors", found.state, config, found.record)
         if found.kind != "single":
-            student = CKDStudent(config)
+            student = make_student(config)
             load_weights(student, {name: found.state[name] for name in student.state_dict()})
             export_onnx(student, folder / "model.onnx", found.record)
             check_export(student, folder / "model.onnx")
@@ -79,13 +80,13 @@ def import_checkpoint(path: str | os.PathLike[str], config: CKDConfig, out: str 
     return [out / name for name in names]
 
 
-def read_foreign(path: str | os.PathLike[str], config: CKDConfig) -> ImportedCheckpoint:
+def read_foreign(path: str | os.PathLike[str], config: NetworkConfig) -> ImportedCheckpoint:
     """A foreign checkpoint as weights of a network of this configuration; nothing in the file is executed.
 
     Raises FileNotFoundError, or CheckpointError that names missing and unexpected tensors and differing shapes.
     """
-    if config.stem != "patch":
-        suited = ", ".join(name for name, other in PRESETS.items() if other.stem == "patch")
+    if not isinstance(config, CKDConfig) or config.stem != "patch":
+        suited = ", ".join(n for n, other in PRESETS.items() if isinstance(other, CKDConfig) and other.stem == "patch")
         raise CheckpointError(
             f"preset '{config.preset}' is not a network of the paper's authors, choose one of: {suited}"
         )
