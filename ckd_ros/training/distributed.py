@@ -63,8 +63,8 @@ def _cpu_has_bf16_kernels() -> bool:
 def can_compile(device: torch.device) -> bool:
     """Whether `torch.compile` may be used: not on CPUs, where PyTorch 2.13 gave other gradients than without it.
 
-    The loss was the same, but the gradient of the stem's last convolution was wrong by tens of percent; the traced graph,
-    run without code generation, was right. On GPUs it has not been compared.
+    The loss was the same, the gradient of the stem's last convolution wrong by tens of percent; the traced graph, run
+    without code generation, was right. On GPUs it has not been compared.
     """
     return device.type == "cuda"
 
