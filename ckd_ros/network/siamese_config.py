@@ -22,9 +22,9 @@ class SiameseConfig:
 
     preset: str = setting(REQUIRED, "name of this configuration")
     template_size: int = setting(128, "side of the template crop")
-    search_size: int = setting(256, "side of the search crop")
+    search_size: int = setting(224, "side of the search crop")
     template_factor: float = setting(1.4, "sides of the template crop over those of the target's box")
-    search_factor: float = setting(5.0, "the same of the search crop")
+    search_factor: float = setting(4.375, "the same of the search crop")
     mean: tuple[float, float, float] = setting(IMAGENET_MEAN, "of pixels scaled to [0, 1], in both modalities")
     std: tuple[float, float, float] = setting(IMAGENET_STD, "of the same")
     elimination: str | None = setting(

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ckd_ros.frames import Float32Array
-from ckd_ros.geometry import CropWindow, FloatArray
+from ckd_ros.geometry import CropWindow, FloatArray, iou
 
 #: Less than any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9
+#: IoU from which on two cells' boxes are of one object.
+_AGREEMENT = 0.7
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,10 @@ def decode(
     window: CropWindow,
     prior: Float32Array | FloatArray | None = None,
 ) -> Detection | None:
-    """The box at the best cell: the mean of its own and its eight neighbours' boxes, weighted by score.
+    """The box at the best cell: the mean, weighted by score, of its own and of those neighbours' boxes that agree with it.
 
-    The errors of these boxes differ, so their mean is better than the best cell's box alone, which the method takes.
+    The errors of boxes of one object differ, so that their mean is better than the best cell's box alone, which the
+    method takes. A neighbour whose box overlaps the best one's little has another object in mind.
 
     Args:
         score: `(G, G)`.
@@ -51,13 +54,14 @@ def decode(
     response = score if prior is None else score * prior
     y, x = divmod(int(np.argmax(response)), cells)
     rows, columns = (slice(max(0, i - 1), i + 2) for i in (y, x))
-    weight = score[rows, columns].astype(float)
-    weight /= max(weight.sum(), _NO_SCORE)
     indices = np.stack(np.meshgrid(np.arange(cells)[columns], np.arange(cells)[rows]))
-    cx, cy = ((indices + offset[:, rows, columns]) * weight).sum(axis=(1, 2)) / cells
-    w, h = (size[:, rows, columns] * weight).sum(axis=(1, 2))
-    box = np.array([cx - w / 2, cy - h / 2, w, h])
+    centres, sizes = (indices + offset[:, rows, columns]) / cells, size[:, rows, columns]
+    boxes = np.concatenate([centres - sizes / 2, sizes]).reshape(4, -1).T  # up to 9 boxes
+    own = (y - rows.start) * len(range(cells)[columns]) + x - columns.start
+    weight = score[rows, columns].ravel() * (iou(boxes, boxes[own]) >= _AGREEMENT)
+    weight[own] = max(score[y, x], _NO_SCORE)
+    box = weight @ boxes / weight.sum()
     confidence = float(score[y, x])
-    if not (np.isfinite(confidence) and np.isfinite(box).all() and min(w, h) > 0):
+    if not (np.isfinite(confidence) and np.isfinite(box).all() and box[2:].min() > 0):
         return None
     return Detection(window.from_fraction(box), min(max(confidence, 0.0), 1.0))

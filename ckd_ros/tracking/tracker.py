@@ -31,12 +31,12 @@ class TrackerConfig:
     """
 
     window_weight: float = setting(
-        0.4, "pull of the Hann window towards the last position: 0 none, 1 the method's full window", 0.0, 1.0
+        0.5, "pull of the Hann window towards the last position: 0 none, 1 the method's full window", 0.0, 1.0
     )
     box_correction: float = setting(
-        0.6, "part of the network's error on the first image that is taken off later boxes; set at init", 0.0, 1.0
+        0.8, "part of the network's error on the first image that is taken off later boxes; set at init", 0.0, 1.0
     )
-    size_momentum: float = setting(0.9, "weight of the box's size so far against the newly found size", 0.0, 0.99)
+    size_momentum: float = setting(0.7, "weight of the box's size so far against the newly found size", 0.0, 0.99)
     inside_margin: float = setting(10.0, "pixels of the box that always stay inside the image", 1.0, 1000.0)
     lost_windows: int = setting(
         2, "search windows per frame while LOST, besides the last position; each costs one inference", 0, 64
