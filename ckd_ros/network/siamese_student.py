@@ -13,6 +13,7 @@ import copy
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ckd_ros.network.checkpoint import load_weights
@@ -22,14 +23,16 @@ from ckd_ros.network.siamese import CHANNELS, SiameseBranch, SiameseOutput
 from ckd_ros.network.siamese_config import STRIDE, SiameseConfig
 
 _SURENESS = 4.0  # of the softmax over the cameras' logits: the surer one counts, equally sure ones are averaged
+Pair = tuple[Tensor, Tensor]  # colour, thermal
+
 _ABSENT = -1e4  # added to the logit of a camera that shows nothing
 
 
 class Features(NamedTuple):
     """Both branches' features, colour first."""
 
-    templates: tuple[Tensor, Tensor]  # (B, C, t, t)
-    searches: tuple[Tensor, Tensor]  # (B, C, g, g)
+    templates: Pair  # (B, C, t, t)
+    searches: Pair  # (B, C, g, g)
     seen: Tensor  # (B, 2, 1, 1): 1 where the modality is there
 
 
@@ -41,17 +44,40 @@ class SiameseStudentOutput(NamedTuple):
     tir: SiameseOutput
 
 
+class PartSimilarity(nn.Module):
+    """How much each search cell of one modality looks like each of 4x4 parts of the template: which of several it is.
+
+    The branch's own correlation was trained to find objects like the target; this one is trained to tell them apart.
+    """
+
+    PARTS = 4
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.template, self.search = (nn.Conv2d(CHANNELS, width, 1) for _ in range(2))
+
+    def forward(self, template: Tensor, search: Tensor) -> Tensor:
+        """(B, C, t, t), (B, C, g, g) -> cosines (B, 16, g, g)."""
+        parts = F.avg_pool2d(template, template.shape[-1] // self.PARTS)
+        kernels = F.normalize(self.template(parts).flatten(2), dim=1)  # (B, width, 16)
+        cells = F.normalize(self.search(search).flatten(2), dim=1)  # (B, width, g * g)
+        return (kernels.transpose(1, 2) @ cells).reshape(len(search), -1, *search.shape[-2:])
+
+
 class Coupling(nn.Module):
     """What one branch learns of the other: exchanged features, and which of the two to believe in each cell.
 
     Its last layers start at zero.
     """
 
-    def __init__(self, hidden: int = 48):
+    def __init__(self, hidden: int = 64):
         super().__init__()
         self.to_rgb, self.to_tir = (nn.Conv2d(CHANNELS, CHANNELS, 1) for _ in range(2))
+        self.parts_rgb, self.parts_tir = PartSimilarity(), PartSimilarity()
         self.gate = nn.Sequential(
-            nn.Conv2d(2 * CHANNELS + 10, hidden, 1),
+            nn.Conv2d(2 * (CHANNELS + PartSimilarity.PARTS**2 + 5), hidden, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
@@ -61,17 +87,22 @@ class Coupling(nn.Module):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
 
-    def exchange(self, rgb: Tensor, tir: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def exchange(self, rgb: Tensor, tir: Tensor, seen: Tensor) -> Pair:
         """Features (B, C, ...) of both, each with what the other adds; seen (B, 2, 1, 1)."""
         both = seen[:, :1] * seen[:, 1:]
         return rgb + both * self.to_rgb(tir), tir + both * self.to_tir(rgb)
 
-    def forward(self, rgb: SiameseOutput, tir: SiameseOutput, seen: Tensor) -> Prediction:
+    def similarities(self, templates: Pair, searches: Pair, seen: Tensor) -> Tensor:
+        """Both modalities' part similarities (B, 32, g, g), zero for one that is absent."""
+        rgb, tir = self.parts_rgb(templates[0], searches[0]), self.parts_tir(templates[1], searches[1])
+        return torch.cat([rgb * seen[:, :1], tir * seen[:, 1:]], dim=1)
+
+    def forward(self, rgb: SiameseOutput, tir: SiameseOutput, similarities: Tensor, seen: Tensor) -> Prediction:
         """Both branches' matches as one set of maps."""
         logits = torch.cat([rgb.logits, tir.logits], dim=1) + _ABSENT * (1 - seen)  # (B, 2, ...)
         known = logits.clamp(-10, 10)
         sides = torch.stack([rgb.log_sides, tir.log_sides], dim=1)  # (B, 2, 4, ...)
-        read = (rgb.scores, tir.scores, known / 4, rgb.log_sides / 4, tir.log_sides / 4)
+        read = (rgb.scores, tir.scores, similarities, known / 4, rgb.log_sides / 4, tir.log_sides / 4)
         gate = self.gate(torch.cat(read, dim=1))
         belief = torch.softmax(_SURENESS * logits + gate[:, :2], dim=1)
         logit = (belief * known).sum(1, keepdim=True) + gate[:, 2:3]
@@ -118,7 +149,7 @@ class SiameseStudent(nn.Module):
         features = self.encode((template_rgb, template_tir), (search_rgb, search_tir))
         return self.couple(features, keep_mask)
 
-    def encode(self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor]) -> Features:
+    def encode(self, templates: Pair, searches: Pair) -> Features:
         """Both branches' features, which see nothing of each other yet."""
         seen = torch.stack([_shows(z) * _shows(x) for z, x in zip(templates, searches, strict=True)], dim=1)
         rgb, tir = self.branches
@@ -134,12 +165,13 @@ class SiameseStudent(nn.Module):
         if keep_mask is not None:
             keep = keep_mask.reshape(-1, 1, *searches[0].shape[-2:]).to(searches[0].dtype)
             searches = searches[0] * keep, searches[1] * keep
+        similarities = self.coupling.similarities(features.templates, searches, seen)
         templates = self.coupling.exchange(*features.templates, seen)
         searches = self._eliminate(templates, self.coupling.exchange(*searches, seen))
         matches = rgb.match(templates[0], searches[0]), tir.match(templates[1], searches[1])
-        return SiameseStudentOutput(self.coupling(*matches, seen), *matches)
+        return SiameseStudentOutput(self.coupling(*matches, similarities, seen), *matches)
 
-    def _eliminate(self, templates: tuple[Tensor, Tensor], searches: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _eliminate(self, templates: Pair, searches: Pair) -> Pair:
         """Search features with the cells set to zero that resemble the template's centre least."""
         mode = self.config.elimination
         if mode is None:
