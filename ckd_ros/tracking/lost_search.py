@@ -1,4 +1,4 @@
-"""Re-detection of a lost target: search outwards from where it was last seen, at its last scale."""
+"""Re-detection of a lost target: search outwards from where it was last seen, at its last scale and others."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.geometry import FloatArray, Size
 
+#: Scales at which the image is searched in turn: the target may have come nearer or gone farther meanwhile.
+SCALES = (1.0, 1.5, 1 / 1.5)
 
-def spiral(box: FloatArray, size: Size, step: float) -> FloatArray:
-    """`(N, 4)` copies of a box, `step` pixels apart, that cover an image of (width, height) `size`, nearest first.
 
-    The copies stand on a grid through the box's own centre, which is left out. Ordered by ring, and round each ring by
-    angle, they make a square spiral.
+def spiral(box: FloatArray, size: Size, step: FloatArray) -> FloatArray:
+    """`(N, 4)` copies of a box that cover an image of (width, height) `size`, nearest first.
+
+    The copies stand on a grid, `step` = `(x, y)` pixels apart, through the box's own centre, which is left out. Ordered
+    by ring, and round each ring by angle, they make a square spiral.
     """
     start = geometry.centre(box)
-    counts = [np.arange(-np.ceil(c / step), np.ceil((n - c) / step) + 1) for c, n in zip(start, size, strict=True)]
+    spans = zip(start, size, step, strict=True)
+    counts = [np.arange(-np.ceil(c / s), np.ceil((n - c) / s) + 1) for c, n, s in spans]
     grid = np.stack(np.meshgrid(*counts), axis=-1).reshape(-1, 2)
     centres = start + grid * step
     inside = ((centres >= 0) & (centres <= size)).all(axis=1) & (grid != 0).any(axis=1)
@@ -29,17 +33,18 @@ class LostSearch:
     """Which boxes to place search windows around in each frame while the target is lost.
 
     The last position is searched in every frame, a few more in turn, spiralling out over the whole image and then
-    starting again. A candidate comes first until it is confirmed or dropped.
+    starting again at the next of `SCALES`. A candidate comes first until it is confirmed or dropped.
 
     Args:
         box: the target's last position, `(x, y, w, h)`.
         size: (width, height) of the image.
-        step: distance between positions, pixels: no more than a search window reaches to either side.
+        step: `(x, y)` distance between positions at scale 1, pixels: no more than a search window reaches to either side.
     """
 
-    def __init__(self, box: FloatArray, size: Size, step: float) -> None:
+    def __init__(self, box: FloatArray, size: Size, step: FloatArray) -> None:
         self._last = np.asarray(box, float)
-        self._spiral = spiral(self._last, size, step)
+        sweeps = [spiral(_scaled(self._last, scale), size, scale * np.asarray(step)) for scale in SCALES]
+        self._spiral = np.concatenate(sweeps)
         self._next = 0
         #: The box of a detection that has to be seen again before it counts as the target.
         self.candidate: FloatArray | None = None
@@ -52,3 +57,9 @@ class LostSearch:
         turn = (self._next + np.arange(count)) % max(1, len(self._spiral))
         self._next += count
         return [*first, self._last, *self._spiral[turn]]
+
+
+def _scaled(box: FloatArray, scale: float) -> FloatArray:
+    """The box made larger about its centre."""
+    size = box[2:] * scale
+    return np.concatenate([geometry.centre(box) - size / 2, size])

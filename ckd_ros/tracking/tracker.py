@@ -249,8 +249,9 @@ class Tracker:
 
     def _start_search(self, target: Target) -> None:
         target.monitor.restart_count()
-        side = crop_window(target.box, self.engine.spec.search_factor, self.engine.spec.stretched).side
-        target.search = LostSearch(target.box, target.pair_geometry.size, self.config.lost_step * side)
+        window = crop_window(target.box, self.engine.spec.search_factor, self.engine.spec.stretched)
+        step = self.config.lost_step * np.array([window.width, window.height])
+        target.search = LostSearch(target.box, target.pair_geometry.size, step)
 
     def _result(
         self, target: Target, confidence: float, used_rgb: bool, used_thermal: bool, start: float
