@@ -1,7 +1,7 @@
 """Frames a second from images to a box with PyTorch on a GPU, crops included, beside the paper's figures.
 
     PYTHONPATH=. python benchmarks/gpu.py [--presets vitb256 small] [--precisions fp32 fp16] [--frames 300]
-    PYTHONPATH=. python benchmarks/gpu.py --device cpu --presets tiny --frames 5        # whether it runs at all
+    PYTHONPATH=. python benchmarks/gpu.py --device cpu --presets tinyvit --frames 5        # whether it runs at all
 
 Needs PyTorch, NumPy and OpenCV, and nothing else. A frame is: both search crops cut from 640 x 512 images on the CPU,
 one upload of 8-bit pixels, normalisation, the network (batch 1, BatchNorm folded) and the box at the score's peak, back
@@ -31,7 +31,7 @@ from ckd_ros.network.student import CKDStudent
 #: FPS that the paper states for its networks, on its authors' GPU.
 PAPER_FPS = {"vitb256": 96.4, "vitb256-ce": 96.4, "vitb256-noce": 84.8}
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_PRESETS = ("vitb256", "vitb256-ce", "vitb256-noce", "small", "tiny")
+_PRESETS = ("vitb256", "vitb256-ce", "vitb256-noce", "small", "tinyvit", "tiny")
 _BASELINE = ("vitb256", "fp32", "eager")
 _WIDTH, _HEIGHT = 640, 512
 _TOLERANCE = 0.02  # of scores, between a graph and the same computation without it: half precision rounds

@@ -187,7 +187,7 @@ def test_other_networks_and_presets_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="'net'.*epoch"):
         read_foreign(written(tmp_path / "empty.pth", {"epoch": 3}), CONFIG)
     with pytest.raises(CheckpointError, match="'tiny' is not a network of the paper.*vitb256-ce"):
-        read_foreign(tmp_path / "empty.pth", preset("tiny"))
+        read_foreign(tmp_path / "empty.pth", preset("tinyvit"))
     with pytest.raises(CheckpointError, match="pos_embed_x is .1, 15, 12.*square"):
         state = tracker().state_dict() | {"backbone.pos_embed_x": torch.zeros(1, 15, 12)}
         read_foreign(written(tmp_path / "odd.pth", {"net": state}), CONFIG)

@@ -18,7 +18,7 @@ from ckd_ros.training.distributed import all_reduce_mean
 from ckd_ros.training.stage_trainer import StageTrainer
 
 _MICRO = replace(
-    preset("tiny-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
+    preset("tinyvit-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
     elimination_blocks=(1,), head_channels=(12, 8), neck_dim=16,
 )  # fmt: skip
 #: `micro-exact` has no drop path, whose random numbers are each process's own.
