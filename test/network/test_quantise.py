@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ckd_ros
@@ -10,6 +11,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("torch")
 
+from ckd_ros.network.export import INPUTS, TEMPLATE_BOX, example_inputs
 from ckd_ros.network.half_weights import expand_half
 from ckd_ros.network.presets import preset
 from ckd_ros.network.quantise import quantise_onnx
@@ -55,6 +57,14 @@ def test_the_engine_says_that_it_is_int8(int8, transformer):
     engine = OnnxEngine(int8, ["cpu"], threads=1)
     assert engine.spec.precision == "int8" and "int8" in engine.describe()
     assert OnnxEngine(transformer, ["cpu"], threads=1).spec.precision == "fp32"
+
+
+def test_int8_computes_nearly_what_fp32_does(int8, transformer):
+    inputs = dict(zip((*INPUTS, TEMPLATE_BOX), (x.numpy() for x in example_inputs(preset("tinyvit"))), strict=True))
+    found, expected = (OnnxEngine(path, ["cpu"], threads=1).run(inputs) for path in (int8, transformer))
+    for a, b in zip(found, expected, strict=True):
+        assert not np.array_equal(a, b)
+        assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.99
 
 
 def test_all_matrices_of_the_transformer_are_int8_and_nothing_else_is(int8, fp32):
