@@ -3,7 +3,7 @@
     python benchmarks/ablation.py --data DIR --tracker PRETRAIN.safetensors --out runs/ablation
 
 DIR holds `roadscene/`; PRETRAIN is a single-modality tracker, from which all start (`pretrain.safetensors` of
-`ckd train config/training/tiny.yaml`). A run that was stopped goes on: what lies in the folder is not made again. It
+`ckd train config/training/tinyvit.yaml`). A run that was stopped goes on: what lies in the folder is not made again. It
 leaves there `ablation.md` (tables), `ablation.json` (every figure) and `gap.png` (the modality gap over the training).
 
 The variants are a table (`VARIANTS`), the budget a file (`config/training/ablation.yaml`), the loop is `ckd train`'s.
@@ -51,7 +51,7 @@ SETTINGS = ("both", "rgb", "thermal")  # which modalities the tracker is given
 FIRST_SEED = 3000  # of the test's scenes; every sequence has its own
 
 #: Stage 2 without elimination, the control of the students with it: elimination "on", at no block.
-_CONTROL = replace(preset("tiny"), preset="tiny-control", elimination="multimodal", elimination_blocks=())
+_CONTROL = replace(preset("tinyvit"), preset="tinyvit-control", elimination="multimodal", elimination_blocks=())
 PRESETS[_CONTROL.preset] = _CONTROL
 
 
@@ -61,7 +61,7 @@ class Variant:
 
     title: str
     stage: str = "distil"
-    preset: str = "tiny"
+    preset: str = "tinyvit"
     after: str | None = None
     changes: dict[str, float] = field(default_factory=dict)
 
@@ -75,10 +75,10 @@ VARIANTS = {
     "none": Variant(
         "no distillation, no masking", changes={"style_weight": 0.0, "content_weight": 0.0, "mask_ratio": 0.0}
     ),
-    "shared": Variant("one student for both", preset="tiny-shared"),
-    "control": Variant("full, head trained on", "eliminate", "tiny-control", "full"),
-    "mce": Variant("full, multi-modal elimination", "eliminate", "tiny-mce", "full"),
-    "ce": Variant("full, unimodal elimination", "eliminate", "tiny-ce", "full"),
+    "shared": Variant("one student for both", preset="tinyvit-shared"),
+    "control": Variant("full, head trained on", "eliminate", "tinyvit-control", "full"),
+    "mce": Variant("full, multi-modal elimination", "eliminate", "tinyvit-mce", "full"),
+    "ce": Variant("full, unimodal elimination", "eliminate", "tinyvit-ce", "full"),
 }
 
 

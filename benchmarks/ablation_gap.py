@@ -31,7 +31,7 @@ def load_student(folder: Path) -> CKDStudent:
 
 def gaps(folder: Path, tracker: Path, sequences: list[Path]) -> dict:
     """The gap of a variant at the end of its training (`gap`), and at every checkpoint on the way (`curve`)."""
-    crops = _held_out_crops(tuple(sequences), preset("tiny"))
+    crops = _held_out_crops(tuple(sequences), preset("tinyvit"))
     end = _gap(load_student(folder), crops)
     return {"gap": end, "curve": _gap_curve(folder, tracker, crops, end)}
 

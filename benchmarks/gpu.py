@@ -22,16 +22,16 @@ import torch
 from torch import Tensor
 
 from ckd_ros.geometry import crop_window, index_matrix
-from ckd_ros.network.config import CKDConfig
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.inference import fold_batch_norm
-from ckd_ros.network.presets import PRESETS, preset
+from ckd_ros.network.networks import make_student
+from ckd_ros.network.presets import PRESETS, NetworkConfig, preset
 from ckd_ros.network.student import CKDStudent
 
 #: FPS that the paper states for its networks, on its authors' GPU.
 PAPER_FPS = {"vitb256": 96.4, "vitb256-ce": 96.4, "vitb256-noce": 84.8}
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_PRESETS = ("vitb256", "vitb256-ce", "vitb256-noce", "small", "tiny")
+_PRESETS = ("vitb256", "vitb256-ce", "vitb256-noce", "small", "tinyvit", "tiny")
 _BASELINE = ("vitb256", "fp32", "eager")
 _WIDTH, _HEIGHT = 640, 512
 _TOLERANCE = 0.02  # of scores, between a graph and the same computation without it: half precision rounds
@@ -52,10 +52,10 @@ class Follower:
     Raises RuntimeError where a graph cannot be captured or does not compute what the network does.
     """
 
-    def __init__(self, config: CKDConfig, device: torch.device, dtype: torch.dtype, graph: bool):
+    def __init__(self, config: NetworkConfig, device: torch.device, dtype: torch.dtype, graph: bool):
         torch.manual_seed(0)
         self._config, self._dtype = config, dtype
-        self._student = fold_batch_norm(CKDStudent(config)).to(device, dtype)
+        self._student = fold_batch_norm(make_student(config)).to(device, dtype)
         # Both crops as one upload: colour (S, S, 3), then thermal (S, S).
         size, pinned = config.search_size, device.type == "cuda"
         self._host = torch.zeros(4 * size * size, dtype=torch.uint8, pin_memory=pinned)
@@ -69,7 +69,8 @@ class Follower:
     def crop(self, rgb: np.ndarray, thermal: np.ndarray, box: np.ndarray) -> None:
         """Cut the search crops around `box` `(x, y, w, h)` from uint8 images (H, W, 3) and (H, W)."""
         size = self._config.search_size
-        matrix = index_matrix(crop_window(box, self._config.search_factor).matrix(size))[:2]
+        window = crop_window(box, self._config.search_factor, self._config.stretched)
+        matrix = index_matrix(window.matrix(size))[:2]
         colour, grey = self._split(self._host.numpy())
         cv2.warpAffine(rgb, matrix, (size, size), dst=colour, flags=cv2.INTER_LINEAR)
         cv2.warpAffine(thermal, matrix, (size, size), dst=grey, flags=cv2.INTER_LINEAR)
@@ -89,7 +90,8 @@ class Follower:
         colour, grey = self._split(self._pixels)
         crops = (colour.permute(2, 0, 1), grey.expand(3, -1, -1))
         searches = (((crop - self._mean) / self._std).to(self._dtype)[None] for crop in crops)
-        maps = self._student.predict(*self._templates, *searches, self._box)
+        inputs, student = (*self._templates, *searches, self._box), self._student
+        maps = student.predict(*inputs) if isinstance(student, CKDStudent) else student(*inputs).prediction
         return maps, maps.boxes()
 
     def _captured(self) -> Callable[[], tuple[Prediction, Tensor]]:
@@ -116,7 +118,7 @@ class Follower:
 
 
 @torch.inference_mode()
-def measure(config: CKDConfig, device: torch.device, dtype: torch.dtype, graph: bool, frames: int) -> Timing:
+def measure(config: NetworkConfig, device: torch.device, dtype: torch.dtype, graph: bool, frames: int) -> Timing:
     """Follow a box that moves through noise; the first frames are not counted."""
     follower, rng = Follower(config, device, dtype, graph), np.random.default_rng(0)
     rgb = rng.integers(0, 256, (_HEIGHT, _WIDTH, 3), np.uint8)

@@ -28,7 +28,7 @@ from ckd_ros.training.loading import PREFETCH, make_loader
 from ckd_ros.training.run_files import RunFiles
 from ckd_ros.training.stage_trainer import StageTrainer
 
-_CONFIG = Path(__file__).parents[1] / "config" / "training" / "tiny.yaml"
+_CONFIG = Path(__file__).parents[1] / "config" / "training" / "tinyvit.yaml"
 _WARM_UP = 3  # steps: kernels are chosen, or compiled
 _WARM_SAMPLES = 200  # of each process of the loader: textures and noise that are made once
 

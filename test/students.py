@@ -1,9 +1,15 @@
 """Students that no training made, for tests."""
 
+from pathlib import Path
+
 import torch
 
+from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.export import example_inputs
+from ckd_ros.network.siamese_student import SiameseStudent
 from ckd_ros.network.student import CKDStudent
+
+FEAR_XS = Path(__file__).parents[1] / "models" / "fear-xs.safetensors"
 
 
 def lively(config):
@@ -17,3 +23,19 @@ def lively(config):
     with torch.no_grad():
         model(*(torch.cat([x, x.roll(1, -1)]) if x.ndim == 4 else x.repeat(2, 1) for x in example_inputs(config)))
     return model.eval()
+
+
+def side_by_side(config):
+    """A Siamese student whose branches track and whose coupling has learned nothing yet."""
+    torch.manual_seed(0)
+    student = SiameseStudent(config)
+    student.init_from_tracker(load_checkpoint(FEAR_XS)[0])
+    return student.eval()
+
+
+def coupled(config):
+    """The same with a coupling that does something."""
+    student = side_by_side(config)
+    for parameter in student.coupling.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.03)
+    return student

@@ -20,7 +20,10 @@ WEIGHTS_KEY = "weights"  # metadata: how the weights are stored; a file that lac
 
 
 def store_half(model: onnx.ModelProto) -> None:
-    """Store the matrices of a graph as float16, in place, and say so in its metadata; see `is_stored_half`."""
+    """Store the matrices of a graph as float16, in place, and say so in its metadata; see `is_stored_half`.
+
+    A graph without any, of convolutions alone, stays as it is.
+    """
     graph, casts = model.graph, []
     kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
     for tensor in graph.initializer:
@@ -32,6 +35,8 @@ def store_half(model: onnx.ModelProto) -> None:
         stored = f"{tensor.name}.fp16"
         casts.append(helper.make_node("Cast", [stored], [tensor.name], f"{stored}.cast", to=TensorProto.FLOAT))
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+    if not casts:
+        return
     nodes = [*casts, *graph.node]  # a node may only read the outputs of nodes before it
     del graph.node[:]
     graph.node.extend(nodes)

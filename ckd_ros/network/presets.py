@@ -67,7 +67,7 @@ def preset(name: str) -> NetworkConfig:
 
     >>> tiny = preset("tiny")
     >>> tiny.template_size, tiny.search_size, tiny.head_grid
-    (128, 256, 16)
+    (128, 224, 14)
     """
     if name not in PRESETS:
         raise ValueError(f"no preset is called {name!r}, choose one of: {', '.join(PRESETS)}")

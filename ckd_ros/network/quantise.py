@@ -46,7 +46,9 @@ def quantise_onnx(source: str | os.PathLike[str], out: str | os.PathLike[str]) -
     sizes = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
     products = {n.name: sizes.get(n.input[1], 0) for n in model.graph.node if n.op_type in ("MatMul", "Gemm")}
     if max(products.values(), default=0) < MIN_WEIGHTS:
-        raise ValueError(f"{source} has no matrix product with constant weights: is it a file that `ckd export` wrote?")
+        raise ValueError(
+            f"{source} has no matrix product with constant weights: quantise a transformer that `ckd export` wrote"
+        )
     # Shapes are inferred again: older quantisers transpose a Gemm's weights and then fail on the shape stored for them.
     del model.graph.value_info[:]
     with replacing(out) as temporary, _quiet_quantiser():

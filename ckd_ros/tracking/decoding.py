@@ -36,7 +36,7 @@ def decode(
     window: CropWindow,
     prior: Float32Array | FloatArray | None = None,
 ) -> Detection | None:
-    """The box at the best cell: the mean, weighted by score, of its own and of the neighbours that agree with it.
+    """The box at the best cell: the mean, weighted by score, of its own and of those neighbours' that agree with it.
 
     The errors of boxes of one object differ, so that their mean is better than the best cell's box alone, which the
     method takes. A neighbour whose box overlaps the best one's little has another object in mind.

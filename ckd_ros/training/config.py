@@ -87,7 +87,7 @@ class ValidationConfig:
 class TrainingConfig:
     """A whole run. Raises ValueError for impossible values."""
 
-    preset: str = setting(REQUIRED, "the network, see `ckd_ros.network.config`")
+    preset: str = setting(REQUIRED, "the network, see `ckd_ros.network.presets`")
     stages: tuple[Stage, ...] = setting(REQUIRED, "what is trained, one after the other")
     samples: SampleConfig = setting(SampleConfig(), "what is learned from")
     start: Path | None = setting(None, "a file that the first stage starts from; none: random weights")

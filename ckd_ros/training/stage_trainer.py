@@ -53,7 +53,7 @@ class StageTrainer:
         self.network: NetworkConfig = preset(settings.preset)
         torch.manual_seed(settings.seed + stage_index)
         model = build_model(self.stage, self.network, previous).train()
-        if isinstance(model, Distillation) and self.stage.teachers == "frozen":
+        if isinstance(model, Distillation) and (self.stage.teachers == "frozen" or not self.stage.lr_branch):
             freeze_teachers(model)
         if isinstance(model, Student) and not self.stage.lr_branch:
             freeze_all_but_head(model)

@@ -40,28 +40,28 @@ def data(tmp_path):
 
 def test_a_set_is_compared_and_what_is_finished_stays(data, tmp_path, capsys):
     out = tmp_path / "out"
-    options = comparison.Options(data=data, out=out, models=("tiny-int8",), sets=("m3svd",), processes=1)
+    options = comparison.Options(data=data, out=out, models=("tiny",), sets=("m3svd",), processes=1)
     comparison.main(options)
     table = capsys.readouterr().out
     figures = json.loads((out / "comparison.json").read_text())["m3svd"]
-    assert set(figures) == {"tiny-int8", "tiny-int8-rgb", "tiny-int8-thermal", "csrt-rgb", "csrt-thermal"}
+    assert set(figures) == {"tiny", "tiny-rgb", "tiny-thermal", "csrt-rgb", "csrt-thermal"}
     assert all(label in table for label in figures) and "m3svd, 2 sequences" in table
-    ours = figures["tiny-int8"]
+    ours = figures["tiny"]
     assert 40 < ours["SR"] <= 100 and 0 <= ours["lost"] <= 50 and ours["wrong"] <= 50
     assert 0 <= ours["calibration"] <= 1
     assert np.isnan(figures["csrt-rgb"]["ROC"]), "CSRT says no confidence"
     assert (out / "m3svd" / "report.html").is_file()
 
-    alone = max(figures["tiny-int8-rgb"]["SR"], figures["tiny-int8-thermal"]["SR"])
+    alone = max(figures["tiny-rgb"]["SR"], figures["tiny-thermal"]["SR"])
     assert ours["both"] == pytest.approx(ours["SR"] - alone)
 
     files = list((out / "m3svd").glob("*/0001_p?.txt"))
     written = [file.stat().st_mtime_ns for file in files]
-    model = shutil.copy(Path(__file__).parents[2] / "models" / "tiny-int8.onnx", tmp_path / "student.onnx")
-    comparison.main(replace(options, models=("tiny-int8", f"new={model}")))
+    model = shutil.copy(Path(__file__).parents[2] / "models" / "tiny.onnx", tmp_path / "student.onnx")
+    comparison.main(replace(options, models=("tiny", f"new={model}")))
     assert len(files) == 10 and [file.stat().st_mtime_ns for file in files] == written
     figures = json.loads((out / "comparison.json").read_text())["m3svd"]
-    assert figures["tiny-int8"] == ours and figures["new"] == ours
+    assert figures["tiny"] == ours and figures["new"] == ours
 
 
 def test_sets_of_one_camera_are_compared_with_it_alone():

@@ -63,7 +63,7 @@ def test_what_fails_costs_its_own_line(monkeypatch, capsys):
 
 def test_the_crops_are_cut_around_the_box():
     """A bright target on black, in both images: after normalisation only the middle of the crops is bright."""
-    config = preset("tiny")
+    config = preset("tinyvit")
     with torch.inference_mode():
         follower = Follower(config, torch.device("cpu"), torch.float32, graph=False)
         rgb, thermal = np.zeros((512, 640, 3), np.uint8), np.zeros((512, 640), np.uint8)

@@ -8,7 +8,7 @@ pytest.importorskip("yaml")
 import micro
 import training
 
-from ckd_ros.network.config import PRESETS
+from ckd_ros.network.presets import PRESETS
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,9 @@ import torch
 
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights, save_checkpoint
 from ckd_ros.network.config import CKDConfig
+from ckd_ros.network.presets import preset
+from ckd_ros.network.siamese_config import SiameseConfig
+from ckd_ros.network.siamese_student import SiameseStudent
 from ckd_ros.network.student import CKDStudent
 
 CONFIG = CKDConfig("t", template_size=32, search_size=64, embed_dim=12, depth=1, num_heads=3, head_channels=(8, 4))
@@ -28,6 +31,35 @@ def test_weights_configuration_and_record_survive_the_round_trip(model, tmp_path
     assert state.keys() == model.state_dict().keys()
     for name, value in model.state_dict().items():
         assert torch.equal(state[name], value) and state[name].dtype == value.dtype
+
+
+@pytest.mark.parametrize("name", ["tiny-ce", "tinyvit-ce", "vitb256"])
+def test_a_file_says_of_which_family_its_network_is(name, tmp_path):
+    save_checkpoint(tmp_path / "student.safetensors", {"a": torch.ones(1)}, preset(name))
+    _, config, _ = load_checkpoint(tmp_path / "student.safetensors")
+    assert config == preset(name) and type(config) is type(preset(name))
+
+
+def test_weights_of_a_siamese_student_survive_the_round_trip(tmp_path):
+    torch.manual_seed(0)
+    config = SiameseConfig("s", template_size=32, search_size=64)
+    student, path = SiameseStudent(config), tmp_path / "student.safetensors"
+    save_checkpoint(path, student.state_dict(), config)
+    state, read, _ = load_checkpoint(path)
+    other = SiameseStudent(read)
+    load_weights(other, state)
+    assert all(torch.equal(value, student.state_dict()[name]) for name, value in other.state_dict().items())
+    with pytest.raises(CheckpointError, match="the weights do not fit CKDStudent.*missing: .*unexpected: "):
+        load_weights(CKDStudent(CONFIG), state)
+
+
+def test_a_file_of_another_version_is_refused_with_the_unknown_setting(tmp_path):
+    from safetensors.torch import save_file
+
+    newer = {**dataclasses.asdict(SiameseConfig("s")), "context": 3}
+    save_file({"a": torch.zeros(1)}, tmp_path / "newer.safetensors", {"config": json.dumps(newer)})
+    with pytest.raises(CheckpointError, match="written by another version: unknown settings context"):
+        load_checkpoint(tmp_path / "newer.safetensors")
 
 
 def test_files_from_before_a_setting_existed_still_load(model, tmp_path):

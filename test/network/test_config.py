@@ -23,10 +23,10 @@ def test_centre_token_is_row_3_column_3_of_the_papers_template():
     assert preset("vitb256").template_centre == 3 * 8 + 3
 
 
-def test_every_preset_carries_its_own_name_and_a_16x16_head():
+def test_every_preset_carries_its_own_name_and_a_transformer_a_16x16_head():
     for name, config in PRESETS.items():
         assert config.preset == name
-        assert config.head_grid == 16
+        assert config.head_grid == (16 if isinstance(config, CKDConfig) else 14)
 
 
 def test_the_student_for_gpus_sees_the_papers_crops_with_a_seventh_of_its_parameters():
@@ -39,7 +39,7 @@ def test_the_student_for_gpus_sees_the_papers_crops_with_a_seventh_of_its_parame
 
 
 def test_elimination_switches_off_without_touching_the_rest():
-    config = preset("tiny-mce")
+    config = preset("tinyvit-mce")
     assert config.elimination == "multimodal"
     off = config.with_elimination(None)
     assert off.elimination is None
@@ -58,14 +58,14 @@ def test_the_ablations_differ_from_the_papers_network_in_one_thing_each():
 
 def test_weights_carry_over_between_presets_that_differ_in_elimination_only():
     assert preset("vitb256").differences(preset("vitb256-ce")) == []
-    assert preset("tiny").differences(preset("tiny-mce")) == []
-    assert preset("tiny").differences(preset("tiny-shared")) == ["shared"]
-    assert {"embed_dim", "depth", "stem"} < set(preset("tiny").differences(preset("vitb256")))
-    assert preset("tiny").differences(dataclasses.replace(preset("tiny"), mean=(0.5, 0.5, 0.5))) == ["mean"]
+    assert preset("tinyvit").differences(preset("tinyvit-mce")) == []
+    assert preset("tinyvit").differences(preset("tinyvit-shared")) == ["shared"]
+    assert {"embed_dim", "depth", "stem"} < set(preset("tinyvit").differences(preset("vitb256")))
+    assert preset("tinyvit").differences(dataclasses.replace(preset("tinyvit"), mean=(0.5, 0.5, 0.5))) == ["mean"]
 
 
 def test_an_unknown_preset_is_refused_with_the_list_of_names():
-    with pytest.raises(ValueError, match="'base'.*vitb256.*tiny"):
+    with pytest.raises(ValueError, match="'base'.*vitb256.*tinyvit.*tiny-ce"):
         preset("base")
 
 

@@ -19,14 +19,14 @@ PAPERLIKE = CKDConfig("paperlike", template_size=32, search_size=64, embed_dim=2
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    model, path = lively(preset("tiny-mce")), tmp_path_factory.mktemp("export") / "tiny.onnx"
+def tinyvit(tmp_path_factory):
+    model, path = lively(preset("tinyvit-mce")), tmp_path_factory.mktemp("export") / "tinyvit.onnx"
     export_onnx(model, path, {"steps": 7})
     return model, path
 
 
-def test_onnx_runtime_agrees_on_the_shipped_preset_with_elimination(tiny):
-    assert check_export(*tiny) <= 1e-4
+def test_onnx_runtime_agrees_on_a_small_transformer_with_elimination(tinyvit):
+    assert check_export(*tinyvit) <= 1e-4
 
 
 def test_onnx_runtime_agrees_on_the_papers_layout(tmp_path):
@@ -48,9 +48,9 @@ def test_the_preset_for_gpus_is_exported_quantised_and_run(tmp_path):
     assert (score.shape, size.shape, offset.shape) == ((1, 1, 16, 16), (1, 2, 16, 16), (1, 2, 16, 16))
 
 
-def test_rounded_weights_are_no_difference(tiny):
+def test_rounded_weights_are_no_difference(tinyvit):
     """PyTorch computes with the file's weights; with the student's own, other candidates might be eliminated."""
-    student, path = tiny
+    student, path = tinyvit
     inputs = dict(zip(input_names(student.config), example_inputs(student.config, seed=1), strict=True))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(None, {name: x.numpy() for name, x in inputs.items()})
@@ -60,12 +60,12 @@ def test_rounded_weights_are_no_difference(tiny):
     assert 0 < 10 * check_export(student, path) < rounding < 1e-4
 
 
-def test_the_file_names_no_path_of_the_machine_that_wrote_it(tiny):
-    assert b"export.py" not in tiny[1].read_bytes()
+def test_the_file_names_no_path_of_the_machine_that_wrote_it(tinyvit):
+    assert b"export.py" not in tinyvit[1].read_bytes()
 
 
-def test_inputs_and_outputs_have_fixed_shapes(tiny):
-    session = onnxruntime.InferenceSession(tiny[1])
+def test_inputs_and_outputs_have_fixed_shapes(tinyvit):
+    session = onnxruntime.InferenceSession(tinyvit[1])
     assert {i.name: i.shape for i in session.get_inputs()} == {
         "template_rgb": [1, 3, 64, 64],
         "template_tir": [1, 3, 64, 64],
@@ -80,11 +80,11 @@ def test_inputs_and_outputs_have_fixed_shapes(tiny):
     }
 
 
-def test_metadata_says_how_to_feed_the_model(tiny):
-    found = onnxruntime.InferenceSession(tiny[1]).get_modelmeta().custom_metadata_map
+def test_metadata_says_how_to_feed_the_model(tinyvit):
+    found = onnxruntime.InferenceSession(tinyvit[1]).get_modelmeta().custom_metadata_map
     assert json.loads(found.pop("training")) == {"steps": 7}
     assert found == {
-        "preset": "tiny-mce",
+        "preset": "tinyvit-mce",
         "opset": "18",
         "precision": "fp32",
         "weights": "fp16",
@@ -92,19 +92,21 @@ def test_metadata_says_how_to_feed_the_model(tiny):
         "search_size": "128",
         "template_factor": "2.0",
         "search_factor": "4.0",
+        "stretched": "no",
+        "border": "0.0",
         "mean": "0.485,0.456,0.406",
         "std": "0.229,0.224,0.225",
     }
-    assert onnx.load(tiny[1]).opset_import[0].version == 18
+    assert onnx.load(tinyvit[1]).opset_import[0].version == 18
 
 
-def test_every_matrix_of_an_exported_transformer_becomes_int8(tiny, tmp_path):
-    quantise_onnx(tiny[1], tmp_path / "int8.onnx")
+def test_every_matrix_of_an_exported_transformer_becomes_int8(tinyvit, tmp_path):
+    quantise_onnx(tinyvit[1], tmp_path / "int8.onnx")
     kinds = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node]
-    assert kinds.count("MatMulInteger") == 2 * preset("tiny-mce").depth * 4 and "Gemm" not in kinds
+    assert kinds.count("MatMulInteger") == 2 * preset("tinyvit-mce").depth * 4 and "Gemm" not in kinds
 
 
-def test_a_model_that_differs_is_refused(tiny):
+def test_a_model_that_differs_is_refused(tinyvit):
     torch.manual_seed(5)
     with pytest.raises(ValueError, match="differs from the network by"):
-        check_export(CKDStudent(preset("tiny-mce")), tiny[1])
+        check_export(CKDStudent(preset("tinyvit-mce")), tinyvit[1])

@@ -15,13 +15,12 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from ckd_ros.network.half_weights import MIN_VALUES, expand_half, read_metadata, store_half
 
-MODELS = Path(__file__).parents[2] / "models"
 HALF, SINGLE = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
 
 
-@pytest.fixture(scope="module", params=["tiny", "tiny-cc0"])
-def stored(request):
-    return onnx.load(MODELS / f"{request.param}.onnx")
+@pytest.fixture(scope="module")
+def stored(transformer):
+    return onnx.load(transformer)
 
 
 @pytest.fixture(scope="module")

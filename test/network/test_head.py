@@ -35,7 +35,7 @@ def tiny_features(config, batch=2):
 
 
 def test_scores_and_sizes_stay_off_zero_and_one_even_in_half_precision():
-    config = preset("tiny")
+    config = preset("tinyvit")
     head = CenterHead(config, modalities=2).eval()
     for bias, limit in ((100.0, 1 - 1e-4), (-100.0, 1e-4)):
         torch.nn.init.constant_(head.conv5_ctr.bias, bias)
@@ -47,7 +47,7 @@ def test_scores_and_sizes_stay_off_zero_and_one_even_in_half_precision():
 
 
 def test_the_head_reads_search_tokens_only():
-    config = preset("tiny")
+    config = preset("tinyvit")
     head = CenterHead(config, modalities=2).eval()
     rgb, tir = tiny_features(config)
     with torch.no_grad():

@@ -186,8 +186,8 @@ def test_other_networks_and_presets_are_refused(tmp_path):
         read_foreign(written(tmp_path / "other.pth", {"model": {"resnet.conv.weight": torch.zeros(1)}}), CONFIG)
     with pytest.raises(CheckpointError, match="'net'.*epoch"):
         read_foreign(written(tmp_path / "empty.pth", {"epoch": 3}), CONFIG)
-    with pytest.raises(CheckpointError, match="'tiny' is not a network of the paper.*vitb256-ce"):
-        read_foreign(tmp_path / "empty.pth", preset("tiny"))
+    with pytest.raises(CheckpointError, match="'tinyvit' is not a network of the paper.*vitb256-ce"):
+        read_foreign(tmp_path / "empty.pth", preset("tinyvit"))
     with pytest.raises(CheckpointError, match="pos_embed_x is .1, 15, 12.*square"):
         state = tracker().state_dict() | {"backbone.pos_embed_x": torch.zeros(1, 15, 12)}
         read_foreign(written(tmp_path / "odd.pth", {"net": state}), CONFIG)

@@ -24,7 +24,9 @@ def assert_equal_maps(found, expected, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("mode", [None, "multimodal", "unimodal"])
-@pytest.mark.parametrize("config", [PAPERLIKE, ENDS_WITH_ELIMINATION, preset("tiny")], ids=["paper", "last", "tiny"])
+@pytest.mark.parametrize(
+    "config", [PAPERLIKE, ENDS_WITH_ELIMINATION, preset("tinyvit")], ids=["paper", "last", "tinyvit"]
+)
 def test_prediction_alone_equals_the_whole_computation(config, mode):
     config = config.with_elimination(mode)
     model, inputs = lively(config), example_inputs(config)
@@ -44,7 +46,7 @@ def test_after_the_last_attention_the_template_is_left_out(monkeypatch):
     assert seen == [20, 20, 20, 20, 16, 16, 16]
 
 
-@pytest.mark.parametrize("name", ["tiny", "tiny-mce"])
+@pytest.mark.parametrize("name", ["tinyvit", "tinyvit-mce"])
 def test_the_rearranged_student_computes_the_same_maps_and_leaves_the_student_alone(name):
     model = lively(preset(name))
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -62,7 +64,7 @@ def test_a_head_on_the_token_grid_is_joined_too():
 
 
 def test_folding_batch_norm_changes_nothing():
-    model = lively(preset("tiny"))
+    model = lively(preset("tinyvit"))
     folded = fold_batch_norm(model)
     norms = [sum(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()) for net in (model, folded)]
     assert norms[1] < norms[0]

@@ -130,6 +130,57 @@ def test_outside_a_radiometric_image_is_black_up_to_its_edge():
     assert 0.1 < row[19] < 0.2 and 0.3 < row[20] < 0.4
 
 
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_grey_border_is_the_same_grey_in_every_encoding(encoding):
+    out, border = np.empty((3, 32, 32), np.float32), 0.449
+    cut_colour(picture(encoding), CropWindow(-30, 10, 60, 30), NORMALISATION, out, border)
+    inside = np.empty_like(out)
+    cut_colour(picture(encoding), CropWindow(-30, 10, 60, 30), NORMALISATION, inside)
+    grey = np.full((32, 14, 3), border)
+    assert np.allclose(out[:, :, :14], normalised(grey), atol=0.6 / 255 / SMALLEST_STD)
+    assert np.array_equal(out[:, :, 17:], inside[:, :, 17:])
+
+
+UNIT = Normalisation((0.0,) * 3, (1.0,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "range_", "counts"), [("mono16", (7000.0, 7200.0), 7100), ("mono8", (40.0, 140.0), 90)]
+)
+def test_the_border_of_a_thermal_image_is_the_grey_that_its_range_makes_of_it(encoding, range_, counts):
+    """The edge blends from the scene's grey to the border's, of which nothing is darker or brighter."""
+    image = Image(np.full((50, 50), counts, ENCODINGS[encoding].dtype), encoding)
+    thermal = ThermalNormalizer()
+    thermal.range = range_
+    out = np.empty((3, 40, 40), np.float32)
+    cut_thermal(image, CropWindow(-10, 0, 20, 20), np.eye(3), thermal, UNIT, out, border=0.25)
+    row, count = out[0, 20], 1 / (range_[1] - range_[0])
+    assert np.allclose(row[:18], 0.25, atol=count) and np.allclose(row[22:], 0.5, atol=1e-5)
+    assert np.all(np.diff(row) >= -1e-6)
+
+
+def test_outside_of_the_thermal_image_is_told_by_its_own_edge_not_by_the_colour_images():
+    """The thermal camera looks 30 colour pixels past the colour image's edge and sees less on the other side."""
+    image = Image(np.full((50, 50), 7100, np.uint16), "mono16")
+    thermal = ThermalNormalizer()
+    thermal.range = (7000.0, 7200.0)
+    registration = geometry.translation(15.0, 0.0) @ geometry.scaling(0.5, 0.5)
+    out, window = np.empty((3, 40, 40), np.float32), CropWindow(-40.0, 20.0, 40.0, 40.0)
+    cut_thermal(image, window, registration, thermal, UNIT, out, border=0.25)
+    assert np.allclose(out[:, :, :9], 0.25, atol=0.005)  # colour pixels below -30
+    assert np.allclose(out[:, :, 12:], 0.5, atol=1e-5)
+
+
+def test_a_stretched_window_becomes_a_square_crop():
+    """A wide bright box in the middle of its window, four times as wide and high, covers the middle quarter."""
+    image = Image(np.zeros((200, 400, 3), np.uint8), "rgb8")
+    image.data[95:105, 180:220] = 255
+    out = np.empty((3, 64, 64), np.float32)
+    cut_colour(image, geometry.crop_window([180.0, 95.0, 40.0, 10.0], 4.0, stretched=True), UNIT, out)
+    bright = out[0] > 0.5
+    assert bright[24:40, 24:40].all() and bright.sum() == 16 * 16
+
+
 def test_crop_to_image_undoes_the_windows_matrix():
     window = CropWindow(-7.0, 12.0, 33.0, 21.0)
     assert np.allclose(crop_to_image(window, 128) @ window.matrix(128), np.eye(3))

@@ -29,13 +29,32 @@ def test_the_best_cell_gives_the_box():
 def test_the_neighbours_of_the_best_cell_have_their_say():
     score, size, offset = maps({(3, 12): 0.8, (3, 13): 0.4})
     score[score < 0.1] = 0.0
-    size[0, 3, 13] = 0.4
+    size[0, 3, 13], offset[0, 3, 13] = 0.28, -0.4  # a box that overlaps the best cell's by 0.83
     found = decode(score, size, offset, WINDOW)
-    x = 100 + 160 * ((2 * 12.5 + 13.5) / 3) / 16
-    assert found.box[0] + found.box[2] / 2 == pytest.approx(x) and found.box[2] == pytest.approx(
-        160 * (0.25 * 2 + 0.4) / 3
-    )
+    x = 100 + 160 * ((2 * 12.5 + 12.6) / 3) / 16
+    assert found.box[0] + found.box[2] / 2 == pytest.approx(x)
+    assert found.box[2] == pytest.approx(160 * (0.25 * 2 + 0.28) / 3)
     assert found.confidence == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("row", "column"), [(3, 12), (0, 15), (15, 0)], ids=["middle", "top right", "bottom left"])
+def test_neighbours_that_have_another_object_in_mind_do_not_count(row, column):
+    """Every neighbour is nearly as sure as the best cell, of a box of the same size half its width aside."""
+    score, size, offset = maps({})
+    rows, columns = (slice(max(0, k - 1), k + 2) for k in (row, column))
+    score[rows, columns], score[row, column] = 0.7, 0.8
+    index = np.arange(16)
+    offset[0], offset[1] = column + 2.5 - index, row + 0.25 - index[:, None]  # all at one place, two cells to the right
+    offset[0, row, column] = 0.5
+    found = decode(score, size, offset, WINDOW)
+    centre = np.array([100 + 160 * (column + 0.5) / 16, 40 + 160 * (row + 0.25) / 16])
+    assert np.allclose(found.box, [*(centre - [20, 10]), 40, 20], atol=1e-4)
+
+
+def test_a_box_in_a_stretched_window_has_the_windows_shape():
+    found = decode(*maps({(3, 12): 0.8}), CropWindow(100.0, 40.0, 320.0, 80.0))
+    centre = np.array([100 + 320 * 12.5 / 16, 40 + 80 * 3.25 / 16])
+    assert np.allclose(found.box, [*(centre - [40, 5]), 80, 10])
 
 
 def test_a_target_at_the_edge_of_the_window_is_found():

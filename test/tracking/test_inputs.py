@@ -1,5 +1,7 @@
 """What the network is fed with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,22 @@ def test_a_template_once_cut_stays(inputs, pair_geometry, pair, scene):
     inputs.cut_missing_templates(scene((200.0, 150.0)), BOX + [80, 54, 0, 0], pair_geometry)
     arrays = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
     assert inputs.has_template("tir") and np.array_equal(arrays["template_rgb"], first)
+
+
+def test_a_stretched_network_sees_the_box_as_a_square_and_the_mean_outside_of_the_image(engine, pair, pair_geometry):
+    """Both templates lie half outside of the image: the whole left half of the window."""
+    spec = replace(engine.spec, stretched=True, border=0.449, template_factor=2.0)
+    thermal = ThermalNormalizer()
+    thermal.update(pair.thermal)
+    inputs, box = NetworkInputs(spec, thermal), np.array([-40.0, 60.0, 80.0, 32.0])
+    inputs.cut_missing_templates(pair, box, pair_geometry)
+    window = crop_window(box, 4.0, stretched=True)
+    arrays = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
+    assert np.allclose(arrays["template_box"], [[0.25, 0.25, 0.5, 0.5]])
+    mean, std = np.array(spec.normalisation.mean), np.array(spec.normalisation.std)
+    border = ((0.449 - mean) / std)[:, None, None]
+    for name in ("template_rgb", "template_tir", "search_rgb", "search_tir"):
+        crop = arrays[name][0]
+        outside, inside = np.split(crop, 2, axis=2)
+        assert np.allclose(outside[..., :-1], border, atol=0.03), name
+        assert np.ptp(inside) > 0.5, name

@@ -13,16 +13,19 @@ import torch
 import yaml
 
 from ckd_ros.network.presets import PRESETS, preset
+from ckd_ros.network.siamese_config import SiameseConfig
 from ckd_ros.training import train as loop
 from ckd_ros.training.distributed import all_reduce_mean
 from ckd_ros.training.stage_trainer import StageTrainer
 
 _MICRO = replace(
-    preset("tiny-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
+    preset("tinyvit-mce"), preset="micro", template_size=32, search_size=64, embed_dim=24, depth=2, num_heads=2,
     elimination_blocks=(1,), head_channels=(12, 8), neck_dim=16,
 )  # fmt: skip
 #: `micro-exact` has no drop path, whose random numbers are each process's own.
-MICRO = {c.preset: c for c in (_MICRO, replace(_MICRO, preset="micro-exact", drop_path=0.0))}
+_EXACT = replace(_MICRO, preset="micro-exact", drop_path=0.0)
+_SIAMESE = SiameseConfig("micro-siamese", search_size=64, elimination="multimodal")
+MICRO = {c.preset: c for c in (_MICRO, _EXACT, _SIAMESE)}
 
 STAGES = [
     {"name": name, "steps": 4, "batch": 4, "lr_head": 1e-3, "lr_branch": 1e-3, "regression": "dense"}

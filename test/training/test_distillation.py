@@ -9,6 +9,7 @@ import torch
 from ckd_ros.network.presets import preset
 from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss, freeze_all_but_head, random_keep_mask
+from ckd_ros.training.losses import Labels
 from ckd_ros.training.validation import student_or_tracker
 
 CONFIG = dataclasses.replace(small_network.CONFIG, embed_dim=24)
@@ -20,7 +21,7 @@ def crops(config, batch=2):
     return [torch.randn(batch, 3, size, size) for size in sizes]
 
 
-@pytest.mark.parametrize("config", [CONFIG, preset("tiny")], ids=["paper layout", "tiny"])
+@pytest.mark.parametrize("config", [CONFIG, preset("tinyvit")], ids=["paper layout", "tinyvit"])
 def test_all_branches_and_heads_start_from_one_tracker(config):
     tracker = SingleModalityTracker(config)
     model = CKDDistillation(config)
@@ -57,15 +58,17 @@ def test_only_the_students_are_masked_and_nothing_is_eliminated():
 
 
 def test_every_trained_parameter_receives_a_gradient():
-    model = CKDDistillation(preset("tiny")).train()
+    model = CKDDistillation(preset("tinyvit")).train()
     inputs = (*crops(model.config), torch.tensor([[0.25, 0.25, 0.5, 0.5]] * 2))
     output = model(*inputs, keep_mask=random_keep_mask(2, 64, 0.25))
-    distillation_loss(output, torch.tensor([[0.3, 0.3, 0.3, 0.3]] * 2), regression="dense").total.backward()
+    distillation_loss(
+        output, torch.tensor([[0.3, 0.3, 0.3, 0.3]] * 2), labels=Labels(regression="dense")
+    ).total.backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
 def test_mixed_precision_gives_finite_losses_and_gradients():
-    model = CKDDistillation(preset("tiny")).train()
+    model = CKDDistillation(preset("tinyvit")).train()
     inputs = (*crops(model.config), torch.tensor([[0.25, 0.25, 0.5, 0.5]] * 2))
     inputs[1].zero_(), inputs[3].zero_()  # a missing modality is a mean-coloured crop
     with torch.autocast("cpu", torch.bfloat16):
@@ -94,7 +97,7 @@ def test_the_student_is_extracted_without_its_teachers():
 
 
 def test_stage_two_trains_the_head_only():
-    student = CKDStudent(preset("tiny")).train()
+    student = CKDStudent(preset("tinyvit")).train()
     head = freeze_all_but_head(student)
     before = {name: value.clone() for name, value in student.state_dict().items()}
     optimizer = torch.optim.SGD(head, lr=0.1)

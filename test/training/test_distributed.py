@@ -81,6 +81,21 @@ def test_one_process_takes_up_what_two_have_left(together, tmp_path):
         torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-4, msg=name)
 
 
+def test_frozen_branches_and_their_idle_teachers_train_in_two_processes_as_in_one(tmp_path):
+    """What has no gradient must not be waited for."""
+    stage = {**micro.STAGES[1], "steps": 2, "lr_branch": 0, "score": "ellipse"}
+    config = micro.write(tmp_path / "c.yaml", preset="micro-siamese", samples=CHANGES["samples"], stages=[stage])
+    steps = []
+    for processes in (1, 2):
+        out, record = tmp_path / f"out{processes}", tmp_path / f"{processes}.pt"
+        done = trained_by(processes, config, out, record)
+        assert done.returncode == 0, done.stderr
+        steps.append(torch.load(record, weights_only=True))
+    assert len(steps[0]) == len(steps[1]) == 2
+    assert steps[1][0]["metrics"] == pytest.approx(steps[0][0]["metrics"], rel=1e-3, abs=1e-6)
+    assert {name.split(".")[0] for name in steps[1][0]["gradients"]} == {"coupling"}
+
+
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "make_fabric", lambda *_: SimpleNamespace(world_size=2))
     config = micro.write(tmp_path / "c.yaml", stages=[{**micro.STAGES[0], "batch": 5}])

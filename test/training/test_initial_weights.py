@@ -78,7 +78,7 @@ def test_presets_that_differ_in_elimination_share_their_weights(distillation):
     [
         (PRETRAIN, "distillation", "holds a distillation checkpoint.*give a single checkpoint"),
         (PRETRAIN, "student", "holds a student checkpoint.*give a single checkpoint"),
-        (DISTIL, "student", "CKDDistillation cannot start: give a distillation or single checkpoint"),
+        (DISTIL, "student", "from which a distillation network cannot start: give a distillation or single checkpoint"),
     ],
 )
 def test_files_that_lack_what_the_stage_needs_are_refused(stage, file, message, request):

@@ -8,8 +8,13 @@ import torch
 from ckd_ros.network.head import Prediction
 from ckd_ros.training.distillation import CKDDistillation, distillation_loss
 from ckd_ros.training.losses import (
+    GIOU_WEIGHT,
+    L1_WEIGHT,
+    NEITHER,
+    Labels,
     content_loss,
     dense_weight,
+    ellipse_labels,
     focal_loss,
     gaussian_radius,
     generalised_iou,
@@ -81,7 +86,7 @@ def maps_for(box, grid=G, elsewhere=0.01):
 @pytest.mark.parametrize("regression", ["peak", "dense"])
 def test_a_right_prediction_costs_nothing_in_regression(regression):
     box = (0.3, 0.4, 0.2, 0.3)
-    loss = tracking_loss(maps_for(box), torch.tensor([box]), regression=regression)
+    loss = tracking_loss(maps_for(box), torch.tensor([box]), labels=Labels(regression=regression))
     assert loss.giou.item() == pytest.approx(0, abs=1e-5)
     assert loss.l1.item() == pytest.approx(0, abs=1e-6)
     assert loss.iou.item() == pytest.approx(1, abs=1e-5)
@@ -90,10 +95,10 @@ def test_a_right_prediction_costs_nothing_in_regression(regression):
 
 def test_peak_regression_teaches_one_cell_and_dense_regression_the_cells_around_it():
     truth, wrong = torch.tensor([[0.3, 0.3, 0.35, 0.35]]), maps_for((0.3, 0.3, 0.3, 0.4))
-    tracking_loss(wrong, truth, regression="peak").total.backward()
+    tracking_loss(wrong, truth, labels=Labels(regression="peak")).total.backward()
     assert wrong.size_map.grad.abs().sum(1).count_nonzero() == 1
     wrong.size_map.grad = None
-    tracking_loss(wrong, truth, regression="dense").total.backward()
+    tracking_loss(wrong, truth, labels=Labels(regression="dense")).total.backward()
     taught = wrong.size_map.grad.abs().sum(1) > 0
     assert torch.equal(taught, dense_weight(truth, G) > 0)
     assert taught.sum() > 9
@@ -106,15 +111,10 @@ def test_dense_regression_teaches_3x3_cells_of_a_nominal_target_and_one_of_a_spe
     assert weight[1, 8, 8] == 1 and weight[1].count_nonzero() == 1
 
 
-def test_an_unknown_regression_is_refused():
-    with pytest.raises(ValueError, match="'sparse'"):
-        tracking_loss(maps_for((0.3, 0.3, 0.2, 0.2)), torch.tensor([[0.3, 0.3, 0.2, 0.2]]), regression="sparse")
-
-
 @pytest.mark.parametrize("regression", ["peak", "dense"])
 def test_a_sample_without_target_teaches_an_empty_score_map_and_no_box(regression):
     maps = maps_for((0.3, 0.4, 0.2, 0.3))
-    loss = tracking_loss(maps, torch.full((1, 4), 0.5), torch.tensor([False]), regression)
+    loss = tracking_loss(maps, torch.full((1, 4), 0.5), torch.tensor([False]), Labels(regression=regression))
     loss.total.backward()
     assert loss.giou.item() == loss.l1.item() == loss.iou.item() == 0
     assert loss.focal.item() > 0
@@ -160,6 +160,34 @@ def test_heat_peaks_at_the_rounded_centre_and_ends_at_the_radius():
 def test_a_centre_outside_the_crop_is_taught_at_the_border():
     heat = heatmap(torch.tensor([[0.9, -0.3, 0.4, 0.4]]), G)
     assert heat[0, 0, 0, 15] == 1
+
+
+def test_the_ellipse_labels_the_middle_of_the_box_and_leaves_out_what_is_between():
+    """A box of 8 x 4 cells about cell (8, 6): half-axes 4 and 2 cells, of the labelled middle 2 and 1."""
+    labels = ellipse_labels(torch.tensor([[4 / G, 4 / G, 8 / G, 4 / G]]), G)
+    assert labels.shape == (1, 1, G, G)
+    rows, columns = torch.meshgrid(torch.arange(G), torch.arange(G), indexing="ij")
+    distance = ((columns - 8) / 4) ** 2 + ((rows - 6) / 2) ** 2
+    assert torch.equal(labels[0, 0] == 1, distance <= 0.25) and labels[0, 0, 6, 6:11].eq(1).all()
+    assert torch.equal(labels[0, 0] == 0, distance > 1)
+    assert (labels[0, 0][(distance > 0.25) & (distance <= 1)] == torch.tensor(NEITHER)).all()
+
+
+def test_a_target_between_four_cells_and_one_beyond_the_border_have_a_positive_cell():
+    speck, outside = ellipse_labels(torch.tensor([[0.52, 0.52, 0.01, 0.01], [0.9, -0.3, 0.4, 0.4]]), G)[:, 0]
+    assert speck[8, 8] == 1 and speck.count_nonzero() == 1
+    assert outside[0, 15] == 1 and (outside == 1).sum() == 1
+
+
+def test_what_is_neither_target_nor_background_teaches_the_score_nothing():
+    box = torch.tensor([[0.25, 0.25, 0.5, 0.5]])
+    maps = maps_for(box[0].tolist(), elsewhere=0.5)
+    loss = tracking_loss(maps, box, labels=Labels(score="ellipse", regression="dense"))
+    loss.total.backward()
+    labels, gradient = ellipse_labels(box, G), maps.score_map.grad
+    assert (gradient[labels == 1] < 0).all() and (gradient[labels == 0] > 0).all()
+    assert gradient[(labels != 0) & (labels != 1)].abs().max() < 1e-9
+    assert loss.total.item() == pytest.approx((loss.focal + GIOU_WEIGHT * loss.giou + L1_WEIGHT * loss.l1).item())
 
 
 def test_focal_loss_is_the_cornernet_sum_over_positives():

@@ -12,7 +12,7 @@ from micro import STAGES, write
 
 from ckd_ros.app.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.config import PRESETS
+from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import interruption, loading, stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config

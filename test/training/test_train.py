@@ -210,10 +210,12 @@ def test_the_average_can_be_switched_off(tmp_path):
 
 
 BAD_OF_A_STAGE = [
-    ("steps", 0), ("steps", 2.0), ("batch", 1), ("batch", 2.0), ("batch", True), ("lr_branch", 0), ("lr_head", -1e-3),
-    ("lr_head", float("nan")), ("lr_head", float("inf")), ("weight_decay", -1), ("betas", [0.9]), ("betas", [0.9, 1.0]),
+    ("steps", 0), ("steps", 2.0), ("batch", 1), ("batch", 2.0), ("batch", True), ("lr_branch", -1e-3),
+    ("lr_head", 0), ("lr_head", float("nan")), ("lr_head", float("inf")), ("weight_decay", -1),
+    ("betas", [0.9]), ("betas", [0.9, 1.0]),
     ("betas", [0.9, "0.99"]), ("betas", 0.9), ("clip", 0), ("warmup", -1), ("warmup", 1.5), ("lr_final", -0.1),
-    ("regression", "sparse"), ("mask_ratio", 1.0), ("mask_ratio", -0.1), ("style_weight", -1), ("content_weight", None),
+    ("regression", "sparse"), ("score", "square"), ("teachers", "absent"),
+    ("mask_ratio", 1.0), ("mask_ratio", -0.1), ("style_weight", -1), ("content_weight", None),
 ]  # fmt: skip
 
 

@@ -7,12 +7,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from small_network import CONFIG
-from students import lively
+from students import coupled, lively, side_by_side
 
 from ckd_ros.evaluation.one_pass import one_pass
 from ckd_ros.evaluation.trackers.spec import parse_tracker
+from ckd_ros.geometry import iou
 from ckd_ros.network.checkpoint import save_checkpoint
 from ckd_ros.network.export import example_inputs, export_onnx, input_names
+from ckd_ros.network.presets import preset
+from ckd_ros.network.siamese_config import SiameseConfig
 from ckd_ros.network.student import SingleModalityTracker
 from ckd_ros.tracking import OnnxEngine, Tracker, open_engine
 
@@ -112,3 +115,35 @@ def test_what_cannot_be_opened_is_named(checkpoint, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="this PyTorch sees no GPU"):
             open_engine(checkpoint, ["cuda"])
+
+
+def test_a_siamese_checkpoint_tracks_as_its_exported_file(scene, tmp_path):
+    pytest.importorskip("onnx")
+    student = coupled(SiameseConfig("s", search_size=160))
+    save_checkpoint(tmp_path / "student.safetensors", student.state_dict(), student.config)
+    export_onnx(student, tmp_path / "student.onnx")
+    engines = [open_engine(tmp_path / f"student.{kind}", ["cpu"], threads=1) for kind in ("safetensors", "onnx")]
+    for engine in engines:
+        assert engine.spec.stretched and engine.spec.border == pytest.approx(0.449, abs=1e-3)
+        assert engine.grid == 10 and not engine.spec.uses_box
+    tracks = []
+    for engine in engines:
+        tracker = Tracker(engine)
+        tracker.init(pairs(scene)[0], scene.box((100.0, 100.0)))
+        tracks.append([tracker.update(pair).box for pair in pairs(scene)[1:]])
+    np.testing.assert_allclose(tracks[0], tracks[1], atol=0.05)
+
+
+def test_a_fresh_siamese_student_follows_a_target_with_either_camera_alone(scene, tmp_path):
+    """Its branches were trained on colour images; the thermal one is shown as grey."""
+    student = side_by_side(preset("tiny"))
+    save_checkpoint(tmp_path / "student.safetensors", student.state_dict(), student.config)
+    engine = open_engine(tmp_path / "student.safetensors")
+    places = [(100.0 + 4 * k, 100.0 + 2 * k) for k in range(6)]
+    for cameras in ({}, {"thermal": False}, {"rgb": False}):
+        tracker = Tracker(engine)
+        view = [scene(place, **cameras) for place in places]
+        scale = 0.5 if cameras == {"rgb": False} else 1.0  # boxes are in pixels of the thermal image then
+        tracker.init(view[0], scene.box(places[0]) * scale)
+        result = [tracker.update(pair) for pair in view[1:]][-1]
+        assert iou(result.box, scene.box(places[-1]) * scale) > 0.6, cameras

@@ -1,7 +1,5 @@
 """Targets among look-alikes: what is shown where, and when the target counts as there."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from archives import write_tar
 
 from ckd_ros.datasets.crop_archive import CropArchive
 from ckd_ros.datasets.scene import Sprite, Texture, pose
+from ckd_ros.network.presets import preset
 from ckd_ros.training.samples.config import PAPER, AugmentationConfig, ComposingConfig, IdentityConfig, SampleConfig
 from ckd_ros.training.samples.dataset import SampleDataset
 from ckd_ros.training.samples.objects import (
@@ -22,7 +21,7 @@ from ckd_ros.training.samples.objects import (
 )
 from ckd_ros.training.samples.scene_pair import visible_share
 
-NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
+NETWORK = preset("tinyvit")
 PLAIN = {**vars(PAPER), "grey": 0.0, "flip": 0.0, "brightness_range": 0.0}
 STEADY = ComposingConfig(crossover=0.0, warmth_contrast=(1.0, 1.0), warmth_level=0.0)
 SOURCES = ["crops", "cutouts", "thermal_images"]

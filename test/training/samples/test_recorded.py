@@ -3,7 +3,6 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,12 +12,13 @@ pytest.importorskip("torch")
 
 from recordings import SIDE, write_sequence
 
+from ckd_ros.network.presets import preset
 from ckd_ros.training.samples.config import PAPER, AugmentationConfig, DataSetConfig, SampleConfig
 from ckd_ros.training.samples.dataset import SampleDataset
 from ckd_ros.training.samples.recorded import SequenceSource
 from ckd_ros.training.samples.video_bank import VideoBank
 
-NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
+NETWORK = preset("tinyvit")
 #: The crop is the image: no brightness, no mirror.
 PLAIN = {**vars(PAPER), "grey": 0.0, "flip": 0.0, "brightness_range": 0.0}
 

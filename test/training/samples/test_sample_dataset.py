@@ -1,15 +1,16 @@
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from ckd_ros.geometry import crop_window
+from ckd_ros.network.presets import preset
 from ckd_ros.training.samples.config import SampleConfig
+from ckd_ros.training.samples.cropping import Cropper
 from ckd_ros.training.samples.dataset import SampleDataset
 
-NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
+NETWORK = preset("tinyvit")
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def data(tmp_path_factory):
     return root
 
 
-def make(data, **weights) -> SampleDataset:
+def make(data, network=NETWORK, **weights) -> SampleDataset:
     config = SampleConfig(
         pairs=data / "pairs", thermal_videos=data / "videos", cache=data / "cache", weights=weights, dropped=0.0
     )
-    return SampleDataset(config, NETWORK, seed=3, length=10_000)
+    return SampleDataset(config, network, seed=3, length=10_000)
 
 
 SOURCES = ["pasted", "procedural", "in_place", "thermal_video"]
@@ -58,6 +59,37 @@ def test_shapes_and_boxes(data, source):
         if sample["positive"]:
             cx, cy = sample["box"][:2] + sample["box"][2:] / 2
             assert 0 < cx < 1 and 0 < cy < 1
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_samples_of_a_siamese_network_are_stretched_to_the_box(data, source):
+    """The template's box is a square of the size that the factor asks for; the search region's varies about its own."""
+    samples, sides = make(data, preset("tiny"), **{source: 1.0}), []
+    for index in range(40):
+        sample = samples[index]
+        assert sample["template_rgb"].shape == (128, 128, 3) and sample["search_tir"].shape == (224, 224)
+        x, y, w, h = sample["template_box"]
+        assert (x + w / 2, y + h / 2) == pytest.approx((0.5, 0.5), abs=0.08)
+        assert (w, h) == pytest.approx((1 / 1.4, 1 / 1.4), rel=0.1)
+        if sample["positive"]:
+            sides.append(sample["box"][2:])
+    assert np.exp(np.mean(np.log(sides), axis=0)) == pytest.approx([1 / 4.375] * 2, rel=0.35)
+
+
+def test_outside_of_the_image_a_siamese_network_sees_grey(data):
+    cropper = Cropper(SampleConfig(weights={"procedural": 1.0}), preset("tiny"))
+    for image, grey in ((np.full((40, 60, 3), 250, np.uint8), [114] * 3), (np.full((40, 60), 250, np.uint8), 114)):
+        crop = cropper.cut(image, crop_window([40.0, 5.0, 40.0, 20.0], 2.0, True).matrix(32), 32)
+        assert np.array_equal(crop[0, 0], grey) and np.array_equal(crop[-1, -1], grey)
+        assert np.all(crop[12:20, 4:12] == 250)
+
+
+def test_a_search_window_of_a_siamese_network_keeps_about_the_boxs_shape():
+    cropper, rng, box = Cropper(SampleConfig(), preset("tiny")), np.random.default_rng(0), np.array([50.0, 50, 80, 20])
+    shapes = [window.width / window.height for window in (cropper.search_window(rng, box) for _ in range(200))]
+    assert np.exp(np.mean(np.log(shapes))) == pytest.approx(4.0, rel=0.05) and np.std(shapes) > 0.1
+    square = Cropper(SampleConfig(), NETWORK).search_window(rng, box)
+    assert square.width == square.height
 
 
 def test_a_sample_depends_on_seed_and_index_alone(data):

@@ -1,7 +1,6 @@
 """Packed data trains as the originals do: same targets, pixels but for the compression."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,14 +9,15 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("yaml")
 
+from ckd_ros.network.presets import preset
 from ckd_ros.training.samples.config import SampleConfig
 from ckd_ros.training.samples.dataset import SampleDataset
 from ckd_ros.training.samples.video_bank import VideoBank
 from ckd_ros.training.samples.window_pack import PACK, write_pack
 
-NETWORK = SimpleNamespace(template_size=64, search_size=128, template_factor=2.0, search_factor=4.0)
+NETWORK = preset("tinyvit")
 CONFIG = """
-preset: tiny
+preset: tinyvit
 stages: [{name: pretrain, steps: 1}]
 samples: {pairs: pairs, thermal_videos: ir, visible_videos: vis}
 """
