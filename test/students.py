@@ -3,6 +3,7 @@
 import torch
 
 from ckd_ros.network.export import example_inputs
+from ckd_ros.network.siamese_student import SiameseStudent
 from ckd_ros.network.student import CKDStudent
 
 
@@ -17,3 +18,14 @@ def lively(config):
     with torch.no_grad():
         model(*(torch.cat([x, x.roll(1, -1)]) if x.ndim == 4 else x.repeat(2, 1) for x in example_inputs(config)))
     return model.eval()
+
+
+def lively_siamese(config):
+    """A Siamese student whose branches differ and are coupled, as after training."""
+    torch.manual_seed(0)
+    model = SiameseStudent(config).eval()
+    with torch.no_grad():
+        for layer in (model.coupling.to_rgb, model.coupling.to_tir, model.coupling.gate[-1]):
+            torch.nn.init.normal_(layer.weight, 0.0, 0.05)
+            torch.nn.init.normal_(layer.bias, 0.0, 0.3)
+    return model

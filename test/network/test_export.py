@@ -20,7 +20,7 @@ PAPERLIKE = CKDConfig("paperlike", template_size=32, search_size=64, embed_dim=2
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    model, path = lively(preset("tiny-mce")), tmp_path_factory.mktemp("export") / "tiny.onnx"
+    model, path = lively(preset("tinyvit-mce")), tmp_path_factory.mktemp("export") / "tinyvit.onnx"
     export_onnx(model, path, {"steps": 7})
     return model, path
 
@@ -84,7 +84,7 @@ def test_metadata_says_how_to_feed_the_model(tiny):
     found = onnxruntime.InferenceSession(tiny[1]).get_modelmeta().custom_metadata_map
     assert json.loads(found.pop("training")) == {"steps": 7}
     assert found == {
-        "preset": "tiny-mce",
+        "preset": "tinyvit-mce",
         "opset": "18",
         "precision": "fp32",
         "weights": "fp16",
@@ -92,6 +92,8 @@ def test_metadata_says_how_to_feed_the_model(tiny):
         "search_size": "128",
         "template_factor": "2.0",
         "search_factor": "4.0",
+        "stretched": "no",
+        "border": "0.0",
         "mean": "0.485,0.456,0.406",
         "std": "0.229,0.224,0.225",
     }
@@ -101,10 +103,10 @@ def test_metadata_says_how_to_feed_the_model(tiny):
 def test_every_matrix_of_an_exported_transformer_becomes_int8(tiny, tmp_path):
     quantise_onnx(tiny[1], tmp_path / "int8.onnx")
     kinds = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node]
-    assert kinds.count("MatMulInteger") == 2 * preset("tiny-mce").depth * 4 and "Gemm" not in kinds
+    assert kinds.count("MatMulInteger") == 2 * preset("tinyvit-mce").depth * 4 and "Gemm" not in kinds
 
 
 def test_a_model_that_differs_is_refused(tiny):
     torch.manual_seed(5)
     with pytest.raises(ValueError, match="differs from the network by"):
-        check_export(CKDStudent(preset("tiny-mce")), tiny[1])
+        check_export(CKDStudent(preset("tinyvit-mce")), tiny[1])

@@ -61,7 +61,7 @@ def test_all_matrices_of_the_transformer_are_int8_and_nothing_else_is(int8, fp32
     graph = onnx.load(int8).graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     matrices = [weights[n.input[1]] for n in graph.node if n.op_type == "MatMulInteger"]
-    depth = preset(OnnxEngine(int8, ["cpu"], threads=1).spec.preset).depth
+    depth = preset("tinyvit").depth
     assert len(matrices) == 2 * depth * 4  # two branches: queries/keys/values, projection, both layers of the MLP
     assert {m.data_type for m in matrices} == {onnx.TensorProto.INT8}
     assert sum(n.op_type == "Conv" for n in graph.node) > 10

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ckd_ros.tracking import OnnxEngine
+from ckd_ros.tracking.engine.spec import IMAGE_INPUTS
 
 MODELS = Path(__file__).parents[2] / "models"
 FILES = sorted(MODELS.glob("*.onnx"))
@@ -25,8 +26,7 @@ def test_a_shipped_network_runs_and_is_described(file):
     assert f"`{file.name}`" in (MODELS / "README.md").read_text()
     engine = OnnxEngine(file, ["cpu"], threads=1)
     assert engine.spec.precision == ("int8" if "int8" in file.stem else "fp32")
-    grey = {name: np.zeros((1, 3, size, size), np.float32) for name, size in (
-        ("template_rgb", 64), ("template_tir", 64), ("search_rgb", 128), ("search_tir", 128))}  # fmt: skip
+    grey = {name: np.zeros(engine.spec.shape(name), np.float32) for name in IMAGE_INPUTS}
     maps = engine.run({**grey, "template_box": np.array([[0.25, 0.25, 0.5, 0.5]], np.float32)})
     assert all(np.isfinite(m).all() for m in maps)
 

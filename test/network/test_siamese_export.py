@@ -1,0 +1,79 @@
+"""A Siamese student's file: templates are encoded once, and frames give what the student gives."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from students import lively_siamese
+
+from ckd_ros.network.export import check_export, example_inputs, export_onnx, input_names
+from ckd_ros.network.siamese_config import SiameseConfig
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from ckd_ros.tracking import OnnxEngine
+
+SMALL = SiameseConfig("small", template_size=64, search_size=96, elimination="multimodal")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    student = lively_siamese(SMALL)
+    path = tmp_path_factory.mktemp("export") / "siamese.onnx"
+    export_onnx(student, path, {"steps": 7})
+    return student, path
+
+
+def crops(seed):
+    return {n: x.numpy() for n, x in zip(input_names(SMALL), example_inputs(SMALL, seed), strict=True)}
+
+
+def expected(student, inputs):
+    with torch.no_grad():
+        maps = student(**{name: torch.from_numpy(x) for name, x in inputs.items()}).prediction
+    return [x[0].numpy() for x in (maps.score_map[0], maps.size_map, maps.offset_map)]
+
+
+def test_onnx_runtime_agrees(exported):
+    assert check_export(*exported) <= 1e-4
+
+
+def test_the_file_says_how_to_feed_it(exported):
+    session = onnxruntime.InferenceSession(exported[1], providers=["CPUExecutionProvider"])
+    shapes = {i.name: i.shape for i in session.get_inputs()}
+    assert shapes["search_rgb"] == shapes["search_tir"] == [1, 3, "side", "side"]
+    assert shapes["template_features_rgb"] == [1, 256, 4, 4] and shapes["seen"] == [1, 2]
+    assert json.loads(session.get_modelmeta().custom_metadata_map["training"]) == {"steps": 7}
+
+
+def test_the_engine_gives_the_students_maps_for_every_target_and_camera(exported):
+    student, path = exported
+    engine, absent = OnnxEngine(path, ["cpu"], threads=1), np.zeros_like
+    first, second = crops(1), crops(2)
+    without = {n: absent(x) if n.endswith("rgb") else x for n, x in first.items()}
+    blind = {**first, "search_tir": absent(first["search_tir"])}
+    for inputs in (first, without, first, blind, second):
+        for found, truth in zip(engine.run(inputs), expected(student, inputs), strict=True):
+            assert np.allclose(found, truth, atol=1e-4)
+
+
+def test_a_template_that_is_overwritten_is_encoded_again(exported):
+    student, path = exported
+    engine, inputs = OnnxEngine(path, ["cpu"], threads=1), crops(1)
+    engine.run(inputs)
+    inputs["template_tir"][:] = crops(2)["template_tir"]
+    assert np.allclose(engine.run(inputs)[0], expected(student, inputs)[0], atol=1e-4)
+
+
+def test_templates_are_encoded_once(exported, monkeypatch):
+    engine, runs = OnnxEngine(exported[1], ["cpu"], threads=1), []
+    real = onnxruntime.InferenceSession.run
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "run", lambda s, names, feed: runs.append(names) or real(s, names, feed)
+    )
+    inputs = crops(1)
+    for _ in range(3):
+        engine.run(inputs)
+    assert len(runs) == 4  # the templates, and three frames
