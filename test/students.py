@@ -39,3 +39,14 @@ def coupled(config):
     for parameter in student.coupling.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.03)
     return student
+
+
+def lively_siamese(config):
+    """A Siamese student whose branches differ and are coupled, as after training."""
+    torch.manual_seed(0)
+    model = SiameseStudent(config).eval()
+    with torch.no_grad():
+        for layer in (model.coupling.to_rgb, model.coupling.to_tir, model.coupling.gate[-1]):
+            torch.nn.init.normal_(layer.weight, 0.0, 0.05)
+            torch.nn.init.normal_(layer.bias, 0.0, 0.3)
+    return model

@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from ckd_ros.files import replacing
+from ckd_ros.network import siamese_inference
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.inference import InferenceStudent
 from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig
-from ckd_ros.network.siamese_student import SiameseInference
+from ckd_ros.network.siamese_inference import SiameseInference
+from ckd_ros.network.siamese_student import SiameseStudent
 from ckd_ros.network.student import CKDStudent
 
 OPSET = 18
@@ -32,7 +34,7 @@ TOLERANCE = 1e-3
 
 
 def input_names(config: NetworkConfig) -> tuple[str, ...]:
-    """Names of the exported model's inputs, in order."""
+    """Names of a student's inputs, in order; the file of a Siamese one has others (`siamese_inference.INPUTS`)."""
     return (*INPUTS, TEMPLATE_BOX) if config.template_box else INPUTS
 
 
@@ -73,14 +75,10 @@ def export_onnx(student: Student, path: str | os.PathLike[str], training: dict[s
 
     from ckd_ros.network.half_weights import store_half
 
-    model = InferenceStudent(student) if isinstance(student, CKDStudent) else SiameseInference(student)
     with replacing(path) as temporary, torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
-            model,
-            example_inputs(student.config),
-            temporary,
-            input_names=input_names(student.config),
-            output_names=Prediction._fields,
+            **_program(student),
+            f=temporary,
             opset_version=OPSET,
             external_data=False,
             verbose=False,
@@ -88,10 +86,35 @@ def export_onnx(student: Student, path: str | os.PathLike[str], training: dict[s
         graph = onnx.load(temporary)
         for item in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
             item.ClearField("metadata_props")  # the exporter's stack traces name paths of this machine
+        if isinstance(student, SiameseStudent):
+            _name_dimensions(graph.graph)
         onnx.helper.set_model_props(graph, metadata(student.config, training))
         store_half(graph)
         onnx.checker.check_model(graph)
         onnx.save(graph, temporary)
+
+
+def _program(student: Student) -> dict[str, Any]:
+    """What is exported, as arguments of `torch.onnx.export`."""
+    maps = Prediction._fields
+    if isinstance(student, CKDStudent):
+        inputs, names = example_inputs(student.config), input_names(student.config)
+        return {"model": InferenceStudent(student), "args": inputs, "input_names": names, "output_names": maps}
+    return {
+        "model": SiameseInference(student),
+        "args": siamese_inference.example_inputs(student.config),
+        "input_names": siamese_inference.INPUTS,
+        "output_names": (*maps, *siamese_inference.FEATURES),
+        "dynamic_shapes": siamese_inference.dynamic_shapes(),
+    }
+
+
+def _name_dimensions(graph: Any) -> None:
+    """Call the free dimensions of inputs and outputs by their names; the exporter made up others."""
+    del graph.value_info[:]  # shapes in the exporter's names; every reader infers them again
+    for values, name in ((graph.input, siamese_inference.SIDE), (graph.output, siamese_inference.CELLS)):
+        for dimension in (d for value in values for d in value.type.tensor_type.shape.dim if d.dim_param):
+            dimension.dim_param = name
 
 
 @contextmanager
@@ -121,6 +144,8 @@ def check_export(student: Student, path: str | os.PathLike[str], tolerance: floa
     named = {name: x.numpy() for name, x in zip(input_names(student.config), inputs, strict=True)}
     with torch.no_grad():
         expected = _as_stored(student).eval()(*inputs).prediction
+    if isinstance(student, SiameseStudent):
+        named = _frame_inputs(session, named)
     found = session.run(list(Prediction._fields), named)
     worst = float(max((torch.from_numpy(a) - b).abs().max() for a, b in zip(found, expected, strict=True)))
     if not worst <= tolerance:
@@ -129,6 +154,19 @@ def check_export(student: Student, path: str | os.PathLike[str], tolerance: floa
             f"export it again"
         )
     return worst
+
+
+def _frame_inputs(session: Any, crops: dict[str, Any]) -> dict[str, Any]:
+    """Crops by name as inputs of a Siamese file: of the templates the features."""
+    import numpy as np
+
+    shapes = {value.name: value.shape for value in session.get_inputs()}
+    unknown = {name: np.zeros(shapes[name], np.float32) for name in siamese_inference.INPUTS[2:4]}
+    seen = {"seen": np.ones((1, 2), np.float32)}
+    templates = {f"search_{name}": crops[f"template_{name}"] for name in ("rgb", "tir")}
+    features = session.run(siamese_inference.FEATURES, {**templates, **unknown, **seen})
+    searches = {name: crops[name] for name in siamese_inference.INPUTS[:2]}
+    return {**searches, **dict(zip(unknown, features, strict=True)), **seen}
 
 
 def _as_stored(student: Student) -> Student:

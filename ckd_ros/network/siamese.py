@@ -80,11 +80,15 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.neck = nn.Conv2d(width, CHANNELS, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def trunk(self, x: Tensor) -> Tensor:
+        """What the neck reads."""
         x = F.relu(self.stem(x))
         for block in self.blocks:
             x = block(x)
-        features: Tensor = self.neck(x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.neck(self.trunk(x))
         return features
 
 

@@ -9,7 +9,6 @@ Shapes as in `siamese`.
 
 from __future__ import annotations
 
-import copy
 from typing import NamedTuple
 
 import torch
@@ -161,13 +160,17 @@ class SiameseStudent(nn.Module):
 
     def couple(self, features: Features, keep_mask: Tensor | None = None) -> SiameseStudentOutput:
         """Features to maps: exchange, masking, elimination, both matches, and which of them to believe."""
-        (rgb, tir), seen, searches = self.branches, features.seen, features.searches
+        seen, searches = features.seen, features.searches
         if keep_mask is not None:
             keep = keep_mask.reshape(-1, 1, *searches[0].shape[-2:]).to(searches[0].dtype)
             searches = searches[0] * keep, searches[1] * keep
-        similarities = self.coupling.similarities(features.templates, searches, seen)
         templates = self.coupling.exchange(*features.templates, seen)
-        searches = self._eliminate(templates, self.coupling.exchange(*searches, seen))
+        return self.match(templates, self.coupling.exchange(*searches, seen), seen)
+
+    def match(self, templates: Pair, searches: Pair, seen: Tensor) -> SiameseStudentOutput:
+        """Exchanged features to maps: elimination, both matches, and which of them to believe."""
+        (rgb, tir), searches = self.branches, self._eliminate(templates, searches)
+        similarities = self.coupling.similarities(templates, searches, seen)
         matches = rgb.match(templates[0], searches[0]), tir.match(templates[1], searches[1])
         return SiameseStudentOutput(self.coupling(*matches, similarities, seen), *matches)
 
@@ -184,7 +187,8 @@ class SiameseStudent(nn.Module):
             attention.append(similar.softmax(-1).unsqueeze(1))  # one head
         kept = []
         for search, scores in zip(searches, candidate_scores(attention, mode), strict=True):
-            index = keep_best(scores, self.config.kept_cells)
+            count = torch.sym_min(self.config.kept_cells, scores.shape[-1])  # type: ignore[no-untyped-call]
+            index = keep_best(scores, count)
             keep = torch.zeros_like(scores).scatter(-1, index, 1.0)
             kept.append(search * keep.reshape(-1, 1, *search.shape[-2:]))
         return kept[0], kept[1]
@@ -193,19 +197,6 @@ class SiameseStudent(nn.Module):
 def _shows(crop: Tensor) -> Tensor:
     """1 for the crops (B, 3, S, S) that show anything, 0 for the others (B,)."""
     return (crop.flatten(1).abs().amax(1) > 0).to(crop.dtype)
-
-
-class SiameseInference(nn.Module):
-    """A student that gives its maps alone, for export. The given student stays as it is."""
-
-    def __init__(self, student: SiameseStudent):
-        super().__init__()
-        self.student = copy.deepcopy(student).cpu()
-
-    def forward(self, template_rgb: Tensor, template_tir: Tensor, search_rgb: Tensor, search_tir: Tensor) -> Prediction:
-        """As `SiameseStudent.forward`."""
-        maps: Prediction = self.student(template_rgb, template_tir, search_rgb, search_tir).prediction
-        return maps
 
 
 class SiameseTracker(nn.Module):

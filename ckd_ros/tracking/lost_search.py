@@ -38,7 +38,7 @@ class LostSearch:
     Args:
         box: the target's last position, `(x, y, w, h)`.
         size: (width, height) of the image.
-        step: `(x, y)` distance between positions at scale 1, pixels: no more than a search window reaches to either side.
+        step: `(x, y)` distance between positions at scale 1, pixels: no more than a search window reaches to a side.
     """
 
     def __init__(self, box: FloatArray, size: Size, step: FloatArray) -> None:

@@ -59,7 +59,9 @@ class TargetClassifier:
 
     def __init__(self, views: Sequence[View]):
         self._cells = views[0].features[0].shape[-1]
-        per_camera = [np.concatenate([_columns(f) for f in fs]) for fs in zip(*(v.features for v in views), strict=True)]
+        per_camera = [
+            np.concatenate([_columns(f) for f in fs]) for fs in zip(*(v.features for v in views), strict=True)
+        ]
         self._means = [features.mean(0) for features in per_camera]
         self._bases = [_principal(f - mean) for f, mean in zip(per_camera, self._means, strict=True)]
         width = 1 + sum(basis.shape[1] for basis in self._bases)

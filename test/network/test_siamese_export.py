@@ -1,65 +1,79 @@
-"""An exported Siamese student: ONNX Runtime computes the same, and the file says how to feed it."""
+"""A Siamese student's file: templates are encoded once, and frames give what the student gives."""
 
-import dataclasses
+import json
 
+import numpy as np
 import pytest
 import torch
-from students import coupled
+from students import lively_siamese
 
-from ckd_ros.network.export import check_export, export_onnx
-from ckd_ros.network.presets import preset
-from ckd_ros.network.quantise import quantise_onnx
+from ckd_ros.network.export import check_export, example_inputs, export_onnx, input_names
 from ckd_ros.network.siamese_config import SiameseConfig
-from ckd_ros.network.siamese_student import SiameseStudent
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from ckd_ros.tracking import OnnxEngine
 
-def test_onnx_runtime_agrees(siamese):
-    assert check_export(*siamese) <= 1e-4
-
-
-def test_onnx_runtime_agrees_with_elimination(tmp_path):
-    student = coupled(SiameseConfig("small", search_size=96, elimination="multimodal"))
-    export_onnx(student, tmp_path / "student.onnx")
-    assert check_export(student, tmp_path / "student.onnx") <= 1e-4
-    whole = coupled(dataclasses.replace(student.config, elimination=None))
-    with pytest.raises(ValueError, match="differs from the network by"):  # elimination is in the file
-        check_export(whole, tmp_path / "student.onnx")
+SMALL = SiameseConfig("small", template_size=64, search_size=96, elimination="multimodal")
 
 
-def test_a_model_that_differs_is_refused(siamese):
-    torch.manual_seed(5)
-    with pytest.raises(ValueError, match="differs from the network by"):
-        check_export(SiameseStudent(preset("tiny")), siamese[1])
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    student = lively_siamese(SMALL)
+    path = tmp_path_factory.mktemp("export") / "siamese.onnx"
+    export_onnx(student, path, {"steps": 7})
+    return student, path
 
 
-def test_inputs_and_outputs_have_fixed_shapes_and_metadata_says_how_to_feed_them(siamese):
-    session = onnxruntime.InferenceSession(siamese[1])
-    assert {i.name: i.shape for i in session.get_inputs()} == {
-        "template_rgb": [1, 3, 128, 128],
-        "template_tir": [1, 3, 128, 128],
-        "search_rgb": [1, 3, 224, 224],
-        "search_tir": [1, 3, 224, 224],
-    }
-    assert {o.name: o.shape for o in session.get_outputs()} == {
-        "score_map": [1, 1, 14, 14],
-        "size_map": [1, 2, 14, 14],
-        "offset_map": [1, 2, 14, 14],
-    }
-    found = session.get_modelmeta().custom_metadata_map
-    assert (found["preset"], found["template_factor"], found["search_factor"]) == ("tiny", "1.4", "4.375")
-    assert found["stretched"] == "yes" and float(found["border"]) == pytest.approx(0.4490, abs=1e-4)
+def crops(seed):
+    return {n: x.numpy() for n, x in zip(input_names(SMALL), example_inputs(SMALL, seed), strict=True)}
 
 
-def test_kernels_stay_float32_and_the_file_does_not_say_otherwise(siamese):
-    model = onnx.load(siamese[1])
-    assert onnx.TensorProto.FLOAT16 not in {tensor.data_type for tensor in model.graph.initializer}
-    assert "weights" not in {entry.key for entry in model.metadata_props}
+def expected(student, inputs):
+    with torch.no_grad():
+        maps = student(**{name: torch.from_numpy(x) for name, x in inputs.items()}).prediction
+    return [x[0].numpy() for x in (maps.score_map[0], maps.size_map, maps.offset_map)]
 
 
-def test_a_network_without_matrices_is_not_quantised(siamese, tmp_path):
-    with pytest.raises(ValueError, match="tiny.onnx has no matrix product with constant weights"):
-        quantise_onnx(siamese[1], tmp_path / "int8.onnx")
-    assert not (tmp_path / "int8.onnx").exists()
+def test_onnx_runtime_agrees(exported):
+    assert check_export(*exported) <= 1e-4
+
+
+def test_the_file_says_how_to_feed_it(exported):
+    session = onnxruntime.InferenceSession(exported[1], providers=["CPUExecutionProvider"])
+    shapes = {i.name: i.shape for i in session.get_inputs()}
+    assert shapes["search_rgb"] == shapes["search_tir"] == [1, 3, "side", "side"]
+    assert shapes["template_features_rgb"] == [1, 256, 4, 4] and shapes["seen"] == [1, 2]
+    assert json.loads(session.get_modelmeta().custom_metadata_map["training"]) == {"steps": 7}
+
+
+def test_the_engine_gives_the_students_maps_for_every_target_and_camera(exported):
+    student, path = exported
+    engine, absent = OnnxEngine(path, ["cpu"], threads=1), np.zeros_like
+    first, second = crops(1), crops(2)
+    without = {n: absent(x) if n.endswith("rgb") else x for n, x in first.items()}
+    blind = {**first, "search_tir": absent(first["search_tir"])}
+    for inputs in (first, without, first, blind, second):
+        for found, truth in zip(engine.run(inputs), expected(student, inputs), strict=True):
+            assert np.allclose(found, truth, atol=1e-4)
+
+
+def test_a_template_that_is_overwritten_is_encoded_again(exported):
+    student, path = exported
+    engine, inputs = OnnxEngine(path, ["cpu"], threads=1), crops(1)
+    engine.run(inputs)
+    inputs["template_tir"][:] = crops(2)["template_tir"]
+    assert np.allclose(engine.run(inputs)[0], expected(student, inputs)[0], atol=1e-4)
+
+
+def test_templates_are_encoded_once(exported, monkeypatch):
+    engine, runs = OnnxEngine(exported[1], ["cpu"], threads=1), []
+    real = onnxruntime.InferenceSession.run
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "run", lambda s, names, feed: runs.append(names) or real(s, names, feed)
+    )
+    inputs = crops(1)
+    for _ in range(3):
+        engine.run(inputs)
+    assert len(runs) == 4  # the templates, and three frames

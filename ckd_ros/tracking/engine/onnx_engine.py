@@ -13,7 +13,8 @@ import onnxruntime as ort
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.system import usable_cores
-from ckd_ros.tracking.engine.spec import OUTPUTS, Maps, ModelSpec
+from ckd_ros.tracking.engine.spec import IMAGE_INPUTS, OUTPUTS, SIDE, Maps, ModelSpec
+from ckd_ros.tracking.engine.templates import TemplateEncoder
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,15 @@ class OnnxEngine:
         self._cache_dir = Path(cache_dir) if cache_dir else _user_cache() / "tensorrt"
         self._notes: list[str] = []
         _check_file(self.path)
-        self._session = self._open(self._available(providers))
+        names = self._available(providers)
+        self._session = self._open(names)
         self.spec = ModelSpec.from_session(self._session, self.path)
+        self._templates: TemplateEncoder | None = None
+        if self.spec.encodes_templates:
+            # Encoded on the CPU wherever frames are: once for a target, and TensorRT takes minutes for another size.
+            self._templates = TemplateEncoder(self._open([PROVIDERS["cpu"]]))
+            working = [name for name in names if name in self._session.get_providers()]
+            self._session = self._open(working, self.spec.search_size)
         self.grid = self._warm_up()
 
     @property
@@ -83,8 +91,12 @@ class OnnxEngine:
         Returns:
             score `(G, G)`, size `(2, G, G)` as fractions of the search crop, offset `(2, G, G)` in cells.
         """
-        score, size, offset = self._session.run(OUTPUTS, inputs)
+        score, size, offset = self._session.run(OUTPUTS, self.graph_inputs(inputs))
         return score[0, 0], size[0], offset[0]
+
+    def graph_inputs(self, inputs: Mapping[str, Float32Array]) -> Mapping[str, Float32Array]:
+        """What the file's own graph is fed with for these inputs: of some networks, templates that are encoded."""
+        return inputs if self._templates is None else self._templates.graph_inputs(inputs)
 
     def _available(self, providers: Sequence[str] | None) -> list[str]:
         present = ort.get_available_providers()
@@ -100,13 +112,13 @@ class OnnxEngine:
             )
         return [*(name for name in names if name in present and name != PROVIDERS["cpu"]), PROVIDERS["cpu"]]
 
-    def _open(self, names: list[str]) -> ort.InferenceSession:
+    def _open(self, names: list[str], side: int | None = None) -> ort.InferenceSession:
         if names[0] != PROVIDERS["cpu"] and hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN that pip installed lie where the loader does not look
         try:
             session = ort.InferenceSession(
                 os.fspath(self.path),
-                self._session_options(),
+                self._session_options(side),
                 providers=[(name, self._provider_options(name)) for name in names],
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -114,14 +126,16 @@ class OnnxEngine:
             if names == [PROVIDERS["cpu"]]:
                 raise ValueError(f"model {self.path} cannot be loaded, is it an ONNX file? {reason}") from error
             self._note(f"{names[0]} failed to load ({reason})")
-            return self._open(names[1:])
+            return self._open(names[1:], side)
         for name in names:
             if name not in session.get_providers():
                 self._note(f"{name} failed to load: are the driver, CUDA, cuDNN and TensorRT installed?")
         return session
 
-    def _session_options(self) -> ort.SessionOptions:
+    def _session_options(self, side: int | None) -> ort.SessionOptions:
         options = ort.SessionOptions()
+        if side is not None:
+            options.add_free_dimension_override_by_name(SIDE, side)
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -142,7 +156,8 @@ class OnnxEngine:
 
     def _warm_up(self) -> int:
         """Run once, so that the first frame is as fast as the others and a broken model fails here. Returns G."""
-        inputs = {node.name: np.zeros(self.spec.shape(node.name), np.float32) for node in self._session.get_inputs()}
+        box = ("template_box",) if self.spec.uses_box else ()
+        inputs = {name: np.zeros(self.spec.shape(name), np.float32) for name in (*IMAGE_INPUTS, *box)}
         score, size, offset = self.run(inputs)
         cells = int(score.shape[-1])
         if score.shape != (cells, cells) or size.shape != (2, cells, cells) or offset.shape != (2, cells, cells):

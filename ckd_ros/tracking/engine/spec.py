@@ -15,8 +15,13 @@ from ckd_ros.tracking.crops import Normalisation
 
 #: The network's outputs: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
 Maps = tuple[Float32Array, Float32Array, Float32Array]
-IMAGE_INPUTS = ("template_rgb", "template_tir", "search_rgb", "search_tir")
+TEMPLATES, SEARCHES = ("template_rgb", "template_tir"), ("search_rgb", "search_tir")
+IMAGE_INPUTS = (*TEMPLATES, *SEARCHES)
 OUTPUTS = ("score_map", "size_map", "offset_map")
+#: Of a graph that encodes crops of any size, see `TemplateEncoder`: what it takes in place of templates, what it gives
+#: for crops, and the name of its free dimension.
+TEMPLATE_FEATURES, FEATURES = ("template_features_rgb", "template_features_tir"), ("features_rgb", "features_tir")
+SIDE = "side"
 _METADATA = ("template_size", "search_size", "template_factor", "search_factor", "mean", "std")
 
 
@@ -32,6 +37,7 @@ class ModelSpec:
         normalisation: mean and std of its inputs.
         border: grey of what lies outside of the image, from 0, black, to 1, white.
         uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
+        encodes_templates: whether its graph takes features of the templates, see `TemplateEncoder`.
         training: the record of how it was trained, empty when there is none.
         precision: `fp32`, or `int8` for a quantised file.
     """
@@ -44,6 +50,7 @@ class ModelSpec:
     search_factor: float
     normalisation: Normalisation
     uses_box: bool
+    encodes_templates: bool = False
     stretched: bool = False
     border: float = 0.0
     training: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -58,12 +65,15 @@ class ModelSpec:
             raise ValueError(f"model {path} lacks the metadata {', '.join(missing)}: make it with `ckd export`")
         inputs = {node.name: node for node in session.get_inputs()}
         outputs = [node.name for node in session.get_outputs()]
-        unknown = sorted(set(inputs) - set(IMAGE_INPUTS) - {"template_box"})
-        absent = [name for name in IMAGE_INPUTS if name not in inputs] + [n for n in OUTPUTS if n not in outputs]
+        encodes = "seen" in inputs
+        required = (*SEARCHES, *TEMPLATE_FEATURES, "seen") if encodes else IMAGE_INPUTS
+        results = (*OUTPUTS, *FEATURES) if encodes else OUTPUTS
+        unknown = sorted(set(inputs) - set(required) - ({"template_box"} if not encodes else set()))
+        absent = [name for name in required if name not in inputs] + [n for n in results if n not in outputs]
         if absent or unknown:
             raise ValueError(
                 f"model {path} is not a tracking network of this package: it has inputs {sorted(inputs)} and outputs "
-                f"{outputs}, but needs {list(IMAGE_INPUTS)} (and may have template_box) and {list(OUTPUTS)}"
+                f"{outputs}, but needs {list(required)} (and may have template_box) and {list(results)}"
             )
         try:
             training = json.loads(metadata.get("training") or "{}")
@@ -76,6 +86,7 @@ class ModelSpec:
                 search_factor=float(metadata["search_factor"]),
                 normalisation=Normalisation(_triple(metadata["mean"]), _triple(metadata["std"])),
                 uses_box="template_box" in inputs,
+                encodes_templates=encodes,
                 stretched=metadata.get("stretched") == "yes",
                 border=float(metadata.get("border", 0.0)),
                 training=training if isinstance(training, dict) else {},
@@ -83,7 +94,7 @@ class ModelSpec:
             )
         except ValueError as error:
             raise ValueError(f"model {path} has unreadable metadata: {error}") from error
-        for name, node in inputs.items():
+        for name, node in inputs.items() if not encodes else ():
             if list(node.shape) != list(spec.shape(name)) or node.type != "tensor(float)":
                 raise ValueError(
                     f"model {path} takes {name} as {node.type} {node.shape}, but its metadata asks for float "
