@@ -8,6 +8,7 @@ import numpy as np
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.geometry import CropWindow, FloatArray, iou
+from ckd_ros.tracking.target_classifier import View
 
 #: Less than any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9
@@ -17,10 +18,11 @@ _AGREEMENT = 0.7
 
 @dataclass(frozen=True)
 class Detection:
-    """A box `(x, y, w, h)` in image pixels and the score of its cell, in [0, 1]."""
+    """A box `(x, y, w, h)` in image pixels and the score of its cell, in [0, 1]; with features where there are any."""
 
     box: FloatArray
     confidence: float
+    view: View | None = None
 
 
 def hann_window(cells: int) -> FloatArray:

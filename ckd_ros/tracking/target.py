@@ -12,6 +12,7 @@ from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceMonitor
+from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
@@ -32,6 +33,7 @@ class Target:
         thermal: the range of the thermal stream.
         inputs: templates and search crops.
         correction: of the network's boxes.
+        identity: what tells it from others; None where the network gives nothing to tell by.
         search: where to look, while the target is lost; None while it is not.
     """
 
@@ -41,6 +43,7 @@ class Target:
     thermal: ThermalNormalizer
     inputs: NetworkInputs
     correction: BoxCorrection = field(default_factory=BoxCorrection.none)
+    identity: Identity | None = None
     search: LostSearch | None = None
 
     def observe_range(self, pair: FramePair) -> None:

@@ -45,11 +45,11 @@ class View:
     """Features of a search region in which the target is known.
 
     Attributes:
-        features: of each camera `(C, g, g)`.
+        features: of each camera `(C, g, g)`, None of one that shows nothing now.
         centre, size: `(2,)` of the target.
     """
 
-    features: Sequence[Float32Array]
+    features: Sequence[Float32Array | None]
     centre: FloatArray
     size: FloatArray
 
@@ -58,10 +58,11 @@ class TargetClassifier:
     """Learned from views of the first image, and from one frame after another."""
 
     def __init__(self, views: Sequence[View]):
-        self._cells = views[0].features[0].shape[-1]
+        cameras = list(zip(*(view.features for view in views), strict=True))
         per_camera = [
-            np.concatenate([_columns(f) for f in fs]) for fs in zip(*(v.features for v in views), strict=True)
+            np.concatenate([_columns(features) for features in camera if features is not None]) for camera in cameras
         ]
+        self._cells = int(np.sqrt(len(per_camera[0]) / len(views)))
         self._means = [features.mean(0) for features in per_camera]
         self._bases = [_principal(f - mean) for f, mean in zip(per_camera, self._means, strict=True)]
         width = 1 + sum(basis.shape[1] for basis in self._bases)
@@ -70,36 +71,41 @@ class TargetClassifier:
             self._add(view, 1 / number)
         self._first = self._products.copy(), self._targets.copy()
         self._solve()
-        self._patches = [self._patch(features, mean, views[0].centre) for features, mean in self._of(views[0].features)]
+        first = zip(views[0].features, self._means, strict=True)
+        self._patches = [
+            self._patch(features, mean, views[0].centre) for features, mean in first if features is not None
+        ]
 
-    def respond(self, features: Sequence[Float32Array], x: FloatArray, y: FloatArray) -> FloatArray:
+    def respond(self, features: Sequence[Float32Array | None], x: FloatArray, y: FloatArray) -> FloatArray:
         """How much what is at positions `x`, `y` (any shape) looks like the target, about 0 to 1."""
         responses = (self._projected(features) @ self._weights).reshape(self._cells, self._cells)
         return _bilinear(responses, x, y)
 
     def learn(self, view: View, weight: float) -> None:
-        """Take a frame into account; `weight` from 0 to 1 is how sure it is that the target is where the view has it."""
+        """Take a frame into account; `weight`, from 0 to 1, is how sure it is that the target is where the view says."""
         self._add(view, _RATE * weight)
         self._solve()
 
-    def similarity(self, features: Sequence[Float32Array], centre: FloatArray) -> float:
-        """Cosine of the features around a position and those around the target in the first image, mean over cameras."""
-        pairs = zip(self._of(features), self._patches, strict=True)
-        cosines = [_cosine(self._patch(camera, mean, centre), first) for (camera, mean), first in pairs]
+    def similarity(self, features: Sequence[Float32Array | None], centre: FloatArray) -> float:
+        """Cosine of the features around a position and around the target in the first image, mean over cameras."""
+        cameras = zip(features, self._means, self._patches, strict=True)
+        cosines = [_cosine(self._patch(f, mean, centre), first) for f, mean, first in cameras if f is not None]
         return float(np.mean(cosines))
-
-    def _of(self, features: Sequence[Float32Array]) -> list[tuple[Float32Array, FloatArray]]:
-        return list(zip(features, self._means, strict=True))
 
     def _patch(self, features: Float32Array, mean: FloatArray, centre: FloatArray) -> FloatArray:
         steps = np.arange(_PATCH) - _PATCH // 2
         x, y = np.meshgrid(centre[0] + steps, centre[1] + steps)
         return _bilinear(features, x, y) - mean[:, None, None]
 
-    def _projected(self, features: Sequence[Float32Array]) -> FloatArray:
+    def _projected(self, features: Sequence[Float32Array | None]) -> FloatArray:
+        """(g * g, components and a constant); a camera that shows nothing counts as its mean."""
+        count = self._cells**2
         parts = zip(features, self._means, self._bases, strict=True)
-        columns = [(_columns(camera) - mean) @ basis for camera, mean, basis in parts]
-        return np.concatenate([*columns, np.ones((len(columns[0]), 1))], axis=1)
+        columns = [
+            np.zeros((count, basis.shape[1])) if camera is None else (_columns(camera) - mean) @ basis
+            for camera, mean, basis in parts
+        ]
+        return np.concatenate([*columns, np.ones((count, 1))], axis=1)
 
     def _add(self, view: View, rate: float) -> None:
         sigma = np.maximum(_SIGMA * view.size, 0.6)
@@ -121,7 +127,8 @@ class TargetClassifier:
 
 def _columns(features: Float32Array) -> FloatArray:
     """(C, g, g) -> (g * g, C)."""
-    return features.reshape(len(features), -1).T.astype(float)
+    columns: FloatArray = features.reshape(len(features), -1).T.astype(float)
+    return columns
 
 
 def _principal(centred: FloatArray) -> FloatArray:

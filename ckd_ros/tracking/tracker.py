@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ckd_ros.frames import Float32Array, FramePair, Image
-from ckd_ros.geometry import FloatArray, crop_window, transform_box, visible_part
+from ckd_ros.geometry import FloatArray, centre, crop_window, transform_box, visible_part
 from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import WINDOW_SHIFTS, BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
+from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.target import Target, initial_box
+from ckd_ros.tracking.target_classifier import FIRST_WINDOWS
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
 
@@ -169,6 +171,7 @@ class Tracker:
         target.observe_range(pair)
         target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
         target.correction = self._measure_correction(target, pair)
+        target.identity = self._learn_identity(target, pair)
         return target
 
     def _measure_correction(self, target: Target, pair: FramePair) -> BoxCorrection:
@@ -183,10 +186,25 @@ class Tracker:
         boxes = [found.box for found in detections if found is not None and found.confidence >= enough]
         return BoxCorrection.measure(boxes, target.box, weight)
 
+    def _learn_identity(self, target: Target, pair: FramePair) -> Identity | None:
+        """What tells the target from what surrounds it in the image it was drawn in."""
+        views = []
+        for (dx, dy), scale in FIRST_WINDOWS:
+            size = target.box[2:] * scale
+            box = np.concatenate([centre(target.box) + target.box[2:] * [dx, dy] - size / 2, size])
+            found = self._detect(target, pair.rgb, pair.thermal, box, self._prior)
+            if found is None or found.view is None:
+                return None
+            window = crop_window(box, self.engine.spec.search_factor, self.engine.spec.stretched)
+            views.append(view_of(target.box, window, found.view.features))
+        return Identity(views)
+
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
         """Search around the last position and move the box as far as the evidence carries. Returns the confidence."""
         found = self._detect(target, rgb, thermal, target.box, self._prior)
         confidence = found.confidence if found else 0.0
+        if found is not None and found.view is not None and target.identity is not None:
+            confidence = target.identity.follow(found.view, found.confidence)
         thresholds = self.config.confidence
         state = target.monitor.update(confidence)
         if state is TrackState.LOST:
@@ -202,7 +220,7 @@ class Tracker:
         """Look for a lost target. Returns the best score found."""
         boxes = search.next_boxes(self.config.lost_windows)
         detections = [self._detect(target, rgb, thermal, box) for box in boxes]
-        scores = [found.confidence if found else 0.0 for found in detections]
+        scores = [self._recognised(target, found) for found in detections]
         enough = self.config.confidence.reacquire_above
         confirmed = search.candidate is not None and scores[0] >= enough
         best = 0 if confirmed else int(np.argmax(scores))
@@ -213,10 +231,21 @@ class Tracker:
         search.candidate = None
         if found is not None and state is TrackState.TRACKING:
             target.search = None
+            if target.identity is not None:
+                target.identity.restart()
             target.box = target.moved_to(found.box, self.config.size_momentum, margin)
         elif found is not None and scores[best] >= enough:
             search.candidate = target.moved_to(found.box, 1.0, margin)
         return scores[best]
+
+    @staticmethod
+    def _recognised(target: Target, found: Detection | None) -> float:
+        """The confidence in a find of the search for a lost target."""
+        if found is None:
+            return 0.0
+        if found.view is None or target.identity is None:
+            return found.confidence
+        return target.identity.recognise(found.view, found.confidence)
 
     def _detect(
         self,
@@ -224,18 +253,29 @@ class Tracker:
         rgb: Image | None,
         thermal: Image | None,
         box: FloatArray,
-        prior: Float32Array | None = None,
+        prior: FloatArray | Float32Array | None = None,
     ) -> Detection | None:
         """What the network finds in the search window around a box; None without an image to search in."""
         if rgb is None and thermal is None:
             return None
-        window = crop_window(box, self.engine.spec.search_factor, self.engine.spec.stretched)
+        spec = self.engine.spec
+        window = crop_window(box, spec.search_factor, spec.stretched)
         inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry)
         start = time.perf_counter()
         maps = self.engine.run(inputs)
         self._inference_s += time.perf_counter() - start
-        found = decode(*maps, window, prior)
-        return None if found is None else Detection(target.correction.correct(found.box), found.confidence)
+        shown = zip(maps.features, (rgb, thermal), strict=bool(maps.features))
+        features = tuple(None if image is None else f for f, image in shown)
+        if target.identity is not None:
+            sizes = maps.size * np.array([window.width / box[2], window.height / box[3]])[:, None, None]
+            factors = target.identity.factors(maps, features, sizes / target.correction.growth[:, None, None])
+            prior = factors if prior is None else prior * factors
+        found = decode(maps.score, maps.size, maps.offset, window, prior)
+        if found is None:
+            return None
+        corrected = target.correction.correct(found.box)
+        view = view_of(corrected, window, features) if features else None
+        return Detection(corrected, found.confidence, view)
 
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry

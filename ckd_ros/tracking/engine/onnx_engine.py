@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.system import usable_cores
-from ckd_ros.tracking.engine.spec import IMAGE_INPUTS, OUTPUTS, SIDE, Maps, ModelSpec
+from ckd_ros.tracking.engine.spec import FEATURES, IMAGE_INPUTS, OUTPUTS, SIDE, Maps, ModelSpec
 from ckd_ros.tracking.engine.templates import TemplateEncoder
 
 log = logging.getLogger(__name__)
@@ -88,11 +88,10 @@ class OnnxEngine:
 
         Args:
             inputs: every input of the model by name, float32, in the shapes of `ModelSpec.shape`.
-        Returns:
-            score `(G, G)`, size `(2, G, G)` as fractions of the search crop, offset `(2, G, G)` in cells.
         """
-        score, size, offset = self._session.run(OUTPUTS, self.graph_inputs(inputs))
-        return score[0, 0], size[0], offset[0]
+        outputs = (*OUTPUTS, *FEATURES) if self.spec.encodes_templates else OUTPUTS
+        score, size, offset, *features = self._session.run(outputs, self.graph_inputs(inputs))
+        return Maps(score[0, 0], size[0], offset[0], tuple(f[0] for f in features))
 
     def graph_inputs(self, inputs: Mapping[str, Float32Array]) -> Mapping[str, Float32Array]:
         """What the file's own graph is fed with for these inputs: of some networks, templates that are encoded."""
@@ -158,7 +157,7 @@ class OnnxEngine:
         """Run once, so that the first frame is as fast as the others and a broken model fails here. Returns G."""
         box = ("template_box",) if self.spec.uses_box else ()
         inputs = {name: np.zeros(self.spec.shape(name), np.float32) for name in (*IMAGE_INPUTS, *box)}
-        score, size, offset = self.run(inputs)
+        score, size, offset, _ = self.run(inputs)
         cells = int(score.shape[-1])
         if score.shape != (cells, cells) or size.shape != (2, cells, cells) or offset.shape != (2, cells, cells):
             raise ValueError(

@@ -6,15 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import onnxruntime as ort
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.tracking.crops import Normalisation
 
-#: The network's outputs: score `(G, G)`, size `(2, G, G)`, offset `(2, G, G)`.
-Maps = tuple[Float32Array, Float32Array, Float32Array]
 TEMPLATES, SEARCHES = ("template_rgb", "template_tir"), ("search_rgb", "search_tir")
 IMAGE_INPUTS = (*TEMPLATES, *SEARCHES)
 OUTPUTS = ("score_map", "size_map", "offset_map")
@@ -22,6 +20,24 @@ OUTPUTS = ("score_map", "size_map", "offset_map")
 #: for crops, and the name of its free dimension.
 TEMPLATE_FEATURES, FEATURES = ("template_features_rgb", "template_features_tir"), ("features_rgb", "features_tir")
 SIDE = "side"
+
+
+class Maps(NamedTuple):
+    """The network's outputs.
+
+    Attributes:
+        score: `(G, G)`.
+        size: `(2, G, G)` width and height as fractions of the search crop.
+        offset: `(2, G, G)` x and y in cells.
+        features: of colour and thermal, `(C, G, G)` each; empty where the network has none that stand for themselves.
+    """
+
+    score: Float32Array
+    size: Float32Array
+    offset: Float32Array
+    features: tuple[Float32Array, ...] = ()
+
+
 _METADATA = ("template_size", "search_size", "template_factor", "search_factor", "mean", "std")
 
 
@@ -136,8 +152,6 @@ class Engine(Protocol):
 
         Args:
             inputs: every input of the network by name, float32, in the shapes of `ModelSpec.shape`.
-        Returns:
-            score `(G, G)`, size `(2, G, G)` as fractions of the search crop, offset `(2, G, G)` in cells.
         """
 
 

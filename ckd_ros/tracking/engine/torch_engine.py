@@ -18,6 +18,8 @@ from ckd_ros.network.checkpoint import load_checkpoint, load_weights
 from ckd_ros.network.export import input_names
 from ckd_ros.network.head import Prediction
 from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
+from ckd_ros.network.siamese_student import SiameseStudent
+from ckd_ros.network.student import CKDStudent
 from ckd_ros.tracking.crops import Normalisation
 from ckd_ros.tracking.engine.spec import Maps, ModelSpec
 
@@ -76,18 +78,25 @@ class TorchEngine:
     def run(self, inputs: Mapping[str, Float32Array]) -> Maps:
         """One forward pass; inputs and outputs as in `OnnxEngine.run`."""
         tensors = {name: torch.from_numpy(inputs[name]).to(self._device) for name in input_names(self._model.config)}
-        score_map, size_map, offset_map = self._maps(tensors)
-        return score_map[0, 0].cpu().numpy(), size_map[0].cpu().numpy(), offset_map[0].cpu().numpy()
+        maps, features = self._outputs(tensors)
+        arrays = [tensor[0].cpu().numpy() for tensor in (*maps, *features)]
+        return Maps(arrays[0][0], arrays[1], arrays[2], tuple(arrays[3:]))
 
-    def _maps(self, tensors: dict[str, Tensor]) -> Prediction:
-        if isinstance(self._model, Student):
-            prediction: Prediction = self._model(*tensors.values()).prediction
-            return prediction
+    def _outputs(self, tensors: dict[str, Tensor]) -> tuple[Prediction, tuple[Tensor, ...]]:
+        """Maps, and the search features (1, C, G, G) of both modalities where the network has them."""
+        if isinstance(self._model, SiameseStudent):
+            output = self._model(*tensors.values())
+            features = (
+                branch.blocks[0].transpose(1, 2).unflatten(2, (self.grid,) * 2) for branch in (output.rgb, output.tir)
+            )
+            return output.prediction, tuple(features)
+        if isinstance(self._model, CKDStudent):
+            return self._model(*tensors.values()).prediction, ()
         present = [m for m in ("rgb", "tir") if tensors[f"template_{m}"].any()] or ["rgb"]
         predictions = [
             self._model(tensors[f"template_{m}"], tensors[f"search_{m}"], tensors.get("template_box")) for m in present
         ]
-        return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*predictions, strict=True)))
+        return Prediction(*(torch.stack(maps).mean(0) for maps in zip(*predictions, strict=True))), ()
 
 
 def open_torch(path: str | Path, device: str = "cpu", threads: int | None = None) -> TorchEngine:
