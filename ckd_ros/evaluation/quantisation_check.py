@@ -45,7 +45,7 @@ class RecordingEngine:
 
 
 def _box(maps: Maps) -> FloatArray:
-    found = decode(*maps, _CROP)
+    found = decode(maps.score, maps.size, maps.offset, _CROP)
     return np.full(4, np.nan) if found is None else found.box
 
 

@@ -36,7 +36,7 @@ class Identity:
 
         `sizes` `(2, G, G)`: width and height of the cells' boxes over the target's.
         """
-        size = np.exp(-(np.log(np.maximum(sizes, 1e-6)) ** 2).sum(0) / (2 * _SIZE_SIGMA**2))
+        size: FloatArray = np.exp(-(np.log(np.maximum(sizes, 1e-6)) ** 2).sum(0) / (2 * _SIZE_SIGMA**2))
         if not self._sees(features):
             return size
         axis = np.arange(maps.score.shape[0], dtype=float)
@@ -55,7 +55,7 @@ class Identity:
         return min(1.0, similarity / self._usual)
 
     def follow(self, view: View, score: float) -> float:
-        """The confidence, [0, 1], that what a view has found is the target; learns from it as much as it is believed."""
+        """The confidence, [0, 1], that what a view has found is the target, from which it learns as far as believed."""
         self._belief += _MEMORY * (self.likeness(view) - self._belief)
         if all(features is not None for features, known in zip(view.features, self._known, strict=True) if known):
             self._classifier.learn(self._view(view), score * self._belief)
@@ -79,7 +79,7 @@ class Identity:
         return View(self._of(view.features), view.centre, view.size)
 
 
-def view_of(box: FloatArray, window: CropWindow, features: Features) -> View:
+def view_of(box: FloatArray, window: CropWindow, features: Sequence[Float32Array | None]) -> View:
     """A box `(x, y, w, h)` in image pixels, in the cells of a search window's features."""
     cells = next(f.shape[-1] for f in features if f is not None)
     fractions = window.to_fraction(box)

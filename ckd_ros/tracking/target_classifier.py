@@ -82,7 +82,7 @@ class TargetClassifier:
         return _bilinear(responses, x, y)
 
     def learn(self, view: View, weight: float) -> None:
-        """Take a frame into account; `weight`, from 0 to 1, is how sure it is that the target is where the view says."""
+        """Take a frame into account; `weight`, from 0 to 1, is how sure the view is of the target."""
         self._add(view, _RATE * weight)
         self._solve()
 
