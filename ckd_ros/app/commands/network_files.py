@@ -52,11 +52,12 @@ class Quantise:
     out: tyro.conf.Positional[Output]
 
     def run(self) -> None:
+        from ckd_ros.evaluation.calibration import calibration_inputs
         from ckd_ros.evaluation.quantisation_check import check_quantised
         from ckd_ros.network.quantise import quantise_onnx
 
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
-            quantise_onnx(self.model, unchecked)
+            quantise_onnx(self.model, unchecked, calibration_inputs(self.model))
             overlap = check_quantised(self.model, unchecked)
         size = self.out.stat().st_size / 1e6
         console().print(f"{self.out}: {size:.0f} MB, its boxes overlap those of {self.model} by {overlap:.3f}")
