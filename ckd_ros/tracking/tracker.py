@@ -187,7 +187,9 @@ class Tracker:
         return BoxCorrection.measure(boxes, target.box, weight)
 
     def _learn_identity(self, target: Target, pair: FramePair) -> Identity | None:
-        """What tells the target from what surrounds it in the image it was drawn in."""
+        """What tells the target from what surrounds it in the images it was drawn in; None without features."""
+        if not self.engine.spec.gives_features:
+            return None
         views = []
         for (dx, dy), scale in FIRST_WINDOWS:
             size = target.box[2:] * scale

@@ -1,6 +1,7 @@
 """A Siamese student's file: templates are encoded once, and frames give what the student gives."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from students import lively_siamese
 
 from ckd_ros.network.export import check_export, example_inputs, export_onnx, input_names
+from ckd_ros.network.quantise import quantise_onnx
 from ckd_ros.network.siamese_config import SiameseConfig
 
 onnx = pytest.importorskip("onnx")
@@ -55,7 +57,7 @@ def test_the_engine_gives_the_students_maps_for_every_target_and_camera(exported
     without = {n: absent(x) if n.endswith("rgb") else x for n, x in first.items()}
     blind = {**first, "search_tir": absent(first["search_tir"])}
     for inputs in (first, without, first, blind, second):
-        for found, truth in zip(engine.run(inputs), expected(student, inputs), strict=True):
+        for found, truth in zip(engine.run(inputs)[:3], expected(student, inputs), strict=True):
             assert np.allclose(found, truth, atol=1e-4)
 
 
@@ -77,3 +79,33 @@ def test_templates_are_encoded_once(exported, monkeypatch):
     for _ in range(3):
         engine.run(inputs)
     assert len(runs) == 4  # the templates, and three frames
+
+
+@pytest.fixture(scope="module")
+def int8(exported, tmp_path_factory):
+    engine, path = OnnxEngine(exported[1], ["cpu"], threads=1), tmp_path_factory.mktemp("int8") / "int8.onnx"
+    quantise_onnx(exported[1], path, (engine.graph_inputs(crops(seed)) for seed in range(3)))
+    return path
+
+
+def test_convolutions_become_int8_except_for_the_maps(exported, int8):
+    graph = onnx.load(int8).graph
+    kernels = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 4}
+    floats = [kernels[node.input[1]] for node in graph.node if node.op_type == "Conv" and node.input[1] in kernels]
+    # each branch's last separable convolutions of both towers, and the three layers of the gate
+    assert sorted(tensor.dims[0] for tensor in floats) == [1, 1, 4, 4, 7, 48, 48, 256, 256, 256, 256]
+    assert sum(tensor.data_type == onnx.TensorProto.INT8 for tensor in kernels.values()) > 100
+    assert int8.stat().st_size < 0.35 * exported[1].stat().st_size
+
+
+def test_the_int8_file_gives_nearly_the_same_maps_from_the_same_inputs(exported, int8):
+    fp32, quantised = (OnnxEngine(path, ["cpu"], threads=1) for path in (exported[1], int8))
+    assert quantised.spec == replace(fp32.spec, precision="int8")
+    for found, truth in zip(quantised.run(crops(5)), fp32.run(crops(5)), strict=True):
+        assert 0 < np.abs(found - truth).mean() < 0.1 * np.abs(truth).mean()
+
+
+def test_a_siamese_file_is_not_quantised_blindly(exported, tmp_path):
+    with pytest.raises(ValueError, match="siamese.onnx is a Siamese network: it needs inputs to be calibrated on"):
+        quantise_onnx(exported[1], tmp_path / "int8.onnx")
+    assert not (tmp_path / "int8.onnx").exists()

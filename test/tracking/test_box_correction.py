@@ -44,8 +44,8 @@ def test_a_network_that_draws_boxes_too_large_keeps_the_size_it_was_shown(engine
     run = engine.run
 
     def too_large(inputs):
-        score, size, offset = run(inputs)
-        return score, 1.2 * size, offset
+        maps = run(inputs)
+        return maps._replace(size=1.2 * maps.size)
 
     monkeypatch.setattr(engine, "run", too_large)
     confidence = ConfidenceConfig(uncertain_below=0.5, tracking_above=0.55, lost_below=0.45)

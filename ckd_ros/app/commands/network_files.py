@@ -20,19 +20,30 @@ class Export:
     Attributes:
         checkpoint: the .safetensors file that training left.
         out: the .onnx file.
+        coupling: of a Siamese student, the share of its learned coupling that is kept: 0 leaves two trackers side by
+            side, 1 all.
     """
 
     checkpoint: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="CHECKPOINT")]]
     out: tyro.conf.Positional[Output]
+    coupling: float = 1.0
 
     def run(self) -> None:
         from ckd_ros.network.checkpoint import load_checkpoint, load_weights
         from ckd_ros.network.export import check_export, export_onnx
         from ckd_ros.network.networks import make_student
+        from ckd_ros.network.siamese_student import SiameseStudent
 
         state, config, record = load_checkpoint(self.checkpoint)
         student = make_student(config)
         load_weights(student, state)
+        if not 0 <= self.coupling <= 1:
+            raise ValueError(f"coupling {self.coupling} is out of range: give a share from 0 to 1")
+        if self.coupling < 1:
+            if not isinstance(student, SiameseStudent):
+                raise ValueError(f"{self.checkpoint} is no Siamese student: leave --coupling out")
+            student.weaken_coupling(self.coupling)
+            record = {**record, "coupling": self.coupling}
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
             export_onnx(student, unchecked, record)
             error = check_export(student, unchecked)
@@ -52,11 +63,12 @@ class Quantise:
     out: tyro.conf.Positional[Output]
 
     def run(self) -> None:
+        from ckd_ros.evaluation.calibration import calibration_inputs
         from ckd_ros.evaluation.quantisation_check import check_quantised
         from ckd_ros.network.quantise import quantise_onnx
 
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
-            quantise_onnx(self.model, unchecked)
+            quantise_onnx(self.model, unchecked, calibration_inputs(self.model))
             overlap = check_quantised(self.model, unchecked)
         size = self.out.stat().st_size / 1e6
         console().print(f"{self.out}: {size:.0f} MB, its boxes overlap those of {self.model} by {overlap:.3f}")

@@ -53,6 +53,7 @@ class ModelSpec:
         normalisation: mean and std of its inputs.
         border: grey of what lies outside of the image, from 0, black, to 1, white.
         uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
+        gives_features: whether it gives the search regions' features, see `Maps`.
         encodes_templates: whether its graph takes features of the templates, see `TemplateEncoder`.
         training: the record of how it was trained, empty when there is none.
         precision: `fp32`, or `int8` for a quantised file.
@@ -66,6 +67,7 @@ class ModelSpec:
     search_factor: float
     normalisation: Normalisation
     uses_box: bool
+    gives_features: bool = False
     encodes_templates: bool = False
     stretched: bool = False
     border: float = 0.0
@@ -102,6 +104,7 @@ class ModelSpec:
                 search_factor=float(metadata["search_factor"]),
                 normalisation=Normalisation(_triple(metadata["mean"]), _triple(metadata["std"])),
                 uses_box="template_box" in inputs,
+                gives_features=encodes,
                 encodes_templates=encodes,
                 stretched=metadata.get("stretched") == "yes",
                 border=float(metadata.get("border", 0.0)),

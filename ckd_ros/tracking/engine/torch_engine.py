@@ -44,6 +44,7 @@ class TorchEngine:
             search_factor=config.search_factor,
             normalisation=Normalisation(config.mean, config.std),
             uses_box=config.template_box,
+            gives_features=isinstance(model, SiameseStudent),
             stretched=config.stretched,
             border=config.border,
             training=dict(training or {}),

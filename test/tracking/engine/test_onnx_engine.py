@@ -28,7 +28,7 @@ def test_the_model_says_how_to_feed_it(engine):
 
 
 def test_a_run_gives_the_three_maps(engine):
-    score, size, offset = engine.run(inputs_of(engine.spec))
+    score, size, offset, _ = engine.run(inputs_of(engine.spec))
     assert score.shape == (16, 16) and size.shape == (2, 16, 16) and offset.shape == (2, 16, 16)
     assert np.all((score > 0) & (score < 1))
 
