@@ -135,8 +135,8 @@ class SiameseStudent(nn.Module):
     def weaken_coupling(self, share: float) -> None:
         """Keep a share of what the coupling adds: 0 leaves two trackers side by side, 1 all that was learned.
 
-        Between what a pretrained tracker does and what was learned on other data lies what does best on both (Wortsman et
-        al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        Between what a pretrained tracker does and what was learned on other data lies what does best on both (Wortsman
+        et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
         """
         gate = self.coupling.gate[-1]
         for layer in (self.coupling.to_rgb, self.coupling.to_tir, gate):
