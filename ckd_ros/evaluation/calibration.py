@@ -29,12 +29,7 @@ def calibration_inputs(model: Path) -> Iterator[dict[str, Float32Array]]:
     for degradation in DEGRADATIONS:
         for seed in SEEDS:
             sequence = composed_sequence(None, degradation, FRAMES, seed)
-<<<<<<< HEAD
-            assert sequence.boxes is not None
-            for _ in track_sequence(Tracker(engine), sequence.frames(), sequence.boxes[0]):
-=======
             assert sequence.init_box is not None  # the simulator places the target
             for _ in track_sequence(Tracker(engine), sequence.frames(), sequence.init_box):
->>>>>>> int8
                 pass
             yield engine.fed
