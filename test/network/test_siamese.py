@@ -13,10 +13,11 @@ from ckd_ros.network.head import PROBABILITY_FLOOR
 from ckd_ros.network.presets import preset
 from ckd_ros.network.siamese import CHANNELS, SiameseOutput
 from ckd_ros.network.siamese_config import SiameseConfig
+from ckd_ros.network.siamese_inference import SiameseInference
 from ckd_ros.network.siamese_student import (
     Coupling,
     Features,
-    SiameseInference,
+    PartSimilarity,
     SiameseStudent,
     SiameseTracker,
     branch_prediction,
@@ -135,7 +136,8 @@ def matches(rgb_logits, tir_logits):
 
 def test_in_each_cell_the_surer_camera_counts_and_equally_sure_ones_are_averaged():
     rgb, tir = matches([6.0, -2.0, 1.0], [-4.0, 3.0, 1.0])
-    maps = Coupling()(rgb, tir, torch.ones(1, 2, 1, 1))
+    similarities = torch.randn(1, 2 * PartSimilarity.PARTS**2, 1, 3)
+    maps = Coupling()(rgb, tir, similarities, torch.ones(1, 2, 1, 1))
     assert_same([maps.score_map.flatten()], [torch.tensor([6.0, 3.0, 1.0]).sigmoid()])
     sizes = maps.size_map[0, 0, 0] * 16 * 3  # pixels
     torch.testing.assert_close(sizes, torch.tensor([16.0, 47.9952, 32.0]), atol=1e-3, rtol=0)  # 1 - 1e-4 of the crop
@@ -157,6 +159,33 @@ def test_what_the_other_camera_shows_reaches_a_branch_once_the_coupling_has_lear
         uncoupled = student.rgb_branch.match(*(student.rgb_branch.features(x) for x in (inputs[0], inputs[2])))
     assert not torch.allclose(both.rgb.blocks[0], uncoupled.blocks[0], atol=1e-2)
     assert_same(alone.rgb.blocks, uncoupled.blocks)  # nothing comes from a camera that is not there
+
+
+def test_parts_of_the_template_are_found_where_the_search_shows_them():
+    """A template shown again, cell by cell, resembles each of its 2 x 2 cells' parts most where that part is."""
+    torch.manual_seed(0)
+    parts = torch.randn(1, CHANNELS, 4, 4)
+    similarity = PartSimilarity()
+    similarity.search.load_state_dict(similarity.template.state_dict())
+    with torch.no_grad():
+        cosines = similarity(parts.repeat_interleave(2, 2).repeat_interleave(2, 3), parts)
+    assert cosines.shape == (1, 16, 4, 4) and cosines.abs().max() <= 1 + 1e-5
+    assert torch.equal(cosines.flatten(2)[0].argmax(1), torch.arange(16))
+
+
+def test_an_absent_camera_resembles_nothing():
+    coupling, features = Coupling(), [torch.randn(1, CHANNELS, 8, 8)] * 2
+    with torch.no_grad():
+        found = coupling.similarities(features, features, torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1))
+    assert found[:, :16].any() and not found[:, 16:].any()
+
+
+@pytest.mark.parametrize(("share", "like"), [(0.0, side_by_side), (1.0, coupled)])
+def test_of_the_coupling_a_share_is_kept(share, like):
+    student = coupled(SMALL)
+    student.weaken_coupling(share)
+    with torch.no_grad():
+        assert_same(student(*crops()).prediction, like(SMALL)(*crops()).prediction)
 
 
 # -- masking and elimination --------------------
@@ -208,11 +237,15 @@ def test_a_candidate_of_either_camera_survives_in_both_where_elimination_is_mult
 # -- settings and what is exported --------------------
 
 
-def test_the_maps_alone_are_those_of_the_student_which_stays_as_it_is():
+def test_maps_from_templates_encoded_before_are_those_of_the_student_which_stays_as_it_is():
     student = coupled(dataclasses.replace(SMALL, elimination="multimodal"))
     before = {name: value.clone() for name, value in student.state_dict().items()}
+    inference, seen = SiameseInference(student), torch.ones(2, 2)
+    t_rgb, t_tir, s_rgb, s_tir = crops()
+    unused = [torch.zeros(2, CHANNELS, 8, 8)] * 2
     with torch.no_grad():
-        assert_same(SiameseInference(student)(*crops()), student(*crops()).prediction)
+        templates = inference(t_rgb, t_tir, *unused, seen)[3:]
+        assert_same(inference(s_rgb, s_tir, *templates, seen)[:3], student(t_rgb, t_tir, s_rgb, s_tir).prediction)
     assert all(torch.equal(before[name], value) for name, value in student.state_dict().items())
 
 

@@ -9,6 +9,7 @@ from moving_target import CELL, CONFIDENCE, error, follow, hide, path
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.tracking import ConfidenceConfig, Registration, Tracker, TrackerConfig, TrackState
+from ckd_ros.tracking.engine.spec import Maps
 
 
 def test_it_follows_a_moving_target(tracker, scene):
@@ -231,7 +232,7 @@ def answering(monkeypatch, engine, confidence: float, cell=(8, 8), size=(0.25, 0
     score, sizes = np.zeros((16, 16), np.float32), np.zeros((2, 16, 16), np.float32)
     score[cell] = confidence
     sizes[0], sizes[1] = size
-    monkeypatch.setattr(engine, "run", lambda inputs: (score, sizes, np.zeros((2, 16, 16), np.float32)))
+    monkeypatch.setattr(engine, "run", lambda inputs: Maps(score, sizes, np.zeros((2, 16, 16), np.float32)))
 
 
 def test_the_size_follows_with_momentum_while_sure_and_is_held_while_in_doubt(engine, scene, monkeypatch):
@@ -283,7 +284,7 @@ def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene
     tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     tracker.init(scene(path(0)), scene.box(path(0)))
     nan = np.full((2, 16, 16), np.nan, np.float32)
-    monkeypatch.setattr(engine, "run", lambda inputs: (nan[0], nan, nan))
+    monkeypatch.setattr(engine, "run", lambda inputs: Maps(nan[0], nan, nan))
     for _ in range(20):
         result = tracker.update(scene(path(0)))
     assert result.state is TrackState.LOST and result.confidence == 0.0
