@@ -91,7 +91,7 @@ def test_where_branches_learn_every_part_does():
     assert finite and [name for name, p in model.named_parameters() if p.grad is None] == []
     branches = [f"{branch}.{part}" for branch in ("rgb_branch", "tir_branch", "teacher_rgb", "teacher_tir")
                 for part in ("backbone.stem", "score_tower.last", "box_tower.last")]  # fmt: skip
-    for part in (*branches, "coupling.to_rgb", "coupling.to_tir", "coupling.gate.4"):
+    for part in (*branches, "coupling.to_rgb", "coupling.to_tir", "coupling.gate.6"):
         assert any(name.startswith(part) for name in moved), part
 
 

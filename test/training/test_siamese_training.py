@@ -56,7 +56,7 @@ def changed(state, start):
     return found
 
 
-COUPLING = {"coupling.to_rgb", "coupling.to_tir", "coupling.gate"}
+COUPLING = {f"coupling.{part}" for part in ("to_rgb", "to_tir", "parts_rgb", "parts_tir", "gate")}
 
 
 @pytest.mark.parametrize("teachers", ["trained", "frozen"])

@@ -294,7 +294,8 @@ def test_missing_data_is_named(tmp_path, block):
 def test_every_training_file_that_comes_with_the_package_can_be_read(file, tmp_path, monkeypatch):
     if file.stem == "ablation":
         pytest.skip("a budget whose variants benchmarks/ablation.py makes, each with its preset")
-    monkeypatch.setattr(Path, "is_dir", lambda path: True)  # no data here
+    for exists in ("is_dir", "is_file"):  # no data here
+        monkeypatch.setattr(Path, exists, lambda path: True)
     settings = load_config(file, tmp_path)
     assert dataclasses.asdict(settings)["stages"]
 
