@@ -33,15 +33,17 @@ def test_a_shipped_network_runs_and_is_described(file):
     assert all(np.isfinite(m).all() for m in maps)
 
 
-def test_the_cc0_student_saw_no_other_data():
+def test_the_student_for_products_saw_nothing_that_its_licence_forbids():
     onnx = pytest.importorskip("onnx")
     import json
 
-    model = onnx.load(MODELS / "tiny-cc0.onnx", load_external_data=False)
-    leg = json.loads({entry.key: entry.value for entry in model.metadata_props}["training"])
-    while leg:  # the last one listed started from random weights
-        assert leg["samples"]["pairs"] is None and not leg["samples"]["datasets"]
-        leg = leg.get("start")
+    model = onnx.load(MODELS / "tiny-open.onnx", load_external_data=False)
+    record = json.loads({entry.key: entry.value for entry in model.metadata_props}["training"])
+    samples = record["samples"]
+    read = {name for name in ("pairs", "clips", "crops", "cutouts", "thermal_images") if samples[name]}
+    assert read == {"thermal_images"} and samples["thermal_images"] == "hit_uav.tar" and not samples["datasets"]
+    assert "HIT-UAV" in (MODELS.parent / "NOTICE").read_text()
+    assert (record["start"]["source"], record["start"]["licence"]) == ("FEAR-XS", "MIT")
 
 
 def test_the_tracker_that_branches_start_from_fits_and_says_whose_it_is():
