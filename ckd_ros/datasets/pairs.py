@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ import numpy as np
 from ckd_ros.colour import to_rgb
 from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images
 from ckd_ros.datasets.scene import Texture
-from ckd_ros.datasets.splits import held_out
+from ckd_ros.datasets.splits import subset_of
 from ckd_ros.datasets.textures import silhouette
 
 CLIP_STEP = 7  # consecutive pairs of a clip are nearly the same
@@ -35,14 +34,12 @@ class PairLibrary:
 
     def __init__(self, folder: str | Path, subset: str = "all", width: int = 640, clips: str | Path | None = None):
         folder = Path(folder)
-        if subset not in ("all", "train", "held_out"):
-            raise ValueError(f"subset '{subset}' is unknown: expected all, train or held_out")
         files = {}
         for modality in ("rgb", "tir"):
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
             files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
-        self.names = _subset(files["rgb"].keys() & files["tir"].keys(), subset)
+        self.names = subset_of(files["rgb"].keys() & files["tir"].keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")
         if clips is not None:
@@ -85,16 +82,10 @@ class PairLibrary:
         return Texture(rgb[region].copy(), thermal[region].copy(), silhouette(rng, w, h))
 
 
-def _subset(names: Iterable[str], subset: str) -> list[str]:
-    every = set(names)
-    kept_out = held_out(every)
-    return sorted({"all": every, "train": every - kept_out, "held_out": kept_out}[subset])
-
-
 def _clip_files(folder: Path, subset: str) -> dict[str, dict[str, Path]]:
     """The files of the clips' pairs by modality and name. Raises FileNotFoundError if there is none."""
     found: dict[str, dict[str, Path]] = {"rgb": {}, "tir": {}}
-    for clip in _subset((f.name for f in folder.iterdir() if f.is_dir()), subset) if folder.is_dir() else ():
+    for clip in subset_of((f.name for f in folder.iterdir() if f.is_dir()), subset) if folder.is_dir() else ():
         images = {m: {Path(n).stem: folder / clip / d / n for n in list_images(folder / clip / d)} for m, d in _CLIP}
         stems = [stem for stem in images["rgb"] if stem in images["tir"]]
         for stem in stems[::CLIP_STEP]:

@@ -20,3 +20,17 @@ def held_out(names: Iterable[str], fraction: float = 0.25) -> set[str]:
     for name in sorted(names):
         families[re.sub(r"\d+", "", name)].append(name)
     return {name for family in families.values() for name in family[len(family) - round(len(family) * fraction) :]}
+
+
+def subset_of(names: Iterable[str], subset: str) -> list[str]:
+    """The sorted names of a subset: `all`, `train` or `held_out` (see `held_out`). Raises ValueError for another.
+
+    >>> subset_of(["BIRD_4", "BIRD_3", "BIRD_2", "BIRD_1"], "train")
+    ['BIRD_1', 'BIRD_2', 'BIRD_3']
+    """
+    every = set(names)
+    kept_out = held_out(every)
+    subsets = {"all": every, "train": every - kept_out, "held_out": kept_out}
+    if subset not in subsets:
+        raise ValueError(f"subset '{subset}' is unknown: expected all, train or held_out")
+    return sorted(subsets[subset])

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import tarfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,9 +15,7 @@ import numpy as np
 
 from ckd_ros.colour import to_rgb
 from ckd_ros.datasets.boxes import visible_or_nan
-from ckd_ros.datasets.splits import held_out
-
-SUBSETS = ("all", "train", "held_out")
+from ckd_ros.datasets.splits import subset_of
 
 
 class TarImages:
@@ -38,6 +37,10 @@ class TarImages:
         """The files of a folder: stem -> name in the archive, sorted."""
         names = (name for name in self._places if name.startswith(f"{folder}/"))
         return {Path(name).stem: name for name in sorted(names)}
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of all files."""
+        return iter(self._places)
 
     def read(self, name: str) -> bytes:
         """A file's content. Raises FileNotFoundError for a name that is not in the archive."""
@@ -74,7 +77,7 @@ class LabelledImages:
     def __init__(self, path: str | Path, subset: str = "all") -> None:
         self._images = TarImages(path)
         files = self._images.stems("tir")
-        wanted = _subset(set(files), subset)
+        wanted = set(subset_of(files, subset))
         rows: dict[str, list[tuple[str, np.ndarray]]] = {}
         text = io.StringIO(self._images.read("boxes.csv").decode())
         for number, row in enumerate(csv.DictReader(text), start=2):
@@ -119,7 +122,7 @@ class MaskedImages:
     def __init__(self, path: str | Path, subset: str = "all") -> None:
         self._images = TarImages(path)
         self._rgb, self._masks = self._images.stems("rgb"), self._images.stems("mask")
-        self.names = sorted(_subset(self._rgb.keys() & self._masks.keys(), subset))
+        self.names = subset_of(self._rgb.keys() & self._masks.keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} image of the same name in rgb/ and mask/ of '{path}'")
 
@@ -137,10 +140,3 @@ class MaskedImages:
         x, y, w, h = stats[largest, :4].tolist()
         region = np.s_[y : y + h, x : x + w]
         return rgb[region].copy(), np.where(labels[region] == largest, np.uint8(255), np.uint8(0))
-
-
-def _subset(names: set[str], subset: str) -> set[str]:
-    if subset not in SUBSETS:
-        raise ValueError(f"subset '{subset}' is unknown: expected all, train or held_out")
-    kept_out = held_out(names)
-    return {"all": names, "train": names - kept_out, "held_out": kept_out}[subset]

@@ -82,9 +82,18 @@ class Coupling(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden, 7, 1),  # belief in colour, in thermal; correction of the logit, of the four log sides
         )
+        self.weaken(0.0)
+
+    @torch.no_grad()
+    def weaken(self, share: float) -> None:
+        """Keep a share of what it adds: 0 leaves two trackers side by side, 1 all that was learned.
+
+        Between what a pretrained tracker does and what was learned on other data lies what does best on both (Wortsman
+        et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+        """
         for layer in (self.to_rgb, self.to_tir, self.gate[-1]):
             for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+                parameter.mul_(share)
 
     def exchange(self, rgb: Tensor, tir: Tensor, seen: Tensor) -> Pair:
         """Features (B, C, ...) of both, each with what the other adds; seen (B, 2, 1, 1)."""
@@ -130,18 +139,6 @@ class SiameseStudent(nn.Module):
         for name, value in tracker.items():
             state.update({name.replace("backbone", branch, 1): value for branch in branches})
         load_weights(self, state)
-
-    @torch.no_grad()
-    def weaken_coupling(self, share: float) -> None:
-        """Keep a share of what the coupling adds: 0 leaves two trackers side by side, 1 all that was learned.
-
-        Between what a pretrained tracker does and what was learned on other data lies what does best on both (Wortsman
-        et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
-        """
-        gate = self.coupling.gate[-1]
-        for layer in (self.coupling.to_rgb, self.coupling.to_tir, gate):
-            for parameter in layer.parameters():
-                parameter.mul_(share)
 
     def forward(
         self,

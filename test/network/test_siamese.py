@@ -183,7 +183,7 @@ def test_an_absent_camera_resembles_nothing():
 @pytest.mark.parametrize(("share", "like"), [(0.0, side_by_side), (1.0, coupled)])
 def test_of_the_coupling_a_share_is_kept(share, like):
     student = coupled(SMALL)
-    student.weaken_coupling(share)
+    student.coupling.weaken(share)
     with torch.no_grad():
         assert_same(student(*crops()).prediction, like(SMALL)(*crops()).prediction)
 

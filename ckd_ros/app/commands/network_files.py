@@ -42,7 +42,7 @@ class Export:
         if self.coupling < 1:
             if not isinstance(student, SiameseStudent):
                 raise ValueError(f"{self.checkpoint} is no Siamese student: leave --coupling out")
-            student.weaken_coupling(self.coupling)
+            student.coupling.weaken(self.coupling)
             record = {**record, "coupling": self.coupling}
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
             export_onnx(student, unchecked, record)
