@@ -86,8 +86,8 @@ class CameraInputs:
         """Report the streams that have been silent for SILENT_AFTER, and what the graph of nodes has instead."""
         for stream, (subscription, transport) in self._images.items():
             if time.monotonic_ns() - self._newest[stream] > SILENT_AFTER * 1e9:
-                reason = explain_silence(self._node, subscription, stream, transport)
-                self._faults.report(f"{stream} silent", reason)
+                silence = explain_silence(self._node, subscription, stream, transport)
+                self._faults.report(f"{stream} silent ({silence.cause})", silence.text)
 
     def why_none(self, stream: str) -> str | None:
         """Why there is no (new) image of a stream, for a person; None where that is not known."""
@@ -95,7 +95,7 @@ class CameraInputs:
             return None
         if self._arrivals[stream].rate() == 0.0:
             subscription, transport = self._images[stream]
-            return explain_silence(self._node, subscription, stream, transport)
+            return explain_silence(self._node, subscription, stream, transport).text
         active = self._faults.active()
         refused = [active[key].message for key in (f"{stream} image", f"{stream} order") if key in active]
         return f"images come but are refused: {'; '.join(refused)}" if refused else None

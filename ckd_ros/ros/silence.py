@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from rclpy.node import Node
@@ -16,27 +17,39 @@ SUFFIXES = {"raw": "", "compressed": "/compressed"}
 NAMED = 4
 
 
-def explain_silence(node: Node, subscription: Subscription, stream: str, transport: str) -> str:
+@dataclass(frozen=True)
+class Silence:
+    """Why nothing comes: the cause (no publisher, type, QoS, or no image) and a text for a person."""
+
+    cause: str
+    text: str
+
+
+def explain_silence(node: Node, subscription: Subscription, stream: str, transport: str) -> Silence:
     """What is published, where the node expects the images of a stream, or near it, and what to change."""
     topic, kind = subscription.topic_name, TYPES[transport]
     base = topic.removesuffix(SUFFIXES[transport])
     text = f"no images arrive on {topic} ({kind}, {_qos(subscription.qos_profile)}): "
     publishers = node.get_publishers_info_by_topic(topic)
     if not publishers:
-        return text + "nobody publishes there. " + _beside(node, base, stream, transport)
+        beside = _beside(node, base, stream, transport)
+        return Silence("no publisher", f"{text}nobody publishes there. {beside}")
     text += "published there by " + _publishers(publishers)
     if all(publisher.topic_type != kind for publisher in publishers):
-        return f"{text}, which is another type: {_transport_remedy(stream, base, topic, publishers[0].topic_type)}"
+        remedy = _transport_remedy(stream, base, topic, publishers[0].topic_type)
+        return Silence("type", f"{text}, which is another type: {remedy}")
     for publisher in (publisher for publisher in publishers if publisher.topic_type == kind):
         compatible, reason = qos_check_compatible(publisher.qos_profile, subscription.qos_profile)
         if compatible == QoSCompatibility.ERROR:
-            return (
+            return Silence(
+                "QoS",
                 f"{text}, whose QoS does not fit ({reason.strip().rstrip(';')}): set qos.reliability to best_effort, "
-                f"or qos_overrides.{topic}.subscription.*"
+                f"or qos_overrides.{topic}.subscription.*",
             )
-    return (
+    return Silence(
+        "no image",
         f"{text}, whose type and QoS fit: is the camera running and the bag playing? Fast DDS alone loses large "
-        "images: start the driver with config/fastdds.xml too"
+        "images: start the driver with config/fastdds.xml too",
     )
 
 
@@ -64,12 +77,9 @@ def _transport_remedy(stream: str, base: str, name: str, kind: str) -> str:
     """How to receive what is published on a topic, where the raw images would be on `base`."""
     for transport, readable in TYPES.items():
         if kind == readable and name in (base + suffix for suffix in SUFFIXES.values()):
-            remap = (
-                f" and remap {stream}/image{SUFFIXES[transport]} to {name}"
-                if name != base + SUFFIXES[transport]
-                else ""
-            )
-            return f"set image_transport.{stream} to {transport}{remap}"
+            remedy = f"set image_transport.{stream} to {transport}"
+            in_place = name == base + SUFFIXES[transport]
+            return remedy if in_place else f"{remedy} and remap {stream}/image{SUFFIXES[transport]} to {name}"
     return "that is not read: have the camera publish raw or compressed images"
 
 

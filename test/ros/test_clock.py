@@ -41,15 +41,33 @@ def test_constant_stamps_are_no_stamps(bench, capfd):
         b.send(*stamped(b, 1_700_000_000 * SECOND))
         time.sleep(0.02)
     wait_for(lambda: "rgb stamp" in b.faults() and "thermal stamp" in b.faults())
-    assert "rgb images repeat one stamp (1700000000.000 s): the time of reception" in b.faults()["rgb stamp"]
+    assert "rgb images have no usable stamp (always 1700000000.000 s): the time of reception" in b.faults()["rgb stamp"]
     show(b, 1_700_000_000 * SECOND)
     assert b.init().success
     for _ in range(5):
         track = show(b, 1_700_000_000 * SECOND)
         assert track.state == Track.TRACKING and track.rgb_used and track.thermal_used
         assert 0 <= track.latency < 5.0 and abs(to_nanoseconds(track.header.stamp) - time.time_ns()) < 5 * SECOND
-    assert "repeat one stamp" in b.status("rgb", lambda v: v["level"] == WARN)["message"]
-    assert capfd.readouterr().err.count("rgb images repeat one stamp") == 1
+    assert "no usable stamp" in b.status("rgb", lambda v: v["level"] == WARN)["message"]
+    assert capfd.readouterr().err.count("rgb images have no usable stamp") == 1
+
+
+def test_one_camera_that_does_not_stamp_its_images_pairs_with_one_that_does(bench):
+    b = bench(**{"sync.slop": 2.0}).start()
+
+    def show_one_constant() -> None:
+        b.frame += 1
+        rgb, thermal = b.messages()
+        rgb.header.stamp, thermal.header.stamp = Time(sec=1_700_000_000), to_stamp(time.time_ns())
+        b.send(rgb, thermal)
+
+    def pairs() -> bool:
+        show_one_constant()
+        time.sleep(0.02)
+        return b.node.worker.snapshot().pairing.counters.paired > 10
+
+    wait_for(pairs)
+    assert "rgb stamp" in b.faults() and "thermal stamp" not in b.faults()
 
 
 def test_without_simulated_time_a_steady_clock_is_used_and_that_is_said(bench, capfd, monkeypatch):

@@ -43,7 +43,7 @@ def explain(ros):
         topic = "rgb/image" + ("/compressed" if transport == "compressed" else "")
         subscription = node.create_subscription(KINDS[transport], topic, print, qos)
         wait_for(lambda: all(known(name) for name in knows))
-        return explain_silence(node, subscription, "rgb", transport)
+        return explain_silence(node, subscription, "rgb", transport).text
 
     yield make
     node.destroy_node()
@@ -112,12 +112,16 @@ def test_it_is_said_once_after_a_few_seconds_and_answered_at_once(bench, camera,
         "no rgb image has arrived; no images arrive on /ckd/rgb"
     )
     assert "/color/image_raw" in response.message
-    assert "rgb silent" not in b.faults()
+    assert "rgb silent (no publisher)" not in b.faults()
     monkeypatch.setattr("ckd_ros.ros.inputs.SILENT_AFTER", 0.5)
     for _ in range(2):
-        b.status(wanted=lambda values: "fault rgb silent" in values)
+        b.status(wanted=lambda values: "fault rgb silent (no publisher)" in values)
     assert "/color/image_raw" in b.status("rgb")["message"]
-    assert capfd.readouterr().err.count("[ckd.tracker]: no images arrive on /ckd/rgb/image ") == 1
+    camera.create_publisher(Image, "/ckd/rgb/image", BEST_EFFORT)
+    b.status(wanted=lambda values: "fault rgb silent (QoS)" in values)  # another cause is said at once
+    log = capfd.readouterr().err
+    assert log.count("nobody publishes there. Images are published on /color/image_raw") == 1 + 1  # and the answer
+    assert log.count("whose QoS does not fit") == 1
 
 
 def test_a_start_on_a_stream_that_is_refused_says_why(bench):

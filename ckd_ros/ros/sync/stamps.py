@@ -23,4 +23,4 @@ class StampWatch:
         self._run = 0 if same == self._constant else self._run + 1
         if self._run == IN_A_ROW:
             self._constant, self._run = same, 0
-        return f"repeat one stamp ({stamp / 1e9:.3f} s)" if self._constant else None
+        return f"have no usable stamp (always {stamp / 1e9:.3f} s)" if self._constant else None

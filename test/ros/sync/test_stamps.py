@@ -23,7 +23,7 @@ def test_constant_stamps_are_none_until_they_move_again():
     used = usable(stamps)
     assert used == [True] * IN_A_ROW + [False] * (20 - IN_A_ROW + IN_A_ROW - 1) + [True] * (21 - IN_A_ROW)
     watch = StampWatch()
-    assert [watch.problem(stamp) for stamp in stamps[:20]][-1] == "repeat one stamp (7.000 s)"
+    assert [watch.problem(stamp) for stamp in stamps[:20]][-1] == "have no usable stamp (always 7.000 s)"
 
 
 def test_stamps_that_tick_once_a_second_are_none():
