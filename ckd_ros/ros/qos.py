@@ -50,13 +50,17 @@ def faults(given: Mapping[str, Any]) -> list[str]:
 
 
 def without_effect(node: Node, given: Iterable[str]) -> list[str]:
-    """A text for each override among the names of parameters that were given whose topic the node does not have."""
+    """A text for each override among the names of parameters that were given which no topic of the node follows."""
     ends = {f"{PREFIX}{end.topic_name}.publisher" for end in node.publishers}
     ends |= {f"{PREFIX}{end.topic_name}.subscription" for end in node.subscriptions}
+    # rclpy declares the parameters of the topics that follow them; its own topics do not
+    ends = {end for end in ends if all(node.has_parameter(f"{end}.{policy.name.lower()}") for policy in _POLICIES)}
     texts = []
     for name in given:
         end = name.rpartition(".")[0]
         if name.startswith(PREFIX) and end not in ends:
             near = get_close_matches(end, ends, n=1, cutoff=0.0)[0]
-            texts.append(f"parameter '{name}' has no effect, for the node has no such topic: the nearest is '{near}'")
+            texts.append(
+                f"parameter '{name}' has no effect: no topic of the node follows it, the nearest that does is '{near}'"
+            )
     return texts

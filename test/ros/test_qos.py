@@ -46,11 +46,16 @@ def test_they_decide_over_the_topics_that_are_received_and_published(bench, capf
 
 
 @pytest.mark.parametrize("end", ["/rgb/image.subscription", "/ckd/rgb/imgae.subscription", "rgb/image.subscription"])
-def test_a_topic_that_the_node_does_not_have_is_named(bench, capfd, end):
+def test_an_override_that_no_topic_follows_is_named(bench, capfd, end):
     bench(**{f"qos_overrides.{end}.depth": 3}).start()
     said = capfd.readouterr().err
-    assert f"'qos_overrides.{end}.depth' has no effect, for the node has no such topic" in said
-    assert "the nearest is 'qos_overrides./ckd/rgb/image.subscription'" in said
+    assert f"'qos_overrides.{end}.depth' has no effect: no topic of the node follows it" in said
+    assert "the nearest that does is 'qos_overrides./ckd/rgb/image.subscription'" in said
+
+
+def test_the_topics_of_rclpy_itself_follow_none(bench, capfd):
+    bench(**{"qos_overrides./parameter_events.publisher.depth": 3}).start()
+    assert "'qos_overrides./parameter_events.publisher.depth' has no effect" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
