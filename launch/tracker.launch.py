@@ -44,11 +44,19 @@ def generate_launch_description() -> LaunchDescription:
                     description=f"{topic} topic of the {stream} camera; relative names are below the namespace",
                 )
             )
+        arguments.append(
+            DeclareLaunchArgument(
+                f"{stream}_transport",
+                default_value="",
+                description=f"raw or compressed ({stream}_image is then the topic without /compressed); empty: as the "
+                "parameter file says",
+            )
+        )
     return LaunchDescription([*arguments, OpaqueFunction(function=start)])
 
 
 def start(context: LaunchContext) -> list[Action]:
-    """What to do once the arguments are known: an empty `model` must not replace the parameter file's."""
+    """What to do once the arguments are known: an empty one must not replace the parameter file's."""
     names = ("namespace", "config", "model", "rviz", "transports")
     values = {name: LaunchConfiguration(name).perform(context) for name in names}
     overrides = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
@@ -63,6 +71,8 @@ def start(context: LaunchContext) -> list[Action]:
         remappings.append((f"{stream}/image/compressed", f"{image}/compressed"))
         remappings.append((f"{stream}/image", image))
         remappings.append((f"{stream}/camera_info", info))
+        if transport := LaunchConfiguration(f"{stream}_transport").perform(context):
+            overrides.update({f"image_transport.{stream}": ParameterValue(transport, value_type=str)})
 
     actions = [SetEnvironmentVariable(PROFILES_FILE, values["transports"])] if values["transports"] else []
     actions.append(

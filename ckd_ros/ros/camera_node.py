@@ -18,6 +18,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
@@ -28,6 +29,7 @@ from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
+from ckd_ros.ros.qos import overridable, without_effect
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 
 #: The stamps of the two images of a pair may differ by up to this, seconds.
@@ -105,10 +107,15 @@ class CameraNode(Node):
         reliable = self.values["reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=2, reliability=reliability)
-        self._images = {name: self.create_publisher(ImageMessage, f"{name}/image", qos) for name in (RGB, THERMAL)}
+        self._images = {name: self._create(ImageMessage, f"{name}/image", qos) for name in (RGB, THERMAL)}
         # Kept for those who join late: the stamp of the first one tells them which image is which.
         kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._infos = {name: self.create_publisher(CameraInfo, f"{name}/camera_info", kept) for name in (RGB, THERMAL)}
+        self._infos = {name: self._create(CameraInfo, f"{name}/camera_info", kept) for name in (RGB, THERMAL)}
+        for text in without_effect(self, self._declared.given):
+            self.get_logger().warning(text)
+
+    def _create(self, kind: type, topic: str, qos: QoSProfile) -> Publisher:
+        return self.create_publisher(kind, topic, **overridable(qos))
 
     @property
     def values(self) -> dict[str, Any]:

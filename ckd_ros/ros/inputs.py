@@ -10,14 +10,23 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ckd_ros.ros import conversions
+from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.meter import Meter
+from ckd_ros.ros.qos import overridable
+from ckd_ros.ros.silence import SUFFIXES, explain_silence
 from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.stamps import StampWatch
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
 
+#: A stream without an image for this long is looked for in the graph of nodes, seconds.
+SILENT_AFTER = 5.0
+
+_KINDS = {"raw": Image, "compressed": CompressedImage}
 _WRONG_ORDER = {
     Verdict.REPEATED: "the stamp of a {0} image repeats that of the one before: the image is not used",
     Verdict.LATE: "a {0} image is older than the one before: it is not used",
@@ -30,41 +39,66 @@ class CameraInputs:
 
     Args:
         node: the node to subscribe with.
-        faults: told what is wrong with an image.
+        clock: gives images without a usable stamp the time of their reception.
+        faults: told what is wrong with an image, and that none arrive.
         on_calibration: called when the calibration of a camera arrives for the first time, or has changed.
 
     Attributes:
         calibrations: the newest camera_info of each stream that sent one.
     """
 
-    def __init__(self, node: Node, faults: FaultMonitor, on_calibration: Callable[[], None]) -> None:
+    def __init__(self, node: Node, clock: NodeClock, faults: FaultMonitor, on_calibration: Callable[[], None]) -> None:
         self.calibrations: dict[str, CameraInfo] = {}
-        self._node, self._faults, self._on_calibration = node, faults, on_calibration
+        self._node, self._clock, self._faults, self._on_calibration = node, clock, faults, on_calibration
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
-        self._subscriptions: list = []
+        self._subscriptions: list[Subscription] = []
+        self._images: dict[str, tuple[Subscription, str]] = {}
+        self._stamps: dict[str, StampWatch] = {}
+        self._newest: dict[str, int] = {}  # arrival of the newest message of a stream, at first of its subscription
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
 
     def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
         """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
         self._on_frame = on_frame
-        compressed = values["image_transport"] == "compressed"
-        message_type, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         reliable = values["qos.reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
         for stream in (RGB, THERMAL):
+            transport = values[f"image_transport.{stream}"]
+            kind, topic = _KINDS[transport], f"{stream}/image{SUFFIXES[transport]}"
             on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
-            self._subscriptions += [
-                self._node.create_subscription(message_type, f"{stream}/image{suffix}", on_image, qos),
-                self._node.create_subscription(CameraInfo, f"{stream}/camera_info", on_info, qos_profile_sensor_data),
-            ]
+            qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
+            images = self._node.create_subscription(kind, topic, on_image, **overridable(qos))
+            infos = self._node.create_subscription(
+                CameraInfo, f"{stream}/camera_info", on_info, **overridable(qos_profile_sensor_data)
+            )
+            self._subscriptions += [images, infos]
+            self._images[stream] = (images, transport)
+            self._stamps[stream], self._newest[stream] = StampWatch(), time.monotonic_ns()
 
     def unsubscribe(self) -> None:
         """Receive nothing from now on; the calibrations stay."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        self._subscriptions, self._images = [], {}
         self._on_frame = None
+
+    def check(self) -> None:
+        """Report the streams that have been silent for SILENT_AFTER, and what the graph of nodes has instead."""
+        for stream, (subscription, transport) in self._images.items():
+            if time.monotonic_ns() - self._newest[stream] > SILENT_AFTER * 1e9:
+                silence = explain_silence(self._node, subscription, stream, transport)
+                self._faults.report(f"{stream} silent ({silence.cause})", silence.text)
+
+    def why_none(self, stream: str) -> str | None:
+        """Why there is no (new) image of a stream, for a person; None where that is not known."""
+        if stream not in self._images:
+            return None
+        if self._arrivals[stream].rate() == 0.0:
+            subscription, transport = self._images[stream]
+            return explain_silence(self._node, subscription, stream, transport).text
+        active = self._faults.active()
+        refused = [active[key].message for key in (f"{stream} image", f"{stream} order") if key in active]
+        return f"images come but are refused: {'; '.join(refused)}" if refused else None
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute the rate of a stream; a warning if no images arrive and nothing else explains it."""
@@ -79,17 +113,16 @@ class CameraInputs:
         if on_frame is None:  # unsubscribed while the message was on its way
             return
         self._arrivals[stream].note()
+        self._newest[stream] = arrival
         try:
             conversions.check_image(message)
         except conversions.ImageError as error:
             self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
             return
         stamp = conversions.to_nanoseconds(message.header.stamp)
-        if stamp <= 0:
-            self._faults.report(
-                f"{stream} stamp", f"{stream} images have no stamp: the time of reception is used instead"
-            )
-            stamp = self._node.get_clock().now().nanoseconds
+        if problem := self._stamps[stream].problem(stamp):
+            self._faults.report(f"{stream} stamp", f"{stream} images {problem}: the time of reception is used instead")
+            stamp = self._clock.now()
         load = partial(conversions.load_image, message)
         verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id))
         if verdict in _WRONG_ORDER:

@@ -29,11 +29,9 @@ def pair_header(pair: CameraPair, frame_ids: Mapping[str, str]) -> Header:
     return Header(stamp=to_stamp(reference.stamp), frame_id=frame_ids[reference.stream] or reference.frame_id)
 
 
-def track_message(tracked: TrackedPair, header: Header, now: int) -> Track:
-    """The Track message of a pair, published at `now`, nanoseconds of the node's clock."""
-    message = Track(header=header, target_id=tracked.target, state=Track.IDLE)
-    newest = max(frame.stamp for frame in tracked.pair.frames)
-    message.latency = (now - newest) / 1e9
+def track_message(tracked: TrackedPair, header: Header, latency: float) -> Track:
+    """The Track message of a pair, published `latency` seconds after its newer image was taken."""
+    message = Track(header=header, target_id=tracked.target, state=Track.IDLE, latency=latency)
     result = tracked.result
     if result is None:
         return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,11 +11,13 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ckd_ros.ros import qos
+from ckd_ros.ros.parameter_files import ignored_files
 from ckd_ros.ros.parameters import ParameterError, problems
 from ckd_ros.settings import Setting, present_name, suggestion
 
 #: Parameters that every node has.
-_BUILT_IN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+_BUILT_IN = ("use_sim_time", "start_type_description_service", qos.PREFIX)
 
 
 class NodeParameters:
@@ -38,11 +41,17 @@ class NodeParameters:
         changed: Callable[[dict[str, Any]], None] = lambda values: None,
     ) -> None:
         self._table, self._validate, self._changed = table, validate, changed
-        given = {name: _plain(parameter.value) for name, parameter in node.get_parameters_by_prefix("").items()}
+        self.given = given = {
+            name: _plain(parameter.value) for name, parameter in node.get_parameters_by_prefix("").items()
+        }
         self.values: dict[str, Any] = {name: given.get(name, stated.default) for name, stated in table.items()}
         unknown = [name for name in given if name not in table and not name.startswith(_BUILT_IN)]
         faults = problems(self.values, table)
         faults += [f"parameter '{name}': {suggestion(name, table)}" for name in unknown if present_name(name, table)]
+        for name in unknown:
+            if members := [f"'{member}'" for member in table if member.startswith(f"{name}.")]:
+                faults.append(f"parameter '{name}' is a group: set {', '.join(members)}")
+        faults += qos.faults(given)
         if faults:
             raise ParameterError("; ".join(faults))
         validate(self.values)
@@ -56,6 +65,8 @@ class NodeParameters:
             node.undeclare_parameter(name)
             hint = suggestion(name, table) or "is it misspelt?"
             node.get_logger().warning(f"parameter '{name}' is not known and has no effect: {hint}")
+        for text in ignored_files(sys.argv, node.get_fully_qualified_name(), table, given):
+            node.get_logger().warning(text)
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         new = {change.name: _plain(change.value) for change in changes if change.name in self._table}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -14,8 +14,10 @@ from visualization_msgs.msg import MarkerArray
 from ckd_ros.frames import FramePair
 from ckd_ros.msg import Track
 from ckd_ros.ros import messages
+from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.conversions import compressed_message, image_message
 from ckd_ros.ros.markers import is_calibrated, target_markers
+from ckd_ros.ros.qos import overridable
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.worker import TrackedPair
 from ckd_ros.tracking import Registration
@@ -27,6 +29,7 @@ class Outputs:
 
     Args:
         node: the node to publish from.
+        clock: tells how old a pair is.
         values: gives the node's parameters by name, as they are at the time of the call.
         registration: gives the registration in effect at the time of the call.
         calibrations: the newest camera_info of each stream, kept up to date by their receiver.
@@ -35,21 +38,26 @@ class Outputs:
     def __init__(
         self,
         node: LifecycleNode,
+        clock: NodeClock,
         values: Callable[[], dict[str, Any]],
         registration: Callable[[], Registration],
         calibrations: Mapping[str, CameraInfo],
     ) -> None:
-        self._node, self._values, self._registration, self._calibrations = node, values, registration, calibrations
+        self._node, self._clock, self._values = node, clock, values
+        self._registration, self._calibrations = registration, calibrations
         self._overlay_due = 0.0
-        self._track = node.create_lifecycle_publisher(Track, "track", 10)
-        self._overlay = node.create_lifecycle_publisher(Image, "overlay", 1)
-        self._compressed = node.create_lifecycle_publisher(CompressedImage, "overlay/compressed", 1)
-        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", 1)
+        self._track = self._create(Track, "track", 10)
+        self._overlay = self._create(Image, "overlay", 1)
+        self._compressed = self._create(CompressedImage, "overlay/compressed", 1)
+        self._markers = self._create(MarkerArray, "markers", 1)
         self._publishers = [self._track, self._overlay, self._compressed, self._markers]
         self._detections = None
         if messages.Detection2DArray is not None:
-            self._detections = node.create_lifecycle_publisher(messages.Detection2DArray, "detections", 10)
+            self._detections = self._create(messages.Detection2DArray, "detections", 10)
             self._publishers.append(self._detections)
+
+    def _create(self, kind: type, topic: str, depth: int) -> LifecyclePublisher:
+        return self._node.create_lifecycle_publisher(kind, topic, **overridable(depth))
 
     def destroy(self) -> None:
         """End the topics."""
@@ -61,7 +69,7 @@ class Outputs:
         values = self._values()
         frame_ids = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
         header = messages.pair_header(tracked.pair, frame_ids)
-        track = messages.track_message(tracked, header, self._node.get_clock().now().nanoseconds)
+        track = messages.track_message(tracked, header, self._clock.latency(tracked.pair))
         self._track.publish(track)
         if self._detections is not None:
             self._detections.publish(messages.detections_message(track))

@@ -31,12 +31,19 @@ class NodeSettings:
     autostart: bool = setting(
         True, "configure and activate at start; false: wait for a lifecycle manager", read_only=True
     )
-    image_transport: str = setting(
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """How the images of each camera are sent."""
+
+    rgb: str = setting(
         "raw",
-        "raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage on TOPIC/compressed",
+        "of the colour camera; raw: sensor_msgs/Image; compressed: sensor_msgs/CompressedImage on TOPIC/compressed",
         choices=("raw", "compressed"),
         read_only=True,
     )
+    thermal: str = setting("raw", "of the thermal camera", choices=("raw", "compressed"), read_only=True)
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,7 @@ class CameraFrameSettings:
 #: Groups of the tracker node's parameters, and the settings in each.
 GROUPS: tuple[tuple[str, type[Any]], ...] = (
     ("", NodeSettings),
+    ("image_transport", TransportSettings),
     ("model", ModelSettings),
     ("qos", QosSettings),
     ("sync", SyncSettings),

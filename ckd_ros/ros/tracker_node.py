@@ -8,53 +8,33 @@ from __future__ import annotations
 
 import itertools
 import time
-import traceback
-from collections.abc import Callable
-from functools import partial, wraps
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.task import Future
-from std_srvs.srv import Trigger
 
-from ckd_ros.ros import configuration, conversions
+from ckd_ros.ros import configuration
+from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.diagnostics import DiagnosticUpdater
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.inputs import CameraInputs
+from ckd_ros.ros.lifecycle import ManagerBond, explain_autostart, logged
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
+from ckd_ros.ros.qos import without_effect
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.approximate import ApproximateMatcher
 from ckd_ros.ros.sync.matching import LatestMatcher
 from ckd_ros.ros.sync.pairing import FramePairer
 from ckd_ros.ros.sync.streams import RGB, THERMAL
+from ckd_ros.ros.target_services import TargetServices
 from ckd_ros.ros.worker import TrackedPair, TrackerWorker, WorkerSnapshot
-from ckd_ros.srv import InitTarget
 from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
 from ckd_ros.tracking.engine import Engine
-
-T = TypeVar("T")
-
-_STREAM_OF = {InitTarget.Request.RGB: RGB, InitTarget.Request.THERMAL: THERMAL}
-
-
-def _logged(transition: Callable) -> Callable:
-    """Log the exceptions of a lifecycle transition, which rclpy swallows, and fail the transition."""
-
-    @wraps(transition)
-    def wrapper(self: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return transition(self, state)
-        except Exception:
-            self.get_logger().error(f"{transition.__name__} failed: {traceback.format_exc()}")
-            return TransitionCallbackReturn.ERROR
-
-    return wrapper
 
 
 class TrackerNode(LifecycleNode):
@@ -63,19 +43,20 @@ class TrackerNode(LifecycleNode):
     def __init__(self, **options) -> None:
         super().__init__("tracker", namespace="ckd", automatically_declare_parameters_from_overrides=True, **options)
         self.faults = FaultMonitor(self.get_logger().warning, self.get_logger().info)
-        self.inputs = CameraInputs(self, self.faults, on_calibration=lambda: self._apply(self.values))
+        self.clock = NodeClock(self, self.faults)
+        self.inputs = CameraInputs(self, self.clock, self.faults, on_calibration=lambda: self._apply(self.values))
         self.engine: Engine | None = None
         self.worker: TrackerWorker | None = None
         self._outputs: Outputs | None = None
         self._targets = itertools.count(1)
         self._latency = Meter()
+        self._bond = ManagerBond(self)
         self._registration: Registration | None = None
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
-        self._target_services = [
-            self.create_service(InitTarget, "init_target", self._on_init_target),
-            self.create_service(Trigger, "stop", self._on_stop),
-        ]
+        self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults)
+        if self.values["autostart"]:
+            explain_autostart(self, self._lifecycle)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -92,7 +73,7 @@ class TrackerNode(LifecycleNode):
         success = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == success and self.trigger_activate() == success
 
-    @_logged
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         values = self.values
         names = values["model.providers"]
@@ -107,10 +88,12 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(f"the model cannot be used (parameter 'model.path'): {error}")
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"model: {self.engine.describe()}")
-        self._outputs = Outputs(self, lambda: self.values, lambda: self.registration, self.inputs.calibrations)
+        self._outputs = Outputs(
+            self, self.clock, lambda: self.values, lambda: self.registration, self.inputs.calibrations
+        )
         return super().on_configure(state)
 
-    @_logged
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         values = self.values
         try:
@@ -126,15 +109,19 @@ class TrackerNode(LifecycleNode):
         result = super().on_activate(state)
         self.worker.start()
         self.inputs.subscribe(values, self.worker.add)
+        for text in without_effect(self, self._declared.given):
+            self.get_logger().warning(text)
+        if not values["autostart"]:
+            self._bond.form()
         self.diagnostics.update()
         return result
 
-    @_logged
+    @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._halt()
         return super().on_deactivate(state)
 
-    @_logged
+    @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._unload()
         return TransitionCallbackReturn.SUCCESS
@@ -146,6 +133,7 @@ class TrackerNode(LifecycleNode):
         super().destroy_node()
 
     def _halt(self) -> None:
+        self._bond.end()
         self.inputs.unsubscribe()
         if self.worker is not None:
             self.worker.stop()
@@ -189,7 +177,7 @@ class TrackerNode(LifecycleNode):
     def _make_diagnostics(self) -> DiagnosticUpdater:
         """Every part of the node contributes what it knows of the state; the faults come last, or first where they
         explain what else is missing."""
-        updater = DiagnosticUpdater(self)
+        updater = DiagnosticUpdater(self, self.clock.now)
         updater.add("tracker", self._describe_lifecycle, self._describe_engine, self._check_inputs)
         updater.add("tracker", lambda status: self._worker_snapshot().describe(status))
         updater.add("tracker", self._latency.describe_latency, self.faults.describe)
@@ -202,11 +190,13 @@ class TrackerNode(LifecycleNode):
     def _worker_snapshot(self) -> WorkerSnapshot:
         return WorkerSnapshot() if self.worker is None else self.worker.snapshot()
 
-    def _describe_lifecycle(self, status: Status) -> None:
+    def _lifecycle(self) -> str:
         inactive = "unconfigured" if self.engine is None else "inactive"
-        lifecycle = inactive if self.worker is None else "active"
-        status.note(lifecycle)
-        status.add("lifecycle", lifecycle)
+        return inactive if self.worker is None else "active"
+
+    def _describe_lifecycle(self, status: Status) -> None:
+        status.note(self._lifecycle())
+        status.add("lifecycle", self._lifecycle())
 
     def _describe_engine(self, status: Status) -> None:
         if self.engine is not None:
@@ -227,50 +217,8 @@ class TrackerNode(LifecycleNode):
                 "until then both images are taken to show the same view",
             )
         self.worker.check_pairing()
-
-    async def _on_init_target(self, request: InitTarget.Request, response: InitTarget.Response) -> InitTarget.Response:
-        stamp = conversions.to_nanoseconds(request.stamp) or None
-        box = np.array([request.box.x, request.box.y, request.box.width, request.box.height])
-        try:
-            if request.image not in _STREAM_OF:
-                raise ValueError(f"image is {request.image}: it must be RGB (0) or THERMAL (1)")
-            stream = _STREAM_OF[request.image]
-            response.target_id = await self._in_worker(lambda worker: worker.init_target(box, stream, stamp))
-        except Exception as error:
-            response.success, response.message = False, str(error)
-            self.faults.report("init_target", f"init_target refused: {error}")
-            return response
-        response.success = True
-        response.message = f"following target {response.target_id}"
-        self.get_logger().info(f"following target {response.target_id}, box {box.tolist()} in the {stream} image")
-        return response
-
-    async def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        try:
-            target = await self._in_worker(lambda worker: worker.stop_target())
-        except Exception as error:
-            response.success, response.message = False, str(error)
-            return response
-        response.success = True
-        response.message = f"target {target} is no longer followed" if target else "no target was followed"
-        self.get_logger().info(response.message)
-        return response
-
-    async def _in_worker(self, action: Callable[[TrackerWorker], T]) -> T:
-        """The result of an action in the worker's thread; images keep being received meanwhile."""
-        worker, executor = self.worker, self.executor
-        if worker is None or executor is None:
-            raise RuntimeError("the node is not active: activate it first")
-        done: Future = Future(executor=executor)
-
-        def finish(_: object) -> None:
-            done.set_result(None)
-            executor.wake()
-
-        future = worker.submit(lambda: action(worker))
-        future.add_done_callback(finish)
-        await done
-        return future.result()
+        self.inputs.check()
+        self.clock.check()
 
 
 def main() -> int:

@@ -174,7 +174,11 @@ class TrackerWorker:
             pair = self._pairer.newest(stream) if stamp is None else self._pairer.start_at(stream, stamp)
         age = (time.monotonic_ns() - pair.arrival) / 1e9
         if stamp is None and age > STALE_AFTER:
-            raise LookupError(f"the newest {stream} image arrived {age:.1f} s ago: is the camera running?")
+            sec, nanosec = divmod(getattr(pair, stream).stamp, 10**9)
+            raise LookupError(
+                f"the newest {stream} image arrived {age:.1f} s ago: is the camera running? If a bag is paused, give "
+                f"the stamp of the image on which the box was drawn (the newest: {{sec: {sec}, nanosec: {nanosec}}})"
+            )
         images, reasons = self._load(pair)
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,6 +102,16 @@ def test_the_tracker_overrides_parameters_of_the_node():
     assignments = [node.targets[0] for node in ast.walk(ast.parse(TRACKER.read_text())) if isinstance(node, ast.Assign)]
     overridden = {target.slice.value for target in assignments if ast.unparse(target).startswith("overrides[")}
     assert overridden and overridden <= set(PARAMETERS)
+
+
+def test_the_tracker_sets_the_transport_of_each_stream():
+    pytest.importorskip("onnxruntime")
+    from ckd_ros.ros.parameters import PARAMETERS
+
+    text = TRACKER.read_text()
+    (prefix,) = re.findall(r'overrides\.update\(\{f"([a-z_.]+)\{stream\}"', text)
+    (streams,) = (ast.literal_eval(found) for found in re.findall(r"STREAMS = (.+)", text))
+    assert {prefix + stream for stream in streams} == {name for name in PARAMETERS if name.startswith(prefix)}
 
 
 def test_the_demo_sets_parameters_of_the_camera():

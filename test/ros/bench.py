@@ -57,9 +57,11 @@ class Bench:
         self._received = threading.Condition()
         self._statuses: dict[str, object] = {}
         self.user = rclpy.create_node("user", namespace="ckd")
-        kind = CompressedImage if values.get("image_transport") == "compressed" else Image
-        suffix = "/compressed" if kind is CompressedImage else ""
-        self.cameras = {s: self.user.create_publisher(kind, f"{s}/image{suffix}", 10) for s in ("rgb", "thermal")}
+        self.cameras = {}
+        for stream in ("rgb", "thermal"):
+            compressed = values.get(f"image_transport.{stream}") == "compressed"
+            kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+            self.cameras[stream] = self.user.create_publisher(kind, f"{stream}/image{suffix}", 10)
         self.calibrations = {
             s: self.user.create_publisher(CameraInfo, f"{s}/camera_info", 10) for s in ("rgb", "thermal")
         }

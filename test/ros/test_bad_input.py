@@ -75,7 +75,7 @@ def test_both_images_broken(bench):
 
 @pytest.mark.parametrize("stream", [0, 1])
 def test_compressed_images_that_cannot_be_decoded(bench, capfd, stream):
-    b = bench(image_transport="compressed").start()
+    b = bench(**{"image_transport.rgb": "compressed", "image_transport.thermal": "compressed"}).start()
 
     def compressed(spoilt=()):
         pair = b.pair()

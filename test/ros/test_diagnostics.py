@@ -1,5 +1,7 @@
 """Statuses are filled in piece by piece by those who own the values, and published together."""
 
+import time
+
 import pytest
 
 from ckd_ros.ros.faults import FaultMonitor
@@ -99,7 +101,7 @@ def test_tasks_of_one_name_share_a_status_and_all_are_published_together(ros):
     executor.add_node(node)
     received = []
     node.create_subscription(DiagnosticArray, "/diagnostics", received.append, 10)
-    updater = DiagnosticUpdater(node)
+    updater = DiagnosticUpdater(node, time.time_ns)
     updater.add("engine", lambda s: s.add("oil", 1.5), lambda s: s.note("runs"))
     updater.add("wheels", lambda s: s.warn("flat"))
     updater.add("engine", lambda s: s.note("warm"))

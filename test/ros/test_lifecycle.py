@@ -1,5 +1,8 @@
 """The node as a lifecycle manager sees it."""
 
+import sys
+from types import ModuleType
+
 import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
@@ -102,6 +105,76 @@ def test_exceptions_of_transitions_are_logged(bench, capfd, monkeypatch):
     assert not manager.change(Transition.TRANSITION_CONFIGURE)
     assert manager.state == State.PRIMARY_STATE_UNCONFIGURED
     assert "on_configure failed" in (log := capfd.readouterr().err) and "ZeroDivisionError" in log
+
+
+@pytest.mark.parametrize("state", ["active", "inactive"])
+def test_a_manager_of_a_node_that_started_by_itself_is_told_of_autostart(bench, capfd, state):
+    b = bench().start()
+    manager = Manager(b)
+    asked = [Transition.TRANSITION_CONFIGURE]
+    if state == "inactive":
+        assert manager.change(Transition.TRANSITION_DEACTIVATE)
+    else:
+        asked.append(Transition.TRANSITION_ACTIVATE)
+    assert not any(manager.change(transition) for transition in asked)
+    log = capfd.readouterr().err
+    assert log.count("Start it with the parameter 'autostart' false") == len(asked)
+    assert f"asks the node to configure, but it is {state}: it configured" in log
+    assert "No transition matching" not in log and "Unable to start transition" not in log
+    if state == "inactive":
+        assert manager.change(Transition.TRANSITION_ACTIVATE), "what is possible is still done"
+    assert manager.state == State.PRIMARY_STATE_ACTIVE
+
+
+class Bonds:
+    """What stands for `bondpy`: the bonds that were made, each [arguments, whether it beats]."""
+
+    def __init__(self, monkeypatch):
+        self.made = made = []
+
+        class Bond:
+            def __init__(self, topic, id, node):  # noqa: A002
+                self._state = [(topic, id, node), None]
+                made.append(self._state)
+
+            def start(self):
+                self._state[1] = True
+
+            def shutdown(self):
+                self._state[1] = False
+
+        for name in ("bondpy", "bondpy.bondpy"):
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        sys.modules["bondpy.bondpy"].Bond = Bond
+
+
+def test_an_active_node_is_bound_to_the_manager_that_activated_it(bench, monkeypatch):
+    bonds = Bonds(monkeypatch)
+    b = bench(autostart=False)
+    manager = Manager(b)
+    assert manager.change(Transition.TRANSITION_CONFIGURE) and not bonds.made
+    assert manager.change(Transition.TRANSITION_ACTIVATE)
+    assert bonds.made == [[("bond", "tracker", b.node), True]]
+    assert manager.change(Transition.TRANSITION_DEACTIVATE)
+    assert bonds.made[0][1] is False
+    assert manager.change(Transition.TRANSITION_ACTIVATE)
+    assert [beats for _, beats in bonds.made] == [False, True]
+    assert manager.change(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert [beats for _, beats in bonds.made] == [False, False]
+
+
+def test_a_node_that_started_by_itself_is_bound_to_nobody(bench, monkeypatch):
+    bonds = Bonds(monkeypatch)
+    bench().start()
+    assert not bonds.made
+
+
+def test_without_bondpy_the_manager_must_do_without(bench, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bondpy", None)
+    monkeypatch.setitem(sys.modules, "bondpy.bondpy", None)
+    b = bench(autostart=False)
+    assert b.node.start()
+    assert "bond_timeout" in capfd.readouterr().err
 
 
 def test_the_approximate_policy_needs_message_filters(bench, capfd):

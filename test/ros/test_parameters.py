@@ -48,7 +48,7 @@ BAD = [
     ("qos.depth", True, "a whole number"),
     ("qos.reliability", "maybe", "best_effort | reliable"),
     ("sync.policy", "exact", "latest | approximate"),
-    ("image_transport", "theora", "raw | compressed"),
+    ("image_transport.thermal", "theora", "raw | compressed"),
     ("model.providers", ["auto", "npu"], "auto | tensorrt | cuda | cpu"),
     ("model.providers", "cpu", "a list of strings"),
     ("autostart", 1, "true or false"),
@@ -126,6 +126,49 @@ def test_a_former_name_is_refused_with_the_present_one(ros, tmp_path):
     done = run("ckd_ros.ros.tracker_node", "--params-file", str(file))
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "parameter 'tracker.calibration': it is now called 'tracker.box_correction'" in done.stderr
+
+
+IGNORED = "has no effect: its parameters are under"
+
+
+@pytest.mark.parametrize(
+    "text, keys",
+    [
+        ("tracker:\n  ros__parameters:\n    sync: {slop: 0.1}\n", "'tracker'"),
+        ("/tracker:\n  ros__parameters:\n    sync.slop: 0.1\n", "'/tracker'"),
+        ("/robot/ckd:\n  tracker:\n    ros__parameters:\n      sync: {slop: 0.1}\n", "'/robot/ckd/tracker'"),
+    ],
+)
+def test_a_parameter_file_for_another_node_is_named(ros, tmp_path, text, keys):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    # with a parameter of its own, so that not all are at their defaults, and that ends it
+    done = run("ckd_ros.ros.tracker_node", "--params-file", str(file), "-p", "model.path:=/nowhere/model.onnx")
+    assert f"the parameter file {file} {IGNORED} {keys}, but this node is '/ckd/tracker'" in done.stderr
+    assert "Put them under '/ckd/tracker:' or '/**:'" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/**:\n  ros__parameters:\n    sync: {slop: 0.05}\n",  # its default
+        "/ckd/tracker:\n  ros__parameters: {sync.slop: 0.1}\ntracker:\n  ros__parameters: {sync.slop: 0.2}\n",
+        "/ckd:\n  tracker:\n    ros__parameters:\n      sync: {slop: 0.1}\n",
+        "camera:\n  ros__parameters:\n    exposure: 3\n",  # nothing of this node
+    ],
+)
+def test_a_parameter_file_that_is_in_order_is_not(ros, tmp_path, text):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    done = run("ckd_ros.ros.tracker_node", "--params-file", str(file), "-p", "model.path:=/nowhere/model.onnx")
+    assert "/nowhere/model.onnx" in done.stderr and IGNORED not in done.stderr
+
+
+def test_a_group_is_no_parameter(ros):
+    with pytest.raises(
+        ParameterError, match="'image_transport' is a group: set 'image_transport.rgb', 'image_transport.t"
+    ):
+        TrackerNode(parameter_overrides=[Parameter("image_transport", value="compressed")])
 
 
 def test_descriptions_and_ranges_can_be_asked_for(bench):

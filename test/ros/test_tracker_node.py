@@ -130,7 +130,7 @@ def test_with_one_camera_silent_it_goes_on_with_the_other(bench, silent):
 
 
 def test_compressed_images(bench):
-    b = bench(image_transport="compressed").start()
+    b = bench(**{"image_transport.rgb": "compressed", "image_transport.thermal": "compressed"}).start()
 
     def compressed():
         colour, thermal = (conversions.load_image(m) for m in b.messages())
@@ -141,6 +141,24 @@ def test_compressed_images(bench):
     b.step(compressed)
     assert b.init().success
     track = b.follow(10, make=compressed)
+    assert track.rgb_used and track.thermal_used
+
+
+@pytest.mark.parametrize("stream", ["rgb", "thermal"])
+def test_one_camera_compressed_and_the_other_raw(bench, stream):
+    b = bench(**{f"image_transport.{stream}": "compressed"}).start()
+
+    def one_compressed():
+        rgb, thermal = b.messages()
+        if stream == "rgb":
+            picture = conversions.load_image(rgb).data[..., ::-1]
+            return conversions.compressed_message(picture, b.stamp(), "rgb_frame", quality=95), thermal
+        warmth = ((conversions.load_image(thermal).data - 7000) // 4).clip(0, 255).astype(np.uint8)
+        return rgb, conversions.compressed_message(warmth, b.stamp(), "thermal_frame", quality=95)
+
+    b.step(one_compressed)
+    assert b.init().success
+    track = b.follow(10, make=one_compressed)
     assert track.rgb_used and track.thermal_used
 
 

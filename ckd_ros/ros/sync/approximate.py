@@ -7,16 +7,15 @@ from types import SimpleNamespace
 
 from rclpy.time import Time
 
+from ckd_ros.ros.sync.matching import RecentStamps, other_stream
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Stream
-
-#: Frames of each stream that wait for a partner.
-QUEUE_SIZE = 10
 
 
 class ApproximateMatcher:
     """A `PairMatcher` that asks `message_filters.ApproximateTimeSynchronizer`.
 
-    Silent streams, clocks that are set back and the buffer stay with the pairer: message_filters knows none of them.
+    It is asked anew about every frame, with all that still wait for a partner: how long they wait is a matter of time,
+    not of the length of a queue, and no frame is left in one that was used or given up meanwhile.
     Raises ImportError, with the package to install, where message_filters is missing.
     """
 
@@ -29,38 +28,28 @@ class ApproximateMatcher:
                 "ros-$ROS_DISTRO-message-filters); without it set sync.policy to 'latest'"
             ) from error
         self._message_filters = message_filters
+        self._recent = RecentStamps()
 
     def configure(self, slop: int) -> None:
-        """See `PairMatcher`. The synchronizer's queues start empty."""
+        """See `PairMatcher`."""
         self._slop = slop
-        self.restart(())
 
     def restart(self, waiting: Iterable[CameraFrame]) -> None:
         """See `PairMatcher`."""
-        # Its queues throw away the oldest stamps, which are the good ones after a clock was set back. Of the other
-        # stream, whose clock may have been set back before, the frames that still wait are fed to it again.
-        self._inputs = {name: self._message_filters.SimpleFilter() for name in (RGB, THERMAL)}
-        self._pair: tuple[CameraFrame, CameraFrame] | None = None
-        self._synchronizer = self._message_filters.ApproximateTimeSynchronizer(
-            list(self._inputs.values()), QUEUE_SIZE, self._slop / 1e9
-        )
-        self._synchronizer.registerCallback(self._on_pair)
-        for frame in waiting:
-            self._feed(frame)
+        self._recent.restart(waiting)
 
     def match(
         self, frame: CameraFrame, streams: Mapping[str, Stream], overdue: bool
     ) -> tuple[CameraFrame, CameraFrame] | None:
         """See `PairMatcher`."""
-        self._pair = None
-        self._feed(frame)
-        if self._pair is None or any(member not in streams[member.stream].waiting for member in self._pair):
-            return None  # a pair of frames that went out alone or are too old by now
-        return self._pair
-
-    def _on_pair(self, rgb: SimpleNamespace, thermal: SimpleNamespace) -> None:
-        self._pair = (rgb.frame, thermal.frame)
-
-    def _feed(self, frame: CameraFrame) -> None:
-        header = SimpleNamespace(stamp=Time(nanoseconds=frame.stamp))
-        self._inputs[frame.stream].signalMessage(SimpleNamespace(header=header, frame=frame))
+        waiting = self._recent.candidates(frame, streams[other_stream(frame.stream)].waiting, self._slop, overdue)
+        inputs = {name: self._message_filters.SimpleFilter() for name in (RGB, THERMAL)}
+        synchronizer = self._message_filters.ApproximateTimeSynchronizer(
+            list(inputs.values()), len(waiting) + 1, self._slop / 1e9
+        )
+        pairs: list[tuple[CameraFrame, CameraFrame]] = []
+        synchronizer.registerCallback(lambda rgb, thermal: pairs.append((rgb.frame, thermal.frame)))
+        for one in (*waiting, frame):
+            header = SimpleNamespace(stamp=Time(nanoseconds=one.stamp))
+            inputs[one.stream].signalMessage(SimpleNamespace(header=header, frame=one))
+        return pairs[0] if pairs else None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Stream
+
+#: Stamps of each stream that are remembered: those of some seconds.
+REMEMBERED = 256
 
 
 def other_stream(stream: str) -> str:
@@ -34,26 +38,68 @@ class PairMatcher(Protocol):
         """
 
 
+class RecentStamps:
+    """The stamps of the frames that a matcher was shown, by which it sees that a pairing is one image off."""
+
+    def __init__(self) -> None:
+        self._stamps: dict[str, deque[int]] = {name: deque(maxlen=REMEMBERED) for name in (RGB, THERMAL)}
+
+    def restart(self, waiting: Iterable[CameraFrame]) -> None:
+        """See `PairMatcher`."""
+        for stamps in self._stamps.values():
+            stamps.clear()
+        for frame in waiting:
+            self._stamps[frame.stream].append(frame.stamp)
+
+    def candidates(
+        self, frame: CameraFrame, waiting: Iterable[CameraFrame], slop: int, overdue: bool
+    ) -> list[CameraFrame]:
+        """Those of the waiting frames that may pair with `frame`, which has just arrived.
+
+        Two frames do not if either was less than half as far from another one: that one is gone, with another partner
+        (that of a frame whose own was lost, or had a wild stamp). Without this a pairing, once one image off, would
+        stay so for ever, as every frame finds the partner of its neighbour waiting. Not when overdue.
+        """
+        self._stamps[frame.stream].append(frame.stamp)
+        near = [other for other in waiting if abs(other.stamp - frame.stamp) <= slop]
+        return [other for other in near if overdue or not self._off(frame, other)]
+
+    def _off(self, frame: CameraFrame, other: CameraFrame) -> bool:
+        limit = abs(frame.stamp - other.stamp) / 2
+        return self._has_near(other.stream, frame.stamp, limit) or self._has_near(frame.stream, other.stamp, limit)
+
+    def _has_near(self, stream: str, stamp: int, limit: float) -> bool:
+        for one in reversed(self._stamps[stream]):  # from the newest
+            if one < stamp + limit:
+                return one > stamp - limit
+        return False
+
+
 class LatestMatcher:
     """`sync.policy: latest`: the nearest stamps pair as soon as both frames are there.
 
     When the next frame of the other stream will foreseeably fit much better, a frame waits for it.
     """
 
+    def __init__(self) -> None:
+        self._recent = RecentStamps()
+
     def configure(self, slop: int) -> None:
         """See `PairMatcher`."""
         self._slop = slop
 
     def restart(self, waiting: Iterable[CameraFrame]) -> None:
-        """Nothing to do: nothing is kept beside the streams."""
+        """See `PairMatcher`."""
+        self._recent.restart(waiting)
 
     def match(
         self, frame: CameraFrame, streams: Mapping[str, Stream], overdue: bool
     ) -> tuple[CameraFrame, CameraFrame] | None:
         """See `PairMatcher`."""
         other = streams[other_stream(frame.stream)]
-        partner = min(other.waiting, key=lambda candidate: abs(candidate.stamp - frame.stamp), default=None)
-        if partner is None or abs(partner.stamp - frame.stamp) > self._slop:
+        candidates = self._recent.candidates(frame, other.waiting, self._slop, overdue)
+        partner = min(candidates, key=lambda candidate: abs(candidate.stamp - frame.stamp), default=None)
+        if partner is None:
             return None
         expected = other.expected()
         # Without this, a pairing that started one image off would stay one image off for ever. Less than half

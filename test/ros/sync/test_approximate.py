@@ -3,7 +3,7 @@
 import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
-pytest.importorskip("message_filters", reason="no message_filters: it comes with a ROS 2 distribution only")
+
 
 import numpy as np  # noqa: E402
 
@@ -13,6 +13,9 @@ from ckd_ros.ros.sync.pairing import FramePairer  # noqa: E402
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame  # noqa: E402
 
 MS = 1_000_000
+
+
+pytestmark = pytest.mark.usefixtures("message_filters")
 IMAGE = Image(np.zeros((4, 4), np.uint8), "mono8")
 
 

@@ -1,0 +1,86 @@
+"""What a lifecycle node and its manager owe each other: errors in the log, words for a refused transition, a bond."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+_LABELS = {Transition.TRANSITION_CONFIGURE: "configure", Transition.TRANSITION_ACTIVATE: "activate"}
+#: What a manager asks for at start, and the states in which a node that started by itself has it behind it.
+_BEHIND = {"configure": ("inactive", "active"), "activate": ("active",)}
+
+
+def logged(transition: Callable) -> Callable:
+    """Log the exceptions of a lifecycle transition, which rclpy swallows, and fail the transition."""
+
+    @wraps(transition)
+    def wrapper(self: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except Exception:
+            self.get_logger().error(f"{transition.__name__} failed: {traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+
+    return wrapper
+
+
+def explain_autostart(node: LifecycleNode, state: Callable[[], str]) -> None:
+    """Have a node that starts by itself refuse a manager's `configure` and `activate` with the parameter to change.
+
+    rcl's own refusal says that there is no such transition, and not why.
+
+    Args:
+        node: the node.
+        state: gives its state: unconfigured, inactive or active.
+    """
+    (service,) = (service for service in node.services if service.srv_type is ChangeState)
+    change = service.callback
+
+    def on_change_state(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        wanted = request.transition.label or _LABELS.get(request.transition.id, "")
+        if state() not in _BEHIND.get(wanted, ()):
+            return change(request, response)
+        node.get_logger().error(
+            f"a lifecycle manager asks the node to {wanted}, but it is {state()}: it configured and activated itself. "
+            "Start it with the parameter 'autostart' false, or take it off the manager's list"
+        )
+        response.success = False
+        return response
+
+    service.callback = on_change_state
+
+
+class ManagerBond:
+    """The heartbeat by which nav2's lifecycle manager sees that an active node is alive; it needs `bondpy`.
+
+    As nav2's own nodes do it: on the topic `bond` of the node's namespace, under the node's name.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._bond: Any = None
+
+    def form(self) -> None:
+        """Begin the heartbeat; without `bondpy` the log says what the manager must then be told."""
+        try:
+            from bondpy.bondpy import Bond
+        except ImportError:
+            self._node.get_logger().info(
+                "no bond with a lifecycle manager: install ros-$ROS_DISTRO-bondpy, or set bond_timeout of nav2's "
+                "lifecycle manager to 0.0"
+            )
+            return
+        self._bond = Bond(node=self._node, topic="bond", id=self._node.get_name())
+        self._bond.start()
+
+    def end(self) -> None:
+        """End the heartbeat, and tell the manager so."""
+        if self._bond is not None:
+            self._bond.shutdown()
+            self._bond = None
