@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ckd_ros.ros import conversions
+from ckd_ros.ros.calibration import same_camera
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.status import Status
@@ -23,6 +25,11 @@ _WRONG_ORDER = {
     Verdict.LATE: "a {0} image is older than the one before: it is not used",
     Verdict.CLOCK_SET_BACK: "the stamps of the {0} images went back: the clock was set, or a bag loops; starting anew",
 }
+
+#: Asks publishers for what they sent last before the subscription was there.
+_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: Bytes of a serialised message with a header before its frame: four of the encoding, eight of the stamp.
+_STAMP_ENDS = 12
 
 
 class CameraInputs:
@@ -40,8 +47,10 @@ class CameraInputs:
     def __init__(self, node: Node, faults: FaultMonitor, on_calibration: Callable[[], None]) -> None:
         self.calibrations: dict[str, CameraInfo] = {}
         self._node, self._faults, self._on_calibration = node, faults, on_calibration
+        self._infos: dict[str, bytes] = {}
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
-        self._subscriptions: list = []
+        self._subscriptions: list[Subscription] = []
+        self._latched: dict[str, Subscription] = {}
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
 
     def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
@@ -53,17 +62,34 @@ class CameraInputs:
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
         for stream in (RGB, THERMAL):
-            on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
+            on_image = partial(self._on_image, stream)
             self._subscriptions += [
                 self._node.create_subscription(message_type, f"{stream}/image{suffix}", on_image, qos),
-                self._node.create_subscription(CameraInfo, f"{stream}/camera_info", on_info, qos_profile_sensor_data),
+                self._subscribe_info(stream, qos_profile_sensor_data),
             ]
+        self.hear_latched()
+
+    def hear_latched(self) -> None:
+        """Receive the camera_info that was published before the node was there, where a publisher has kept it.
+
+        That needs a subscription of its own: one that asks for kept messages hears nothing of publishers that keep
+        none, and has both sides warn of it. So it is made when such a publisher is seen; call this now and then.
+        """
+        for stream in (RGB, THERMAL):
+            topic = self._node.resolve_topic_name(f"{stream}/camera_info")
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if stream not in self._latched and any(p.qos_profile.durability == _LATCHED.durability for p in publishers):
+                self._latched[stream] = self._subscribe_info(stream, _LATCHED)
+
+    def _subscribe_info(self, stream: str, qos: QoSProfile) -> Subscription:
+        callback = partial(self._on_info, stream)
+        return self._node.create_subscription(CameraInfo, f"{stream}/camera_info", callback, qos, raw=True)
 
     def unsubscribe(self) -> None:
         """Receive nothing from now on; the calibrations stay."""
-        for subscription in self._subscriptions:
+        for subscription in (*self._subscriptions, *self._latched.values()):
             self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        self._subscriptions, self._latched = [], {}
         self._on_frame = None
 
     def describe_stream(self, status: Status, stream: str) -> None:
@@ -95,8 +121,14 @@ class CameraInputs:
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 
-    def _on_info(self, stream: str, message: CameraInfo) -> None:
+    def _on_info(self, stream: str, serialized: bytes) -> None:
+        # It comes with every image, twice from a publisher that both subscriptions hear, and hardly ever changes.
+        content = serialized[_STAMP_ENDS:]
+        if self._infos.get(stream) == content:
+            return
+        self._infos[stream] = content
+        message = deserialize_message(serialized, CameraInfo)
         known = self.calibrations.get(stream)
         self.calibrations[stream] = message
-        if known is None or not np.array_equal(known.k, message.k):
+        if known is None or not same_camera(known, message):
             self._on_calibration()

@@ -48,7 +48,7 @@ class Registration:
     Attributes:
         rgb_size, thermal_size: (width, height) of the images that the registration was found with. Images of another
             size are taken as the same view scaled. None: the numbers hold for whatever size comes.
-        min_overlap: part of the colour image that must lie in the thermal image, (0, 1]; with less this is taken for wrong.
+        min_overlap: least part of the colour image that must lie in the thermal image, (0, 1]; else it is not used.
     """
 
     rgb_size: Size | None = None
@@ -71,6 +71,11 @@ class Registration:
     def is_curved(self) -> bool:
         """Whether one 3x3 matrix does not hold for the whole image, because a lens bends straight lines."""
         return False
+
+    @property
+    def unknown(self) -> str:
+        """Why it is not known; empty: it is."""
+        return ""
 
     @property
     def takes_same_view(self) -> bool:
@@ -148,6 +153,17 @@ class Registration:
             raise ValueError(f"registration '{text}' is malformed: expected numbers after '{name}:'") from None
         setting = _IN_TEXT[name]
         return Registration.from_config({"type": name, **({setting: values} if setting else {})})
+
+
+@dataclass(frozen=True)
+class UnknownRegistration(Registration):
+    """Not known (yet), for a `reason`: the tracker uses no thermal image beside colour; what is drawn is a guess."""
+
+    reason: str = "the registration is not known"
+
+    @property
+    def unknown(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True)

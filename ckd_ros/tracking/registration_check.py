@@ -1,4 +1,4 @@
-"""Whether a registration can be right for the images that come: it is held against their sizes before it is believed."""
+"""Whether a registration can be right for the images that come: it is held against their sizes before it is used."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ SAME_ASPECT = 0.03
 _GRID = 17
 #: As far outside of the image counts as inside, pixels: rounding.
 _ROUNDING = 0.01
+#: What follows.
+NOT_USED = "until then the thermal images are not used"
 _EVERYWHERE = (-np.inf, -np.inf, np.inf, np.inf)
 _NOWHERE = (np.inf, np.inf, -np.inf, -np.inf)
 
@@ -47,13 +49,10 @@ class RegistrationCheck:
 def check_registration(registration: Registration, rgb_size: Size, thermal_size: Size) -> RegistrationCheck:
     """Hold a registration against images of these (width, height)."""
     inside = _inside(registration, rgb_size, thermal_size)
-    share = float(inside.mean())
-    refused = _other_aspect(registration, rgb_size, thermal_size) or _too_little(
-        registration, share, rgb_size, thermal_size
-    )
-    if refused:
-        problem = f"{refused} Until then the thermal images are not used"
-        return RegistrationCheck({"registration": problem}, usable=False, seen=_NOWHERE)
+    refusal = registration.unknown or _other_aspect(registration, rgb_size, thermal_size)
+    refusal = refusal or _too_little(registration, float(inside.mean()), rgb_size, thermal_size)
+    if refusal:
+        return RegistrationCheck({"registration": f"{refusal}; {NOT_USED}"}, usable=False, seen=_NOWHERE)
     doubt = _doubt(registration, rgb_size, thermal_size)
     return RegistrationCheck({"registration view": doubt} if doubt else {}, seen=_seen_part(inside, rgb_size))
 
@@ -73,7 +72,7 @@ def _seen_part(inside: npt.NDArray[np.bool_], rgb_size: Size) -> tuple[float, fl
     while top <= bottom and left <= right:
         part = ~inside[top : bottom + 1, left : right + 1]
         if not part.any():
-            width, height = np.divide(rgb_size, _GRID - 1)
+            width, height = (side / (_GRID - 1) for side in rgb_size)
             return left * width, top * height, right * width, bottom * height
         worst = int(np.argmax([part[0].mean(), part[-1].mean(), part[:, 0].mean(), part[:, -1].mean()]))
         top, bottom = top + (worst == 0), bottom - (worst == 1)
@@ -94,7 +93,7 @@ def _other_aspect(registration: Registration, rgb_size: Size, thermal_size: Size
         if stated is not None and not same_aspect(stated, found):
             return (
                 f"the registration was found with {camera} images of {_show(stated)}, but those that come are "
-                f"{_show(found)}, of another aspect: is a part cut off? Calibrate with images as they come."
+                f"{_show(found)}, of another aspect: is a part cut off? Calibrate with images as they come"
             )
     return ""
 
@@ -107,15 +106,14 @@ def _too_little(registration: Registration, share: float, rgb_size: Size, therma
         f"({_show(thermal_size)}), its centre to {_centre(registration, rgb_size, thermal_size)}:"
     )
     other_way = registration.reversed()
-    if other_way is not None and _inside(other_way, rgb_size, thermal_size).mean() > max(
-        share, registration.min_overlap
-    ):
+    enough = max(share, registration.min_overlap)
+    if other_way is not None and _inside(other_way, rgb_size, thermal_size).mean() > enough:
         text += " its inverse would fit, so it seems to lead from thermal to colour pixels: invert it,"
     else:
         text += (
-            " calibrate it with images of these sizes, or state the sizes it was found with (rgb_size, thermal_size),"
+            " calibrate it with these images, or state the sizes of those it was found with (rgb_size, thermal_size),"
         )
-    return f"{text} or lower min_overlap (now {registration.min_overlap:g}) if the thermal camera sees so little of it."
+    return f"{text} or lower min_overlap (now {registration.min_overlap:g}) if the thermal camera sees so little of it"
 
 
 def _doubt(registration: Registration, rgb_size: Size, thermal_size: Size) -> str:

@@ -98,7 +98,7 @@ class Tracker:
         self, engine: Engine, registration: Registration | None = None, config: TrackerConfig | None = None
     ) -> None:
         self.engine = engine
-        self._registration = registration or Registration()
+        self.registration = registration or Registration()
         self._target: Target | None = None
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
@@ -110,7 +110,7 @@ class Tracker:
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
         self._set_config(config)
-        self._registration = registration
+        self.registration = registration
         if self._target is not None:
             self._target.pair_geometry = replace(self._target.pair_geometry, registration=registration)
             self._target.monitor.config, self._target.thermal.config = config.confidence, config.thermal
@@ -161,7 +161,7 @@ class Tracker:
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> Target:
         if self._target is None:
-            pair_geometry = PairGeometry.of(pair, self._registration)
+            pair_geometry = PairGeometry.of(pair, self.registration)
         else:
             pair_geometry = self._target.pair_geometry.after(pair)
         thermal = ThermalNormalizer(self.config.thermal)

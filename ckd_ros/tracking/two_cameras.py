@@ -21,7 +21,7 @@ class TwoCameras:
 
     Attributes:
         rgb, thermal: their lenses.
-        rotation, translation: `(9,)` and `(3,)`, take a point of the RGB camera's optical frame to the thermal camera's.
+        rotation, translation: `(9,)` and `(3,)`, take a point of the RGB camera's frame to the thermal camera's.
         distance: of the plane, metres.
 
     Raises ValueError naming the value at fault and what would be right.
