@@ -78,7 +78,7 @@ class CameraInputs:
         for stream in (RGB, THERMAL):
             topic = self._node.resolve_topic_name(f"{stream}/camera_info")
             publishers = self._node.get_publishers_info_by_topic(topic)
-            if stream not in self._latched and any(p.qos_profile.durability == _LATCHED.durability for p in publishers):
+            if stream not in self._latched and any(_keeps(publisher.qos_profile) for publisher in publishers):
                 self._latched[stream] = self._subscribe_info(stream, _LATCHED)
 
     def _subscribe_info(self, stream: str, qos: QoSProfile) -> Subscription:
@@ -132,3 +132,8 @@ class CameraInputs:
         self.calibrations[stream] = message
         if known is None or not same_camera(known, message):
             self._on_calibration()
+
+
+def _keeps(qos: QoSProfile) -> bool:
+    """Whether a publisher gives what it has sent to those who come later."""
+    return (qos.durability, qos.reliability) == (_LATCHED.durability, _LATCHED.reliability)

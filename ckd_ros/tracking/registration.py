@@ -134,7 +134,7 @@ class Registration:
         return make(**{key: given[key] for key in taken if key in given})
 
     @staticmethod
-    def from_text(text: str) -> Registration:
+    def from_text(text: str, min_overlap: float = 0.5) -> Registration:
         """The registration of a command line: `none`, `offset:DX,DY`, `affine:` 6 or `homography:` 9 numbers.
 
         The numbers are those of `from_config`. A calibrated pair is, at one distance, a homography.
@@ -152,7 +152,8 @@ class Registration:
         except ValueError:
             raise ValueError(f"registration '{text}' is malformed: expected numbers after '{name}:'") from None
         setting = _IN_TEXT[name]
-        return Registration.from_config({"type": name, **({setting: values} if setting else {})})
+        stated = {setting: values} if setting else {}
+        return Registration.from_config({"type": name, "min_overlap": min_overlap, **stated})
 
 
 @dataclass(frozen=True)
