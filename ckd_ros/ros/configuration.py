@@ -69,9 +69,9 @@ def used_calibrations(settings: RegistrationSettings, infos: Mapping[str, Camera
     if settings.type != "calibrated":
         return {}
     streams = [stream for stream in (RGB, THERMAL) if not any(getattr(settings, f"{stream}_intrinsics"))]
-    missing = [f"{stream}/camera_info" for stream in streams if stream not in infos]
+    missing = [f"no {stream}/camera_info" for stream in streams if stream not in infos]
     if missing:
-        raise CalibrationError(f"registration.type is 'calibrated', but {' and '.join(missing)} has not arrived")
+        raise CalibrationError(f"registration.type is 'calibrated', but {' and '.join(missing)} has arrived")
     return {s: read_calibration(infos[s], getattr(settings, f"{s}_images"), s) for s in streams}
 
 
