@@ -35,12 +35,12 @@ def target_markers(
     """The viewing ray (an arrow) and the frustum (lines) of a target that is followed, else their removal.
 
     Args:
-        box: of the target in the image of `camera`, which is (width, height) `size`.
+        box: of the target in the image of `camera`, which is (width, height) `size`; empty where that does not show it.
         header: with the optical frame of that camera.
         distance: length of both, metres.
     """
     removal = MarkerArray(markers=[Marker(header=header, ns="target", action=Marker.DELETEALL)])
-    if track.state in (Track.IDLE, Track.LOST):
+    if track.state in (Track.IDLE, Track.LOST) or not box.width > 0:
         return removal
     left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])

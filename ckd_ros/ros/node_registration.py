@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros import configuration
-from ckd_ros.ros.calibration import RAW, RECTIFIED, CalibrationError, read_calibration
+from ckd_ros.ros.calibration import RAW, RECTIFIED, Calibration, CalibrationError, read_calibration
 from ckd_ros.ros.parameters import RegistrationSettings, of_group
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.registration import UnknownRegistration
-from ckd_ros.tracking.registration_check import NOT_USED
+from ckd_ros.tracking.registration_check import NOT_USED, same_aspect
 
 #: Fields of view whose widths differ by more than this factor are not the same view.
 _SAME_VIEW = 1.15
@@ -54,22 +55,31 @@ class NodeRegistration:
         problems = {}
         if self.current.takes_same_view and (text := self._other_views(settings)):
             problems["registration type"] = text
-        for stream, calibration in configuration.used_calibrations(settings, self._calibrations).items():
+        used = configuration.used_calibrations(settings, self._calibrations)
+        for stream, camera in self._cameras(settings).items():
             info, images = self._calibrations[stream], getattr(settings, f"{stream}_images")
-            cut = _not_cut(info, stream, formats)
-            if text := calibration.doubt or cut or _named_otherwise(info, stream, images, self._topics[stream]):
+            text = _other_aspect(camera, stream, formats)
+            if stream in used:
+                text = text or camera.doubt or _not_cut(info, stream, formats)
+                text = text or _named_otherwise(info, stream, images, self._topics[stream])
+            if text:
                 problems[f"{stream} camera_info"] = text
         return problems
 
+    def _cameras(self, settings: RegistrationSettings) -> dict[str, Calibration]:
+        """What the camera_info that can be used say, by stream."""
+        cameras = {}
+        for stream, info in self._calibrations.items():
+            with suppress(CalibrationError):  # drivers of uncalibrated cameras send zeros
+                cameras[stream] = read_calibration(info, getattr(settings, f"{stream}_images"), stream)
+        return cameras
+
     def _other_views(self, settings: RegistrationSettings) -> str:
         """Whether both images can show the same view, where both cameras say what they see."""
-        try:
-            cameras = [
-                read_calibration(self._calibrations[s], getattr(settings, f"{s}_images"), s) for s in (RGB, THERMAL)
-            ]
-        except (KeyError, CalibrationError):  # nobody asked for a calibration
+        cameras = self._cameras(settings)
+        if len(cameras) < 2:
             return ""
-        views = [camera.field_of_view for camera in cameras]
+        views = [cameras[stream].field_of_view for stream in (RGB, THERMAL)]
         tangents = np.tan(np.radians(views) / 2)
         if tangents.max() <= _SAME_VIEW * tangents.min():
             return ""
@@ -78,6 +88,17 @@ class NodeRegistration:
             f"camera_info the colour camera sees {views[0]:.0f} degrees and the thermal one {views[1]:.0f}: set it to "
             "'calibrated' or 'homography'"
         )
+
+
+def _other_aspect(camera: Calibration, stream: str, formats: Mapping[str, tuple[int, int, str]]) -> str:
+    size = formats.get(stream, ())[:2]
+    if not size or same_aspect(camera.size, size):
+        return ""
+    return (
+        f"{stream}/camera_info is of images of {camera.size[0]} x {camera.size[1]}, but those that come are "
+        f"{size[0]} x {size[1]}, of another aspect: no registration or marker is made with it; calibrate with images "
+        "as they come"
+    )
 
 
 def _not_cut(info: CameraInfo, stream: str, formats: Mapping[str, tuple[int, int, str]]) -> str:

@@ -21,6 +21,7 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.worker import TrackedPair
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.overlay import draw_overlay, panel_size
+from ckd_ros.tracking.registration_check import same_aspect
 
 
 class Outputs:
@@ -83,6 +84,8 @@ class Outputs:
             try:
                 camera = read_calibration(info, values[f"registration.{stream}_images"], stream)
             except CalibrationError:  # drivers of uncalibrated cameras send zeros
+                continue
+            if not same_aspect(camera.size, image.size):  # a fault, which the registration reports
                 continue
             header = Header(stamp=track.header.stamp, frame_id=frame_ids[stream] or info.header.frame_id)
             distance = values["markers.distance"]

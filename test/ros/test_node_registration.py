@@ -2,6 +2,7 @@
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from sensor_msgs.msg import CameraInfo, RegionOfInterest  # noqa: E402
+from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from ckd_ros.ros.camera_node import camera_info  # noqa: E402
 
@@ -113,8 +115,6 @@ def test_rectified_images_have_p_and_raw_ones_k(bench, images, factor):
 
 
 def test_the_corners_of_the_box_are_undistorted(bench):
-    import cv2
-
     b = bench(**CALIBRATED).start()
     d = [-0.35, 0.1, 0.0, 0.0, 0.0]
     rgb = calibration(320, 240, d=d)
@@ -269,9 +269,45 @@ def test_camera_info_is_heard_whether_it_is_latched_or_not(bench, ros, capfd, du
 def test_an_info_that_is_the_same_but_for_its_stamp_changes_nothing(bench):
     b = bench(**CALIBRATED).start()
     publish(b)
+    wait_for(lambda: not b.node.registration.current.unknown)
     before = b.node.registration.current
     later = calibration(320, 240)
     later.header.stamp.sec = 77
     b.calibrations["rgb"].publish(later)
     b.steps(3)
     assert b.node.registration.current is before
+
+
+def test_the_ray_to_the_target_goes_through_the_lens(bench):
+    """Where OpenCV says that the camera sees it."""
+    b = bench().started()
+    markers = b.subscribe(MarkerArray, "markers")
+    d = [-0.35, 0.1, 0.0, 0.0, 0.0]
+    publish(b, rgb=calibration(320, 240, d=d))
+    track = b.follow(3)
+    wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
+    tip = markers[-1].markers[0].points[1]
+    pixel = centre(track.box)[None, None] - 0.5
+    ray = cv2.undistortPoints(pixel, np.reshape(calibration(320, 240).k, (3, 3)), np.array(d)).ravel()
+    assert np.allclose([tip.x / tip.z, tip.y / tip.z], ray, atol=1e-4)
+
+
+def test_no_ray_is_drawn_where_the_camera_does_not_show_the_target(bench):
+    b = bench(**homography(np.linalg.inv(TRUE))).started()
+    markers = b.subscribe(MarkerArray, "markers")
+    b.calibrations["thermal"].publish(calibration(160, 120))
+    wait_for(lambda: b.node.inputs.calibrations)
+    track = b.follow(3)
+    wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
+    assert markers[-1].markers[0].action == Marker.DELETEALL
+
+
+def test_markers_need_a_calibration_of_the_images_aspect(bench):
+    b = bench().started()
+    markers = b.subscribe(MarkerArray, "markers")
+    b.calibrations["rgb"].publish(calibration(1280, 720))
+    wait_for(lambda: b.node.inputs.calibrations)
+    b.follow(2)
+    status = b.status(wanted=lambda v: "fault rgb camera_info" in v)
+    assert "1280 x 720, but those that come are 320 x 240, of another aspect" in status["fault rgb camera_info"]
+    assert not markers
