@@ -77,7 +77,10 @@ def read_calibration(info: CameraInfo, images: str, stream: str) -> Calibration:
         lens = Lens(k_image.ravel().tolist(), distortion, model, stream)
     except ValueError as error:
         raise CalibrationError(f"{topic} cannot be used: {error}") from error
-    return Calibration(lens, size, rotation, _doubt(info, k, f"{topic}: {name}"))
+    doubt = _doubt(info, k, f"{topic}: {name}")
+    if images == RECTIFIED and info.roi.do_rectify:
+        doubt = f"{topic} has roi.do_rectify: where the rectified part lies it does not say; rectify whole images"
+    return Calibration(lens, size, rotation, doubt)
 
 
 def _cut_and_binned(info: CameraInfo) -> tuple[FloatArray, Size]:

@@ -88,6 +88,12 @@ def test_a_calibration_of_another_resolution_is_doubted():
     assert not read_calibration(info(), "raw", "rgb").doubt
 
 
+def test_a_rectified_region_of_unknown_place_is_doubted():
+    roi = RegionOfInterest(width=320, height=240, do_rectify=True)
+    assert "roi.do_rectify" in read_calibration(info(roi=roi), "rectified", "rgb").doubt
+    assert not read_calibration(info(roi=roi), "raw", "rgb").doubt
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -5,6 +5,7 @@ import pytest
 from moving_target import CELL, CONFIDENCE, error, path
 
 from ckd_ros.frames import FramePair, Image
+from ckd_ros.geometry import transform_box, transform_points
 from ckd_ros.tracking import Registration, Tracker, TrackerConfig, TrackState
 from ckd_ros.tracking.registration import UnknownRegistration
 
@@ -40,6 +41,24 @@ def test_it_goes_on_as_with_colour_alone(engine, scene, wrong):
         assert np.array_equal(result.box, expected.box) and result.state is TrackState.TRACKING
         assert result.used_rgb and not result.used_thermal and np.isnan(result.thermal_box).all()
         assert "thermal images are not used" in result.problems["registration"]
+
+
+def test_a_box_that_an_inverse_homography_throws_far_off(engine):
+    """Near the horizon of the inverse, both images 320 x 240: it was at (3750, 2185) of the thermal image, and used."""
+    inverse = np.array([[1.25, 0, 0], [0, 0.92, 0], [-0.008, 0, 1]])
+    box = np.array([100.0, 80.0, 40.0, 30.0])
+    rng = np.random.default_rng(0)
+    pair = FramePair(
+        Image(rng.integers(0, 255, (240, 320, 3), np.uint8), "rgb8"),
+        Image(rng.integers(0, 9, (240, 320), np.uint8), "mono8"),
+    )
+    assert np.allclose(transform_points(inverse, [120.0, 95.0]), [3750, 2185])
+    result = Tracker(engine, homography(inverse), SETTINGS).init(pair, box)
+    assert not result.used_thermal and np.isnan(result.thermal_box).all()
+    assert "its inverse would fit" in result.problems["registration"]
+    right = Tracker(engine, homography(np.linalg.inv(inverse)), SETTINGS).init(pair, box)
+    assert right.used_thermal and "registration" not in right.problems
+    assert np.allclose(right.thermal_box, transform_box(np.linalg.inv(inverse), box))
 
 
 def test_a_right_one_has_no_problems(engine, scene):
