@@ -15,7 +15,7 @@ RAW, RECTIFIED = "raw", "rectified"
 #: Fields of a camera_info that describe the camera.
 _DESCRIBING = ("width", "height", "distortion_model", "d", "k", "r", "p", "binning_x", "binning_y", "roi")
 #: The principal point lies in this part of the image, each way, where K belongs to it.
-_MIDDLE = (0.1, 0.9)
+_MIDDLE = (0.3, 0.7)
 
 
 class CalibrationError(ValueError):

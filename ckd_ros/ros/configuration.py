@@ -45,8 +45,8 @@ def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> 
     try:
         settings = of_group(RegistrationSettings, "registration", values)
         calibrations = used_calibrations(settings, infos)
-        config: dict[str, object] = {"type": settings.type, "rotation": _rotation(settings, calibrations)}
-        for name in ("distance", "offset", "matrix", "translation", "min_overlap"):
+        config: dict[str, object] = {"type": settings.type, **_pose(settings, calibrations)}
+        for name in ("distance", "offset", "matrix", "min_overlap"):
             config[name] = getattr(settings, name)
         for stream in (RGB, THERMAL):
             size = getattr(settings, f"{stream}_size")
@@ -75,11 +75,11 @@ def used_calibrations(settings: RegistrationSettings, infos: Mapping[str, Camera
     return {s: read_calibration(infos[s], getattr(settings, f"{s}_images"), s) for s in streams}
 
 
-def _rotation(settings: RegistrationSettings, calibrations: Mapping[str, Calibration]) -> list[float]:
-    """Row by row, between the frames of the images: the cameras' own, or those in which images are rectified."""
-    rotation = list(settings.rotation)
-    if settings.type == "calibrated" and calibrations:
-        turns = [calibrations[s].rotation if s in calibrations else np.eye(3) for s in (RGB, THERMAL)]
-        if not all(np.array_equal(turn, np.eye(3)) for turn in turns):
-            rotation = (turns[1] @ np.reshape(rotation, (3, 3)) @ turns[0].T).ravel().tolist()
-    return rotation
+def _pose(settings: RegistrationSettings, calibrations: Mapping[str, Calibration]) -> dict[str, list[float]]:
+    """`rotation` and `translation` between the frames of the images: the cameras' own, or those of rectified ones."""
+    rotation, translation = np.reshape(settings.rotation, (-1, 3)), np.asarray(settings.translation)
+    if RGB in calibrations:
+        rotation = rotation @ calibrations[RGB].rotation.T
+    if THERMAL in calibrations:
+        rotation, translation = calibrations[THERMAL].rotation @ rotation, calibrations[THERMAL].rotation @ translation
+    return {"rotation": rotation.ravel().tolist(), "translation": translation.tolist()}

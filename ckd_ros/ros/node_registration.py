@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -116,7 +117,7 @@ def _named_otherwise(info: CameraInfo, stream: str, images: str, topic: str) -> 
     if not np.any(info.d) and np.array_equal(np.reshape(info.p, (3, 4))[:, :3].ravel(), info.k):
         return ""
     name = "/".join(topic.split("/")[-2:])
-    named = RECTIFIED if "rect" in name else RAW if "raw" in name else images
+    named = RECTIFIED if re.search(r"(^|[_/])rect", name) else RAW if re.search(r"(^|[_/])raw", name) else images
     if named == images:
         return ""
     return (

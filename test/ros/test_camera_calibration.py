@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +11,8 @@ pytest.importorskip("sensor_msgs", reason="no ROS: run `make setup`, or source a
 from sensor_msgs.msg import CameraInfo, RegionOfInterest  # noqa: E402
 
 from ckd_ros.ros.calibration import CalibrationError, read_calibration, same_camera  # noqa: E402
+from ckd_ros.ros.configuration import registration  # noqa: E402
+from ckd_ros.ros.parameters import PARAMETERS  # noqa: E402
 
 
 def info(**fields) -> CameraInfo:
@@ -37,6 +40,27 @@ def test_rectification_turns_the_camera():
     assert np.allclose(read_calibration(info(r=turn), "rectified", "rgb").rotation.ravel(), turn)
     assert np.allclose(read_calibration(info(r=turn), "raw", "rgb").rotation, np.eye(3))
     assert np.allclose(read_calibration(info(r=[0.0] * 9), "rectified", "rgb").rotation, np.eye(3)), "not filled in"
+
+
+@pytest.mark.parametrize("stream", ["rgb", "thermal"])
+def test_rectified_pairs_are_registered_in_the_frames_they_were_rectified_in(stream):
+    """A point that both cameras see, with one of them turned by its rectification."""
+    turn = cv2.Rodrigues(np.array([0.02, -0.06, 0.01]))[0]
+    turns = {"rgb": np.eye(3), "thermal": np.eye(3), stream: turn}
+    pose = cv2.Rodrigues(np.array([-0.01, 0.03, 0.02]))[0], np.array([0.1, -0.05, 0.02])
+    # Turned, the colour image has its plane of the target tilted too: so far away it makes no difference.
+    distance = 5.0 if stream == "thermal" else 1e4
+    values = {name: stated.default for name, stated in PARAMETERS.items()}
+    values |= {"registration.type": "calibrated", "registration.distance": distance}
+    values |= {"registration.rgb_images": "rectified", "registration.thermal_images": "rectified"}
+    values |= {"registration.rotation": pose[0].ravel().tolist(), "registration.translation": pose[1].tolist()}
+    infos = {name: info(r=turns[name].ravel()) for name in turns}
+    point = np.array([0.1, -0.2, 1.0]) * distance
+    seen = {"rgb": turns["rgb"] @ point, "thermal": turns["thermal"] @ (pose[0] @ point + pose[1])}
+    k = np.reshape(info().p, (3, 4))[:, :3]
+    rgb, thermal = ((k @ seen[name])[:2] / seen[name][2] + 0.5 for name in ("rgb", "thermal"))
+    mapped = registration(values, infos).map_points(rgb[None], (640, 480), (640, 480))
+    assert np.allclose(mapped, [thermal], atol=0.02)
 
 
 @pytest.mark.parametrize("binning", [(0, 0), (1, 1), (2, 2), (4, 2)])
@@ -80,11 +104,12 @@ def test_rectified_images_have_no_distortion_that_could_be_wrong():
     assert read_calibration(info(distortion_model="omni", d=[1.0] * 7), "rectified", "rgb").lens.is_ideal
 
 
-def test_a_calibration_of_another_resolution_is_doubted():
-    """K of 1280 x 960 images beside the size of those that the driver sends."""
-    k = [1000.0, 0.0, 640.0, 0.0, 1000.0, 480.0, 0.0, 0.0, 1.0]
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_a_calibration_of_another_resolution_is_doubted(scale):
+    """K of images of another size than the driver says."""
+    k = [500.0 * scale, 0.0, 320.0 * scale, 0.0, 500.0 * scale, 240.0 * scale, 0.0, 0.0, 1.0]
     doubt = read_calibration(info(k=k), "raw", "rgb").doubt
-    assert "K has its centre at (640, 480)" in doubt and "640 x 480" in doubt
+    assert f"K has its centre at ({320 * scale:g}, {240 * scale:g})" in doubt and "640 x 480" in doubt
     assert not read_calibration(info(), "raw", "rgb").doubt
 
 

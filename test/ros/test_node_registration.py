@@ -216,6 +216,15 @@ def test_what_speaks_against_it_is_said(bench, parameters, rgb, key, words):
     assert words in status[f"fault {key}"]
 
 
+def test_a_topic_whose_name_has_rect_in_it_otherwise_is_not(bench):
+    b = bench(**CALIBRATED).start()
+    b.node.registration._topics["rgb"] = "/redirected/image"
+    publish(b, rgb=calibration(320, 240, d=[-0.3, 0.1, 0.0, 0.0, 0.0]))
+    b.steps(2)
+    b.status()
+    assert not problems(b)
+
+
 def test_a_topic_that_is_called_rectified_is_pointed_out(bench):
     b = bench(**CALIBRATED).start()
     b.node.registration._topics["rgb"] = "/camera/color/image_rect"  # as a remapping makes it
