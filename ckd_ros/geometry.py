@@ -156,16 +156,45 @@ def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> FloatArray
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
+def transform_in_front(matrix: npt.ArrayLike, points: npt.ArrayLike, front: npt.ArrayLike) -> FloatArray:
+    """Map `(N, 2)` points by a 3x3 transform; NaN for those that a horizon divides from the point `front` `(2,)`.
+
+    A homography sends a line to infinity; what lies beyond it would come back from the other side.
+
+    >>> transform_in_front([[1, 0, 0], [0, 1, 0], [-0.01, 0, 1]], [[50, 10], [150, 10]], front=[0, 0]).tolist()
+    [[100.0, 20.0], [nan, nan]]
+    """
+    depth = np.asarray(matrix, float)[2]
+    xy = np.asarray(points, float)
+    ahead = (xy @ depth[:2] + depth[2]) * (np.asarray(front, float) @ depth[:2] + depth[2]) > 0
+    return transform_points(matrix, np.where(ahead[:, None], xy, np.nan))
+
+
+def corners(box: npt.ArrayLike) -> FloatArray:
+    """`(4, 2)` corners of a box: top left, top right, bottom left, bottom right."""
+    x, y, w, h = map(float, np.asarray(box))
+    return np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]])
+
+
+def grid(size: Size, count: int) -> FloatArray:
+    """`(count * count, 2)` points spread evenly over an image of (width, height) `size`, its edges included."""
+    x, y = np.meshgrid(np.linspace(0, size[0], count), np.linspace(0, size[1], count))
+    return np.stack([x.ravel(), y.ravel()], axis=-1)
+
+
+def box_around(points: FloatArray) -> FloatArray:
+    """The axis-aligned box around `(N, 2)` points; NaN where one of them is."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.concatenate([low, high - low])
+
+
 def transform_box(matrix: npt.ArrayLike, box: npt.ArrayLike) -> FloatArray:
     """The axis-aligned box around a box's four corners mapped by a 3x3 transform.
 
     >>> transform_box(translation(5.0, -3.0) @ scaling(0.5, 0.5), [100.0, 60.0, 40.0, 20.0]).tolist()
     [55.0, 27.0, 20.0, 10.0]
     """
-    x, y, w, h = map(float, np.asarray(box))
-    corners = transform_points(matrix, np.array([[x, y], [x + w, y], [x, y + h], [x + w, y + h]]))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    return np.concatenate([low, high - low])
+    return box_around(transform_points(matrix, corners(box)))
 
 
 def index_matrix(matrix: FloatArray) -> FloatArray:

@@ -72,7 +72,7 @@ class LiveRun:
         show: whether to open a window. Entering raises what `LiveWindow` raises, and `start_box`.
         video: a file to write, or None; it appears, whole, when the context ends without an error.
 
-    `faults` names the frames so far that could not be read.
+    `faults` names the frames so far that could not be read, and what is wrong with the registration.
     """
 
     def __init__(
@@ -114,10 +114,16 @@ class LiveRun:
         """The tracker's result for every pair, up to the one in which the person ends the run.
 
         Frames that cannot be read are not given to it: its last box stands, without a confidence and a time (NaN).
-        Raises ValueError if the first frame cannot be read.
+        Raises ValueError if the first frame cannot be read, or if the registration cannot be right for it.
         """
         run = track_live(self._tracker, self._sequence, self._start, self._window)
+        problems: set[str] = set()
         for number, (pair, result, fault) in enumerate(run):
+            if number == 0 and "registration" in result.problems:
+                raise ValueError(result.problems["registration"])
+            for key in result.problems.keys() - problems:
+                self.faults.append(f"from frame {number} on: {result.problems[key]}")
+            problems |= result.problems.keys()
             if fault:
                 self.faults.append(f"frame {number}: {fault}")
             if self._video is not None:

@@ -45,6 +45,7 @@ def one_pass(
     """
     boxes, seconds, confidences = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
     faults: list[str] = []
+    problems: dict[str, str] = {}
     failed = False
     number = -1
     for number, pair in enumerate(readable(frames, count)):
@@ -63,6 +64,8 @@ def one_pass(
             estimate = tracker.init(pair, box) if number == start else tracker.update(pair)
             seconds[number] = time.perf_counter() - begin
             boxes[number], confidences[number] = estimate.box, estimate.confidence
+            for kind, problem in getattr(estimate, "problems", {}).items():  # of our own tracker's registration
+                problems.setdefault(kind, f"frame {number}, and perhaps later: {problem}")
         except Exception as error:  # whatever another's tracker raises must not end the evaluation
             faults.append(f"frame {number}: the tracker failed: {type(error).__name__}: {describe_error(error)}")
             failed = True
@@ -70,4 +73,5 @@ def one_pass(
     else:
         if number + 1 < count:
             faults.append(f"frame {number + 1}: the source ends here, though {count} frames were announced")
+    faults += problems.values()
     return OnePassResult(boxes, seconds, confidences, tuple(faults), failed)

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 
-from ckd_ros.ros.markers import is_calibrated
+from ckd_ros.ros.calibration import Calibration, CalibrationError, read_calibration
 from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, of_group
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
+
+#: In place of a camera's own, where only the parameters are to be checked.
+_STAND_IN = CameraInfo(width=2, height=2, k=[1.0, 0.0, 0.5, 0.0, 1.0, 0.5, 0.0, 0.0, 1.0])
+_STAND_IN.p = [1.0, 0.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 0.0, 1.0, 0.0]
 
 
 def tracker_config(values: Mapping[str, Any]) -> TrackerConfig:
@@ -26,28 +31,55 @@ def tracker_config(values: Mapping[str, Any]) -> TrackerConfig:
         raise ParameterError(f"parameters 'tracker.*', 'thermal.*': {error}") from error
 
 
-def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> Registration | None:
-    """The registration that parameters and camera_info (by stream) describe; None while a camera_info is waited for.
+def check_registration(values: Mapping[str, Any]) -> None:
+    """Raises ParameterError for values of `registration.*` that do not go together, whatever the cameras will say."""
+    registration(values, {RGB: _STAND_IN, THERMAL: _STAND_IN})
 
-    Raises ParameterError for values that do not go together.
+
+def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> Registration:
+    """The registration that parameters and camera_info (by stream) describe.
+
+    Raises ParameterError for values that do not go together, and CalibrationError for a camera_info that is missing or
+    cannot be used.
     """
     try:
         settings = of_group(RegistrationSettings, "registration", values)
-        config: dict[str, object] = {"type": settings.type, "distance": settings.distance}
-        for name in ("offset", "matrix", "rotation", "translation"):
-            config[name] = list(getattr(settings, name))
-        sizes = {RGB: settings.rgb_size, THERMAL: settings.thermal_size}
-        stated_intrinsics = {RGB: settings.rgb_intrinsics, THERMAL: settings.thermal_intrinsics}
+        calibrations = used_calibrations(settings, infos)
+        config: dict[str, object] = {"type": settings.type, **_pose(settings, calibrations)}
+        for name in ("distance", "offset", "matrix", "min_overlap"):
+            config[name] = getattr(settings, name)
         for stream in (RGB, THERMAL):
-            size, intrinsics = list(sizes[stream]), list(stated_intrinsics[stream])
-            if settings.type == "calibrated" and not any(intrinsics):
-                info = infos.get(stream)
-                if info is None or not is_calibrated(info):
-                    return None
-                intrinsics = [info.k[0], info.k[4], info.k[2], info.k[5]]
-                size = [info.width, info.height]
+            size = getattr(settings, f"{stream}_size")
             config[f"{stream}_size"] = size if all(size) else None
-            config[f"{stream}_intrinsics"] = intrinsics
+            config[f"{stream}_intrinsics"] = getattr(settings, f"{stream}_intrinsics")
+            if stream in calibrations:
+                lens = calibrations[stream].lens
+                config[f"{stream}_size"] = calibrations[stream].size
+                config[f"{stream}_intrinsics"] = lens.intrinsics
+                config[f"{stream}_distortion"], config[f"{stream}_distortion_model"] = lens.distortion, lens.model
         return Registration.from_config(config)
+    except CalibrationError:
+        raise
     except ValueError as error:
         raise ParameterError(f"parameters 'registration.*': {error}") from error
+
+
+def used_calibrations(settings: RegistrationSettings, infos: Mapping[str, CameraInfo]) -> dict[str, Calibration]:
+    """The calibrations, by stream, that the registration takes from camera_info. Raises CalibrationError."""
+    if settings.type != "calibrated":
+        return {}
+    streams = [stream for stream in (RGB, THERMAL) if not any(getattr(settings, f"{stream}_intrinsics"))]
+    missing = [f"no {stream}/camera_info" for stream in streams if stream not in infos]
+    if missing:
+        raise CalibrationError(f"registration.type is 'calibrated', but {' and '.join(missing)} has arrived")
+    return {s: read_calibration(infos[s], getattr(settings, f"{s}_images"), s) for s in streams}
+
+
+def _pose(settings: RegistrationSettings, calibrations: Mapping[str, Calibration]) -> dict[str, list[float]]:
+    """`rotation` and `translation` between the frames of the images: the cameras' own, or those of rectified ones."""
+    rotation, translation = np.reshape(settings.rotation, (-1, 3)), np.asarray(settings.translation)
+    if RGB in calibrations:
+        rotation = rotation @ calibrations[RGB].rotation.T
+    if THERMAL in calibrations:
+        rotation, translation = calibrations[THERMAL].rotation @ rotation, calibrations[THERMAL].rotation @ translation
+    return {"rotation": rotation.ravel().tolist(), "translation": translation.tolist()}

@@ -1,12 +1,16 @@
-"""Whether what the cameras deliver is what it should be: the images of each stream, and the pairing of both."""
+"""Whether what the cameras deliver is what it should be: the images of each stream, their pairing and registration."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from ckd_ros.frames import Image
+from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.sync.pairing import PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
+from ckd_ros.tracking import Registration
+from ckd_ros.tracking.pair_geometry import PairGeometry
 
 #: Pixels of an image are examined no more often than this, seconds.
 PERIOD = 0.5
@@ -61,6 +65,20 @@ class StreamHealth:
 def _colourfulness(pixels: np.ndarray) -> float:
     channels = pixels[..., :3]
     return float((channels.max(axis=-1).astype(int) - channels.min(axis=-1)).mean())
+
+
+class RegistrationHealth:
+    """Holds the registration against the sizes of both images while no target is followed."""
+
+    def __init__(self) -> None:
+        self._geometry: PairGeometry | None = None
+
+    def inspect(self, images: FramePair, registration: Registration) -> Mapping[str, str]:
+        """What is wrong with the registration for these images, key -> message."""
+        if self._geometry is None or self._geometry.registration is not registration:
+            self._geometry = PairGeometry.of(images, registration)
+        self._geometry = self._geometry.after(images)
+        return self._geometry.check.problems
 
 
 class PairingHealth:

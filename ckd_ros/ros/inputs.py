@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ckd_ros.ros import conversions
+from ckd_ros.ros.calibration import same_camera
 from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.meter import Meter
@@ -33,6 +34,11 @@ _WRONG_ORDER = {
     Verdict.CLOCK_SET_BACK: "the stamps of the {0} images went back: the clock was set, or a bag loops; starting anew",
 }
 
+#: Asks publishers for what they sent last before the subscription was there.
+_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+#: Bytes of a serialised message with a header before its frame: four of the encoding, eight of the stamp.
+_STAMP_ENDS = 12
+
 
 class CameraInputs:
     """Receives both cameras between `subscribe` and `unsubscribe`, and checks what can be checked without decoding.
@@ -50,9 +56,11 @@ class CameraInputs:
     def __init__(self, node: Node, clock: NodeClock, faults: FaultMonitor, on_calibration: Callable[[], None]) -> None:
         self.calibrations: dict[str, CameraInfo] = {}
         self._node, self._clock, self._faults, self._on_calibration = node, clock, faults, on_calibration
+        self._infos: dict[str, bytes] = {}
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
         self._subscriptions: list[Subscription] = []
         self._images: dict[str, tuple[Subscription, str]] = {}
+        self._latched: dict[str, Subscription] = {}
         self._stamps: dict[str, StampWatch] = {}
         self._newest: dict[str, int] = {}  # arrival of the newest message of a stream, at first of its subscription
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
@@ -65,21 +73,34 @@ class CameraInputs:
         for stream in (RGB, THERMAL):
             transport = values[f"image_transport.{stream}"]
             kind, topic = _KINDS[transport], f"{stream}/image{SUFFIXES[transport]}"
-            on_image, on_info = partial(self._on_image, stream), partial(self._on_info, stream)
             qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
-            images = self._node.create_subscription(kind, topic, on_image, **overridable(qos))
-            infos = self._node.create_subscription(
-                CameraInfo, f"{stream}/camera_info", on_info, **overridable(qos_profile_sensor_data)
-            )
-            self._subscriptions += [images, infos]
+            images = self._node.create_subscription(kind, topic, partial(self._on_image, stream), **overridable(qos))
+            self._subscriptions += [images, self._subscribe_info(stream, **overridable(qos_profile_sensor_data))]
             self._images[stream] = (images, transport)
             self._stamps[stream], self._newest[stream] = StampWatch(), time.monotonic_ns()
+        self.hear_latched()
+
+    def hear_latched(self) -> None:
+        """Receive the camera_info that was published before the node was there, where a publisher has kept it.
+
+        That needs a subscription of its own: one that asks for kept messages hears nothing of publishers that keep
+        none, and has both sides warn of it. So it is made when such a publisher is seen; call this now and then.
+        """
+        for stream in (RGB, THERMAL):
+            topic = self._node.resolve_topic_name(f"{stream}/camera_info")
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if stream not in self._latched and any(_keeps(publisher.qos_profile) for publisher in publishers):
+                self._latched[stream] = self._subscribe_info(stream, qos_profile=_LATCHED)
+
+    def _subscribe_info(self, stream: str, **qos: Any) -> Subscription:
+        callback = partial(self._on_info, stream)
+        return self._node.create_subscription(CameraInfo, f"{stream}/camera_info", callback, raw=True, **qos)
 
     def unsubscribe(self) -> None:
         """Receive nothing from now on; the calibrations stay."""
-        for subscription in self._subscriptions:
+        for subscription in (*self._subscriptions, *self._latched.values()):
             self._node.destroy_subscription(subscription)
-        self._subscriptions, self._images = [], {}
+        self._subscriptions, self._images, self._latched = [], {}, {}
         self._on_frame = None
 
     def check(self) -> None:
@@ -128,8 +149,19 @@ class CameraInputs:
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 
-    def _on_info(self, stream: str, message: CameraInfo) -> None:
+    def _on_info(self, stream: str, serialized: bytes) -> None:
+        # It comes with every image, twice from a publisher that both subscriptions hear, and hardly ever changes.
+        content = serialized[_STAMP_ENDS:]
+        if self._infos.get(stream) == content:
+            return
+        self._infos[stream] = content
+        message = deserialize_message(serialized, CameraInfo)
         known = self.calibrations.get(stream)
         self.calibrations[stream] = message
-        if known is None or not np.array_equal(known.k, message.k):
+        if known is None or not same_camera(known, message):
             self._on_calibration()
+
+
+def _keeps(qos: QoSProfile) -> bool:
+    """Whether a publisher gives what it has sent to those who come later."""
+    return (qos.durability, qos.reliability) == (_LATCHED.durability, _LATCHED.reliability)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ckd_ros.msg import BoundingBox, Track
+from ckd_ros.ros.calibration import Calibration
 from ckd_ros.tracking import TrackState
 from ckd_ros.tracking.overlay import STATE_COLOURS
 
@@ -17,42 +17,36 @@ from ckd_ros.tracking.overlay import STATE_COLOURS
 LIFETIME = 1
 
 
-def is_calibrated(info: CameraInfo | None) -> bool:
-    """Whether a camera_info has arrived and describes a camera: drivers of uncalibrated cameras send zeros."""
-    return info is not None and info.k[0] > 0 and info.k[4] > 0 and info.width > 0 and info.height > 0
-
-
-def viewing_rays(points: np.ndarray, info: CameraInfo, size: tuple[int, int]) -> np.ndarray:
+def viewing_rays(points: np.ndarray, camera: Calibration, size: tuple[int, int]) -> np.ndarray:
     """Directions of pixels in the camera's optical frame.
 
     Args:
-        points: `(N, 2)` continuous pixels of an image of (width, height) `size`, the view of `info` at any scale.
+        points: `(N, 2)` continuous pixels of an image of (width, height) `size`, the view of `camera` at any scale.
     Returns:
-        `(N, 3)` points at depth 1. Lens distortion is not corrected: use rectified images where it matters.
+        `(N, 3)` points at depth 1; NaN where the lens sees nothing.
     """
-    k = np.asarray(info.k, float).reshape(3, 3)
-    # CameraInfo puts the centre of the first pixel at 0, a continuous coordinate puts it at 0.5.
-    pixels = np.asarray(points, float) * [info.width / size[0], info.height / size[1]] - 0.5
-    x = (pixels[:, 0] - k[0, 2]) / k[0, 0]
-    y = (pixels[:, 1] - k[1, 2]) / k[1, 1]
-    return np.stack([x, y, np.ones_like(x)], axis=-1)
+    rays = camera.lens.rays(np.asarray(points, float) * np.divide(camera.size, size))
+    return np.concatenate([rays, np.ones((len(rays), 1))], axis=1)
 
 
 def target_markers(
-    track: Track, box: BoundingBox, info: CameraInfo, size: tuple[int, int], header: Header, distance: float
+    track: Track, box: BoundingBox, camera: Calibration, size: tuple[int, int], header: Header, distance: float
 ) -> MarkerArray:
     """The viewing ray (an arrow) and the frustum (lines) of a target that is followed, else their removal.
 
     Args:
-        box: of the target in the image of `info`'s camera, which is (width, height) `size`.
+        box: of the target in the image of `camera`, which is (width, height) `size`; empty where that does not show it.
         header: with the optical frame of that camera.
         distance: length of both, metres.
     """
-    if track.state in (Track.IDLE, Track.LOST):
-        return MarkerArray(markers=[Marker(header=header, ns="target", action=Marker.DELETEALL)])
+    removal = MarkerArray(markers=[Marker(header=header, ns="target", action=Marker.DELETEALL)])
+    if track.state in (Track.IDLE, Track.LOST) or not box.width > 0:
+        return removal
     left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    rays = viewing_rays(np.vstack([corners, corners.mean(axis=0)]), info, size)
+    rays = viewing_rays(np.vstack([corners, corners.mean(axis=0)]), camera, size)
+    if not np.isfinite(rays).all():
+        return removal
     tips = [_point(ray) for ray in rays / np.linalg.norm(rays, axis=1, keepdims=True) * distance]
     eye = Point()
 

@@ -14,14 +14,16 @@ from visualization_msgs.msg import MarkerArray
 from ckd_ros.frames import FramePair
 from ckd_ros.msg import Track
 from ckd_ros.ros import messages
+from ckd_ros.ros.calibration import CalibrationError, read_calibration
 from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.conversions import compressed_message, image_message
-from ckd_ros.ros.markers import is_calibrated, target_markers
+from ckd_ros.ros.markers import target_markers
 from ckd_ros.ros.qos import overridable
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.worker import TrackedPair
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.overlay import draw_overlay, panel_size
+from ckd_ros.tracking.registration_check import same_aspect
 
 
 class Outputs:
@@ -74,20 +76,28 @@ class Outputs:
         if self._detections is not None:
             self._detections.publish(messages.detections_message(track))
         if self._markers.get_subscription_count():
-            self._publish_markers(tracked.images, track, frame_ids, values["markers.distance"])
+            self._publish_markers(tracked.images, track, frame_ids, values)
         if self._overlay.get_subscription_count() or self._compressed.get_subscription_count():
             self._publish_overlay(tracked, values, header.frame_id)
 
-    def _publish_markers(self, images: FramePair, track: Track, frame_ids: dict[str, str], distance: float) -> None:
+    def _publish_markers(
+        self, images: FramePair, track: Track, frame_ids: dict[str, str], values: dict[str, Any]
+    ) -> None:
         """Markers from the view of the colour camera, or of the thermal one where that lacks image or calibration."""
         views = ((RGB, images.rgb, track.box), (THERMAL, images.thermal, track.thermal_box))
         for stream, image, box in views:
-            calibration = self._calibrations.get(stream)
-            if image is None or calibration is None or not is_calibrated(calibration):
+            info = self._calibrations.get(stream)
+            if image is None or info is None:
                 continue
-            frame_id = frame_ids[stream] or calibration.header.frame_id
-            header = Header(stamp=track.header.stamp, frame_id=frame_id)
-            self._markers.publish(target_markers(track, box, calibration, image.size, header, distance))
+            try:
+                camera = read_calibration(info, values[f"registration.{stream}_images"], stream)
+            except CalibrationError:  # drivers of uncalibrated cameras send zeros
+                continue
+            if not same_aspect(camera.size, image.size):  # a fault, which the registration reports
+                continue
+            header = Header(stamp=track.header.stamp, frame_id=frame_ids[stream] or info.header.frame_id)
+            distance = values["markers.distance"]
+            self._markers.publish(target_markers(track, box, camera, image.size, header, distance))
             return
 
     def _publish_overlay(self, tracked: TrackedPair, values: dict[str, Any], frame_id: str) -> None:

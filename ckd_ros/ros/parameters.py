@@ -113,11 +113,30 @@ class RegistrationSettings:
         100_000,
     )
     thermal_size: tuple[int, int] = setting((0, 0), "the same for the thermal images", 0, 100_000)
+    min_overlap: float = setting(
+        0.5,
+        "least part of the colour image that the thermal image must show; with less the registration is taken for "
+        "wrong, and thermal images are not used",
+        0.01,
+        1,
+    )
+    rgb_images: str = setting(
+        "raw",
+        "whether the colour images come raw (K and D of rgb/camera_info hold) or rectified (P does)",
+        choices=("raw", "rectified"),
+    )
+    thermal_images: str = setting("raw", "the same of the thermal images", choices=("raw", "rectified"))
     rgb_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from rgb/camera_info", 0, _BOUND
+        (0.0, 0.0, 0.0, 0.0),
+        "calibrated: fx, fy, cx, cy in pixels, without distortion; zeros: from rgb/camera_info",
+        0,
+        _BOUND,
     )
     thermal_intrinsics: tuple[float, float, float, float] = setting(
-        (0.0, 0.0, 0.0, 0.0), "calibrated: fx, fy, cx, cy in pixels; zeros: from thermal/camera_info", 0, _BOUND
+        (0.0, 0.0, 0.0, 0.0),
+        "calibrated: fx, fy, cx, cy in pixels, without distortion; zeros: from thermal/camera_info",
+        0,
+        _BOUND,
     )
     rotation: tuple[float, ...] = setting(
         _IDENTITY,

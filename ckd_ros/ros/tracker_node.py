@@ -23,6 +23,7 @@ from ckd_ros.ros.inputs import CameraInputs
 from ckd_ros.ros.lifecycle import ManagerBond, explain_autostart, logged
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
+from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
 from ckd_ros.ros.qos import without_effect
@@ -33,7 +34,7 @@ from ckd_ros.ros.sync.pairing import FramePairer
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.target_services import TargetServices
 from ckd_ros.ros.worker import TrackedPair, TrackerWorker, WorkerSnapshot
-from ckd_ros.tracking import OnnxEngine, Registration, Tracker, default_model
+from ckd_ros.tracking import OnnxEngine, Tracker, default_model
 from ckd_ros.tracking.engine import Engine
 
 
@@ -51,7 +52,8 @@ class TrackerNode(LifecycleNode):
         self._targets = itertools.count(1)
         self._latency = Meter()
         self._bond = ManagerBond(self)
-        self._registration: Registration | None = None
+        topics = {stream: self.resolve_topic_name(f"{stream}/image") for stream in (RGB, THERMAL)}
+        self.registration = NodeRegistration(self.inputs.calibrations, topics)
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
         self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults)
@@ -62,11 +64,6 @@ class TrackerNode(LifecycleNode):
     def values(self) -> dict[str, Any]:
         """The parameters by name."""
         return self._declared.values
-
-    @property
-    def registration(self) -> Registration:
-        """The registration in effect; until it is known, both images are taken to show the same view."""
-        return self._registration or Registration()
 
     def start(self) -> bool:
         """Configure and activate. Returns whether that worked; what did not is in the log."""
@@ -89,7 +86,7 @@ class TrackerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"model: {self.engine.describe()}")
         self._outputs = Outputs(
-            self, self.clock, lambda: self.values, lambda: self.registration, self.inputs.calibrations
+            self, self.clock, lambda: self.values, lambda: self.registration.current, self.inputs.calibrations
         )
         return super().on_configure(state)
 
@@ -102,9 +99,8 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         pairer = FramePairer(matcher, values["sync.slop"], values["sync.timeout"], values["sync.history"])
-        self._registration = self._compute_registration(values)
         assert self.engine is not None, "a node is configured before it is activated"
-        tracker = Tracker(self.engine, self.registration, configuration.tracker_config(values))
+        tracker = Tracker(self.engine, self.registration.update(values), configuration.tracker_config(values))
         self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
         result = super().on_activate(state)
         self.worker.start()
@@ -148,7 +144,7 @@ class TrackerNode(LifecycleNode):
 
     def _validate(self, values: dict[str, Any]) -> None:
         configuration.tracker_config(values)
-        configuration.registration(values, self.inputs.calibrations)
+        configuration.check_registration(values)
 
     def _apply(self, values: dict[str, Any]) -> None:
         """Bring validated values, and the calibrations of the cameras, into effect while running."""
@@ -156,17 +152,8 @@ class TrackerNode(LifecycleNode):
         if worker is None:
             return
         worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
-        self._registration = self._compute_registration(values)
-        registration, config = self.registration, configuration.tracker_config(values)
+        registration, config = self.registration.update(values), configuration.tracker_config(values)
         worker.submit(lambda: worker.tracker.configure(registration, config))
-
-    def _compute_registration(self, values: dict[str, Any]) -> Registration | None:
-        """The registration that the parameters and the calibrations describe; None where it is not known (yet)."""
-        try:
-            return configuration.registration(values, self.inputs.calibrations)
-        except ParameterError as error:  # a camera_info that contradicts the parameters
-            self.faults.report("registration", str(error))
-            return None
 
     def _publish(self, tracked: TrackedPair) -> None:
         if self._outputs is None or not self.context.ok():  # interrupted: ROS ends before the worker does
@@ -210,12 +197,9 @@ class TrackerNode(LifecycleNode):
         """Report what is wrong with the cameras' input as a whole, which no single image shows."""
         if self.worker is None:
             return
-        if self._registration is None:
-            self.faults.report(
-                "registration",
-                "registration.type is 'calibrated', but no usable camera_info has arrived from one or both cameras: "
-                "until then both images are taken to show the same view",
-            )
+        self.inputs.hear_latched()
+        for key, message in self.registration.problems(self.values, self.worker.snapshot().formats).items():
+            self.faults.report(key, message)
         self.worker.check_pairing()
         self.inputs.check()
         self.clock.check()

@@ -15,7 +15,7 @@ import numpy as np
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.faults import FaultMonitor
-from ckd_ros.ros.health import PairingHealth, StreamHealth
+from ckd_ros.ros.health import PairingHealth, RegistrationHealth, StreamHealth
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
@@ -98,6 +98,7 @@ class TrackerWorker:
         self.tracker = tracker
         self._stream_health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
         self._pairing_health = PairingHealth()
+        self._registration_health = RegistrationHealth()
         self._progress = Progress()
         self._latest: TrackedPair | None = None
         self._pairer, self._publish, self._faults, self._targets = pairer, publish, faults, targets
@@ -253,6 +254,12 @@ class TrackerWorker:
             )
 
     def _finish(self, tracked: TrackedPair) -> None:
+        if tracked.result is None:
+            problems = self._registration_health.inspect(tracked.images, self.tracker.registration)
+        else:
+            problems = tracked.result.problems
+        for key, message in problems.items():
+            self._faults.report(key, message)
         self._latest = tracked
         self._publish(tracked)
 

@@ -31,12 +31,14 @@ class NetworkInputs:
         return modality in self._templates
 
     def cut_missing_templates(self, pair: FramePair, box: FloatArray, pair_geometry: PairGeometry) -> None:
-        """Cut the templates not cut yet from the images that are there, around `box` `(x, y, w, h)` in RGB pixels."""
+        """Cut the templates not cut yet from the images that show `box` `(x, y, w, h)`, in RGB pixels."""
         window = crop_window(box, self._spec.template_factor, self._spec.stretched)
         if not self._templates:
             self._template_box[0] = window.to_fraction(box)
         for modality, image in (("rgb", pair.rgb), ("tir", pair.thermal)):
-            if image is not None and modality not in self._templates:
+            if image is None or (modality == "tir" and not pair_geometry.shows(box)):
+                continue
+            if modality not in self._templates:
                 template = np.empty_like(self._no_template)
                 self._cut(modality, image, window, pair_geometry, template)
                 self._templates[modality] = template
@@ -64,5 +66,5 @@ class NetworkInputs:
         if modality == "rgb":
             cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:
-            to_thermal, spec = pair_geometry.rgb_to_thermal, self._spec
+            to_thermal, spec = pair_geometry.around(window), self._spec
             cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)

@@ -71,7 +71,11 @@ def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike
     if pair.thermal is None:
         raise ValueError("the box was drawn in the thermal image, but there is none")
     drawn = _checked_box(box, pair.thermal.size)
-    return _checked_box(geometry.transform_box(np.linalg.inv(pair_geometry.rgb_to_thermal), drawn), pair_geometry.size)
+    found = pair_geometry.from_thermal(drawn)
+    try:
+        return _checked_box(found, pair_geometry.size)
+    except ValueError as error:
+        raise ValueError(f"brought from the thermal to the colour image by the registration, {error}") from error
 
 
 def _checked_box(box: npt.ArrayLike, size: Size) -> FloatArray:

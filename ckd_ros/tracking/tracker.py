@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,12 +59,13 @@ class TrackResult:
     Attributes:
         box: `(4,)` the visible part of the target, `(x, y, w, h)` in RGB pixels. While LOST: where it was last. In
             pixels of the thermal image as long as no RGB image has ever come.
-        thermal_box: `(4,)` the same in pixels of the thermal image; NaN as long as no thermal image has come.
+        thermal_box: `(4,)` the same in pixels of the thermal image; NaN where that does not show it, or none has come.
         confidence: score of the box's cell, [0, 1]. While LOST: the best score found anywhere in this frame.
         state: what the tracker believes.
         used_rgb, used_thermal: which images it rests on.
         registration_offset: (dx, dy) thermal pixels from the configured to the measured registration; zero where it is
             not measured, as everywhere so far.
+        problems: what is wrong with the registration for these images and this box: key -> what, and what to do.
         inference_s, total_s: seconds in the network and in the whole call.
     """
 
@@ -74,6 +76,7 @@ class TrackResult:
     used_rgb: bool
     used_thermal: bool
     registration_offset: tuple[float, float] = (0.0, 0.0)
+    problems: Mapping[str, str] = field(default_factory=dict)
     inference_s: float = 0.0
     total_s: float = 0.0
 
@@ -95,7 +98,7 @@ class Tracker:
         self, engine: Engine, registration: Registration | None = None, config: TrackerConfig | None = None
     ) -> None:
         self.engine = engine
-        self._registration = registration or Registration()
+        self.registration = registration or Registration()
         self._target: Target | None = None
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
@@ -107,7 +110,7 @@ class Tracker:
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
         self._set_config(config)
-        self._registration = registration
+        self.registration = registration
         if self._target is not None:
             self._target.pair_geometry = replace(self._target.pair_geometry, registration=registration)
             self._target.monitor.config, self._target.thermal.config = config.confidence, config.thermal
@@ -131,7 +134,7 @@ class Tracker:
         start = time.perf_counter()
         self._inference_s = 0.0
         target = self._new_target(pair, box, drawn_in)
-        result = self._result(target, 1.0, pair.rgb is not None, pair.thermal is not None, start)
+        result = self._result(target, 1.0, pair.rgb is not None, target.inputs.has_template("tir"), start)
         self._target = target
         return result
 
@@ -146,6 +149,7 @@ class Tracker:
         target.observe_range(pair)
         rgb = pair.rgb if target.inputs.has_template("rgb") else None
         thermal = pair.thermal if target.inputs.has_template("tir") else None
+        used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
 
         if target.search is None:
             confidence = self._follow(target, rgb, thermal)
@@ -153,11 +157,11 @@ class Tracker:
             confidence = self._redetect(target, target.search, rgb, thermal)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
             target.inputs.cut_missing_templates(pair, target.box, target.pair_geometry)
-        return self._result(target, confidence, rgb is not None, thermal is not None, start)
+        return self._result(target, confidence, rgb is not None, used_thermal, start)
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> Target:
         if self._target is None:
-            pair_geometry = PairGeometry.of(pair, self._registration)
+            pair_geometry = PairGeometry.of(pair, self.registration)
         else:
             pair_geometry = self._target.pair_geometry.after(pair)
         thermal = ThermalNormalizer(self.config.thermal)
@@ -170,6 +174,8 @@ class Tracker:
         )
         target.observe_range(pair)
         target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
+        if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
+            raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         target.correction = self._measure_correction(target, pair)
         target.identity = self._learn_identity(target, pair)
         return target
@@ -257,7 +263,9 @@ class Tracker:
         box: FloatArray,
         prior: FloatArray | Float32Array | None = None,
     ) -> Detection | None:
-        """What the network finds in the search window around a box; None without an image to search in."""
+        """What the network finds in the search window around a box; None without an image that shows it."""
+        if thermal is not None and not target.pair_geometry.shows(box):
+            thermal = None
         if rgb is None and thermal is None:
             return None
         spec = self.engine.spec
@@ -306,6 +314,7 @@ class Tracker:
             state=target.monitor.state,
             used_rgb=used_rgb,
             used_thermal=used_thermal,
+            problems=target.pair_geometry.problems(box),
             inference_s=self._inference_s,
             total_s=time.perf_counter() - start,
         )

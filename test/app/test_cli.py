@@ -96,6 +96,30 @@ def test_track_knows_how_the_cameras_lie_to_each_other(tmp_path, track, monkeypa
     assert y == pytest.approx(seen[0].box[1] - 5)
 
 
+def test_track_refuses_a_registration_that_cannot_be_right(tmp_path, track, capsys):
+    inverse = "homography:2,0,0,0,2,0,0,0,1"  # of 0.5, 0, 0, ...: thermal images of half the size
+    small = f"{CLEAR},frames=2,thermal_width=80,thermal_height=60"
+    assert track(small, "--registration", inverse) == 2
+    said = capsys.readouterr().err
+    assert "its inverse would fit" in said and "Traceback" not in said and not (tmp_path / "boxes.txt").exists()
+    assert track(small, "--registration", "homography:0.5,0,0,0,0.5,0,0,0,1") == 0
+
+
+def test_track_takes_a_thermal_camera_of_narrow_view_where_that_is_said(track, capsys):
+    narrow = f"{CLEAR},frames=2", "--registration", "affine:2,0,-80,0,2,-60"
+    assert track(*narrow) == 2
+    assert "lower min_overlap (now 0.5)" in " ".join(capsys.readouterr().err.split())
+    assert track(*narrow, "--min-overlap", "0.2") == 0
+
+
+def test_track_says_where_the_thermal_image_does_not_show_the_box(track, capsys):
+    box = "5,5,20,16"  # the thermal image begins at 40, 30
+    arguments = f"{CLEAR},frames=2", "--init", box, "--registration", "affine:2,0,-80,0,2,-60", "--min-overlap", "0.2"
+    assert track(*arguments) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "from frame 0 on: the registration maps the box x 5, y 5, 20 x 16" in said
+
+
 @pytest.fixture
 def no_display(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):

@@ -117,3 +117,14 @@ def test_a_tracker_that_fails_is_not_asked_again(folder, number):
 def test_an_answer_that_is_no_box_is_the_trackers_failure(folder):
     done = one_pass(Walker(answer=np.zeros(3)), FolderSequence(folder).frames(), FRAMES, BOX)
     assert done.failed and done.faults[0].startswith("frame 0: the tracker failed: ValueError")
+
+
+def test_images_that_cannot_show_the_same_view_are_named_once(tmp_path, model_path):
+    from ckd_ros.tracking import OnnxEngine, Tracker
+
+    sizes = dict(width=64, height=48, thermal_width=64, thermal_height=36)
+    sequence = SimulatedSequence(SimulatorConfig(frames=FRAMES, target_size=16, **sizes))
+    done = one_pass(Tracker(OnnxEngine(model_path, threads=1)), sequence.frames(), FRAMES, sequence.init_box)
+    (fault,) = done.faults
+    assert fault.startswith("frame 0, and perhaps later: ") and "64 x 48 and thermal images of 64 x 36" in fault
+    assert np.isfinite(done.boxes).all() and not done.failed

@@ -33,6 +33,8 @@ class Track:
         modality: use only one of the cameras.
         registration: from colour to thermal pixels: none (same field of view), offset:DX,DY (thermal pixels), affine: 6
             or homography: 9 numbers, row by row.
+        min_overlap: least part of the colour image that the thermal one must show, 0 to 1, for a registration to be
+            taken; lower it for a thermal camera of narrow view.
         model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one.
     """
 
@@ -43,6 +45,7 @@ class Track:
     video: OptionalFile = None
     modality: Literal["both", "rgb", "thermal"] = "both"
     registration: Annotated[str, tyro.conf.arg(metavar="KIND:NUMBERS")] = "none"
+    min_overlap: float = 0.5
     model: OptionalFile = None
 
     def run(self) -> None:
@@ -51,7 +54,7 @@ class Track:
         from ckd_ros.metrics import score
         from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
 
-        registration = Registration.from_text(self.registration)
+        registration = Registration.from_text(self.registration, self.min_overlap)
         sequence = open_source(self.source, modality=self.modality)
         tracker = Tracker(open_engine(self.model or default_model()), registration)
         out = self.out or Path("runs") / "track" / f"{sequence.name}.csv"
