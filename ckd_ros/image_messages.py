@@ -34,6 +34,10 @@ class TruncatedImageError(ImageError):
     """Less data than width, height and step (or the compressed stream) promise."""
 
 
+class ByteOrderError(ImageError):
+    """Values of several bytes that are a picture only in the order which the message does not state."""
+
+
 class UnsupportedEncodingError(ImageError):
     """An encoding that is not known."""
 
@@ -83,6 +87,8 @@ def load_image(message: Any) -> Image:
         return _decode(message)
     layout = _layout(message.encoding)
     pixels = _pixels(message, layout)
+    if layout.encoding == "mono16":
+        _check_byte_order(message, pixels[:: max(1, message.height // 16), :128, 0])
     if layout.convert is not None:
         try:
             pixels = layout.convert(pixels)
@@ -114,6 +120,41 @@ def _pixels(message: Any, layout: Layout) -> np.ndarray:
         strides=(message.step, layout.pixel, layout.sample.itemsize),
     )
     return pixels if dtype.isnative else pixels.astype(layout.sample)
+
+
+def _check_byte_order(message: Any, sample: np.ndarray) -> None:
+    """Raise ByteOrderError where pieces of rows, `N x M`, are noise as they are read and a picture with bytes swapped.
+
+    They are not swapped without a word: whoever else reads the camera would still read noise.
+    """
+    swapped = sample.byteswap()
+    if sample.dtype.kind == "f":
+        wrong = _share_of_temperatures(sample) < 0.5 and _share_of_temperatures(swapped) > 0.9
+    else:
+        # Multiples of 256 (8 bits, left-aligned) are a picture either way, and a drawing may be as smooth by chance.
+        rougher = _roughness(sample) > _ROUGHER * _roughness(swapped)
+        wrong = rougher and (sample & 255).any() and np.unique(swapped).size > _LEVELS
+    if wrong:
+        stated = int(bool(message.is_bigendian))
+        raise ByteOrderError(
+            f"the bytes of its {message.encoding} values are swapped: is_bigendian is {stated}, but only with "
+            f"{1 - stated} they are a picture; correct it in the driver"
+        )
+
+
+#: In the wrong order, neighbours differ as many times as much as in the right one; where counts are noisy, 256 times.
+_ROUGHER = 4.0
+#: A picture has more levels than this.
+_LEVELS = 8
+
+
+def _roughness(sample: np.ndarray) -> float:
+    return float(np.abs(np.diff(sample.astype(np.int32), axis=1)).mean()) if sample.shape[1] > 1 else 0.0
+
+
+def _share_of_temperatures(sample: np.ndarray) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(((np.abs(sample) > 1e-3) & (np.abs(sample) < 1e5) | (sample == 0)).mean())
 
 
 _PNG, _PNG_END = b"\x89PNG", b"IEND"

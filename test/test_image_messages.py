@@ -77,6 +77,52 @@ def test_the_byte_order_of_the_sender_is_honoured(encoding, padding):
         assert image.data.dtype == np.uint16 and image.data.dtype.isnative
 
 
+def warm_scene(noise=2.0, span=400.0):
+    """Counts of a radiometric camera: a smooth scene, and noise."""
+    smooth = cv2.GaussianBlur(RNG.normal(0, 1, (96, 128)), (0, 0), 6)
+    return 7000 + span * (smooth - smooth.min()) / np.ptp(smooth) + RNG.normal(0, noise, smooth.shape)
+
+
+def bytes_swapped(message):
+    """The message as a driver sends it that is mistaken about its bytes."""
+    message.is_bigendian = not message.is_bigendian
+    return message
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "16SC1", "32FC1"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("span", [20.0, 400.0, 6000.0])
+def test_bytes_in_the_wrong_order_are_noticed(encoding, big, span):
+    scene = warm_scene(span=span)
+    dtype = {"16SC1": "i2", "32FC1": "f4"}.get(encoding, "u2")
+    values = scene / 100 - 50 if encoding == "32FC1" else scene - 7100 if encoding == "16SC1" else scene
+    message = message_of(values.astype((">" if big else "<") + dtype), encoding)
+    message.is_bigendian = big
+    assert np.ptp(m.load_image(message).data) < 1.2 * span + 20
+    words = f"bytes of its {encoding} values are swapped: is_bigendian is {int(not big)}, but only with {int(big)}"
+    with pytest.raises(m.ByteOrderError, match=words):
+        m.load_image(bytes_swapped(message))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        RNG.integers(0, 65535, (96, 128)),
+        RNG.integers(7000, 7003, (96, 128)),
+        np.full((96, 128), 4096),
+        warm_scene().astype(int) // 32 << 8,  # 8 bits, left-aligned
+        (warm_scene().astype(int) - 6900) << 4,  # 12 bits, left-aligned
+        (warm_scene() - 6900).astype(int) * 257 // 4,
+        np.where(warm_scene() > 7200, 0x5011, 0x1010),
+        warm_scene(noise=800.0),
+        np.zeros((1, 1)),
+    ],
+)
+def test_counts_in_the_right_order_are_taken(counts):
+    counts = np.clip(counts, 0, 65535).astype(np.uint16)
+    np.testing.assert_array_equal(m.load_image(message_of(counts, "mono16")).data, counts)
+
+
 def smooth_colour(height=32, width=48):
     """bgr8 gradients: subsampled chroma and Bayer mosaics give them back nearly unchanged."""
     y, x = np.mgrid[0:height, 0:width]
