@@ -133,7 +133,7 @@ def _check_byte_order(message: Any, sample: np.ndarray) -> None:
     else:
         # Multiples of 256 (8 bits, left-aligned) are a picture either way, and a drawing may be as smooth by chance.
         rougher = _roughness(sample) > _ROUGHER * _roughness(swapped)
-        wrong = rougher and (sample & 255).any() and np.unique(swapped).size > _LEVELS
+        wrong = rougher and bool((sample & 255).any()) and np.unique(swapped).size > _LEVELS
     if wrong:
         stated = int(bool(message.is_bigendian))
         raise ByteOrderError(

@@ -123,6 +123,7 @@ class TrackerNode(LifecycleNode):
         assert self.engine is not None, "a node is configured before it is activated"
         tracker = Tracker(self.engine, self.registration, configuration.tracker_config(values))
         self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
+        self.worker.thermal_crop = tuple(values["thermal.crop"])
         result = super().on_activate(state)
         self.worker.start()
         self.inputs.subscribe(values, self.worker.add)
@@ -171,6 +172,7 @@ class TrackerNode(LifecycleNode):
         self._registration = self._compute_registration(values)
         registration, config = self.registration, configuration.tracker_config(values)
         worker.submit(lambda: worker.tracker.configure(registration, config))
+        worker.submit(lambda: setattr(worker, "thermal_crop", tuple(values["thermal.crop"])))
 
     def _compute_registration(self, values: dict[str, Any]) -> Registration | None:
         """The registration that the parameters and the calibrations describe; None where it is not known (yet)."""
