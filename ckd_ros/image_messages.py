@@ -54,7 +54,8 @@ def check_image(message: Any) -> None:
     if len(message.data) == 0:
         raise EmptyImageError("the message holds no data (0 bytes)")
     if _is_compressed(message):
-        _check_compressed(message)
+        if "compressedDepth" in message.format:
+            raise UnsupportedEncodingError(f"format '{message.format}' is not supported: publish jpeg or png images")
         return
     layout = _layout(message.encoding)
     if message.width == 0 or message.height == 0:
@@ -160,36 +161,24 @@ def _share_of_temperatures(sample: np.ndarray) -> float:
 _PNG, _PNG_END = b"\x89PNG", b"IEND"
 
 
-def _check_compressed(message: Any) -> None:
-    if "compressedDepth" in message.format:
-        raise UnsupportedEncodingError(f"format '{message.format}' is not supported: publish jpeg or png images")
+def _decode(message: Any) -> Image:
     data = bytes(message.data)
-    if data.startswith(jpeg.SIGNATURE):  # OpenCV fills the missing part of a cut one with grey and reports success
-        try:
-            jpeg.check_markers(data)
-        except jpeg.JpegError as error:
-            raise TruncatedImageError(f"JPEG: {error}") from error
     if data.startswith(_PNG) and _PNG_END not in data:
         raise TruncatedImageError(f"PNG: the data ends after {len(data)} bytes without its end marker")
-
-
-def _decode(message: Any) -> Image:
+    is_jpeg = data.startswith(jpeg.SIGNATURE)
     try:
-        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if is_jpeg:
+            jpeg.check_markers(data)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if is_jpeg and pixels is not None:
+            jpeg.check_pixels(data, pixels)
+    except jpeg.JpegError as error:
+        raise TruncatedImageError(f"JPEG: {error}") from error
     except cv2.error:
         pixels = None
     if pixels is None:
-        raise UndecodableImageError(
-            f"{len(message.data)} bytes of format '{message.format}' cannot be decoded as an image"
-        )
+        raise UndecodableImageError(f"{len(data)} bytes of format '{message.format}' cannot be decoded as an image")
     try:
-        image = Image(pixels, opencv_encoding(pixels))
+        return Image(pixels, opencv_encoding(pixels))
     except ValueError as error:
         raise UnsupportedEncodingError(f"the compressed image cannot be used: {error}") from error
-    data = bytes(message.data)
-    if data.startswith(jpeg.SIGNATURE):
-        try:
-            jpeg.check_pixels(data, pixels)
-        except jpeg.JpegError as error:
-            raise TruncatedImageError(f"JPEG: {error}") from error
-    return image

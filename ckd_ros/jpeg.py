@@ -133,7 +133,9 @@ class _Markers:
             first, last, low = (scan[-3], scan[-2], scan[-1] & 15) if self.progressive else (0, 63, 0)
             for name in set(scan[1 : 1 + 2 * count : 2]) & set(missing):
                 missing[name][first : last + 1] &= low > 0
-        if not missing or any(bits.any() for bits in missing.values()):
+        if not self.scans or not missing:
+            raise JpegError("the data cannot be decoded as an image: it has no frame header or no scan")
+        if any(bits.any() for bits in missing.values()):
             raise JpegError(f"the data is cut: its {len(self.scans)} scan(s) do not make a whole image")
         if self.interval and len(self.scans) == 1:
             height, width = self.size()
