@@ -17,7 +17,7 @@ import numpy as np
 from ckd_ros.frames import FramePair, Image, Pixels
 
 #: Rows and columns of the sample that is compared first.
-_SAMPLE = 32
+_SAMPLE = 16
 
 
 class RepeatDetector:

@@ -32,23 +32,24 @@ def thermal_faults(image: Image, crop: tuple[int, int] = (0, 0)) -> dict[str, st
     grey: Pixels = to_grey(rows, image.encoding).astype(np.int32)
     faults = {}
     if _is_stacked(rows):
-        half = image.height // 2
+        half, last = image.height // 2, image.height - 1
         faults["halves"] = (
-            f"the thermal image is two images, rows 0 to {half - 1} and rows {half} to {image.height - 1} (a picture "
-            f"above raw data?): {_remedy(crop, 0, half)} for the upper one, {_crop(crop, half, 0)} for the lower one"
+            f"the thermal image is two images, rows 0 to {half - 1} and rows {half} to {last} (a picture above raw "
+            f"data?): keep one of them (thermal.crop of the node: {_crop(crop, 0, half)} keeps the upper one, "
+            f"{_crop(crop, half, 0)} the lower one)"
         )
         return faults
     above, below = _telemetry_rows(grey), _telemetry_rows(grey[::-1])
     if above or below:
         where = " and ".join(f"the {end} {n} row(s)" for end, n in (("first", above), ("last", below)) if n)
         faults["rows"] = (
-            f"{where} of the thermal image are no picture (telemetry?): they spoil the range of its grey values; "
-            f"{_remedy(crop, above, below)}"
+            f"{where} of the thermal image are no picture (telemetry?) and spoil the range of its grey values: take "
+            f"them off (thermal.crop of the node: {_crop(crop, above, below)})"
         )
     elif image.encoding == "mono16" and (levels := _coarse_levels(grey)):
         faults["levels"] = (
-            f"the thermal scene has only {levels} different counts, as of whole degrees: publish finer ones (the raw "
-            f"counts, or hundredths of a degree)"
+            f"the thermal scene has only {levels} different counts, as of whole degrees: use finer ones (raw counts, "
+            "hundredths of a degree); where there are none, set thermal.min_span to about as much"
         )
     return faults
 
@@ -61,10 +62,6 @@ def cropped(image: Image, crop: tuple[int, int]) -> Image:
             f"thermal.crop is {[above, below]}, but the image has only {image.height} rows: make it smaller"
         )
     return Image(image.data[above : image.height - below], image.encoding) if above or below else image
-
-
-def _remedy(crop: tuple[int, int], above: int, below: int) -> str:
-    return f"set thermal.crop to {_crop(crop, above, below)}"
 
 
 def _crop(crop: tuple[int, int], above: int, below: int) -> str:

@@ -141,7 +141,7 @@ def test_telemetry_rows_are_named_and_cropped(bench):
         return thermal_changed(b, lambda counts: np.concatenate([words, counts]))
 
     b.steps(2, make=with_telemetry)
-    assert "set thermal.crop to [3, 0]" in b.wait_for_fault("thermal rows")
+    assert "thermal.crop of the node: [3, 0]" in b.wait_for_fault("thermal rows")
     assert "telemetry" in b.status("thermal", lambda v: v["level"] == WARN)["message"]
     (result,) = b.node.set_parameters([Parameter("thermal.crop", value=[3, 0])])
     assert result.successful
@@ -169,7 +169,7 @@ def test_a_picture_above_raw_data_is_named(bench):
         return thermal_changed(b, lambda counts: np.concatenate([(counts - 7000) // 4, counts]))
 
     b.steps(2, make=stacked)
-    assert "set thermal.crop to [0, 120]" in b.wait_for_fault("thermal halves")
+    assert "thermal.crop of the node: [0, 120] keeps the upper one" in b.wait_for_fault("thermal halves")
     b.node.set_parameters([Parameter("thermal.crop", value=[120, 0])])
     wait_for(lambda: b.node.worker.thermal_crop == (120, 0))
     b.steps(2, make=stacked)
