@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from rosbags.typesys.store import Typestore
 
+from ckd_ros.colour import opencv_encoding
 from ckd_ros.frames import Image
 from ckd_ros.image_messages import load_image
 
@@ -14,14 +16,20 @@ RAW = "sensor_msgs/msg/Image"
 
 
 def decode(message: Any, thermal: bool) -> Image:
-    """A `sensor_msgs` Image or CompressedImage of a bag as an image, as the node reads it (`image_messages`).
+    """A `sensor_msgs` Image or CompressedImage of a bag as an image.
 
+    Raw images become what they become in the node (`image_messages`). Thermal images keep 16 bits.
     Raises ValueError for data that does not fit.
     """
-    image = load_image(message)
-    if hasattr(message, "format") and image.encoding == "bgra8":  # a PNG's transparency
-        return Image(np.ascontiguousarray(image.data[..., :3]), "bgr8")
-    return image
+    if hasattr(message, "format"):
+        flags = cv2.IMREAD_UNCHANGED if thermal else cv2.IMREAD_COLOR
+        data = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags) if len(message.data) else None
+        if data is None:
+            raise ValueError(f"compressed data of format '{message.format}' does not decode")
+        if data.ndim == 3:
+            data = np.ascontiguousarray(data[..., :3])
+        return Image(data, opencv_encoding(data))
+    return load_image(message)
 
 
 def image_message(types: Typestore, image: Image, stamp: int, frame: str) -> Any:
