@@ -29,8 +29,8 @@ _START, _END, _SCAN, _RESTART_INTERVAL, _TEMPORARY = 0xD8, 0xD9, 0xDA, 0xDD, 0x0
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _MID_GREY = 128
-#: What no encoder writes behind its last block; no marker is in it.
-_OTHER_DATA = bytes(range(1, 255))
+#: What no encoder writes behind its last block. There is no marker in it, nor does it make one of a byte before it.
+_OTHER_DATA = bytes(range(255))
 
 
 class JpegError(ValueError):

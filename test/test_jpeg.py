@@ -59,6 +59,15 @@ def test_cut_ones_whatever_was_put_behind(kind, kept, behind):
     assert not jpeg.is_whole_jpeg(data[: int(kept * len(data))] + behind)
 
 
+def test_cut_at_any_byte():
+    """Also between the two bytes of what looks like a marker."""
+    data = encoded(picture(40, 60)[..., 0], quality=95)
+    begin = data.index(b"\xff\xda") + 20
+    kept = range(begin, int(0.9 * len(data)))
+    assert any(data[n - 1] == 0xFF for n in kept)
+    assert not any(jpeg.is_whole_jpeg(data[:n] + b"\xff\xd9") for n in kept)
+
+
 def test_a_cut_one_before_a_whole_one():
     data = encoded(picture())
     assert not jpeg.is_whole_jpeg(data[: len(data) // 2] + data)
