@@ -16,8 +16,9 @@ _ROUGHER = 8.0
 _STACKED = 1.2
 #: Rows before and after a place between which a jump is measured, and times a usual one that it is at least.
 _JUMP_ROWS, _JUMP = 4, 3.0
-#: Counts are coarse where the scene has no more levels than this, and this share of neighbours have the same.
-_FEW_LEVELS, _SAME_NEIGHBOURS = 40, 0.5
+#: Counts are coarse where a scene has so many levels (fewer are no scene, but a shutter), and this share of neighbours
+#: have the same.
+_FEW_LEVELS, _SAME_NEIGHBOURS = range(4, 41), 0.5
 #: Columns that are looked at.
 _COLUMNS = 256
 
@@ -103,9 +104,9 @@ def _is_stacked(rows: Pixels) -> bool:
 
 
 def _coarse_levels(grey: Pixels) -> int:
-    """The number of levels of a scene with coarse counts; 0 where they are fine, or the scene has one level only."""
+    """The number of levels of a scene with coarse counts; 0 where they are fine."""
     rows = grey[:: max(1, grey.shape[0] // 64)]
     low, high = np.percentile(rows, [1, 99])
     levels = np.unique(rows[(rows >= low) & (rows <= high)]).size
     same = float((np.diff(rows, axis=1) == 0).mean()) if rows.shape[1] > 1 else 0.0
-    return levels if 1 < levels <= _FEW_LEVELS and same > _SAME_NEIGHBOURS else 0
+    return levels if levels in _FEW_LEVELS and same > _SAME_NEIGHBOURS else 0
