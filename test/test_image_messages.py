@@ -255,6 +255,34 @@ def test_every_image_is_converted_or_refused_in_words(encoding, size):
         assert image.size == size
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_message_holds_becomes_an_image_or_an_image_error(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        encoding = str(rng.choice([*m.LAYOUTS, "", "32FC3"]))
+        width, height, step = (int(value) for value in rng.choice([0, 1, 2, 3, 7, 64, 257, 2**32 - 1], 3))
+        data = rng.integers(0, 256, int(rng.choice([1, 100, 5000, 300_000])), np.uint8).tobytes()
+        message = raw_message(data, encoding, width, height, step, bool(rng.integers(2)))
+        try:
+            image = m.load_image(message)
+        except m.ImageError:
+            continue
+        assert image.size == (width, height)
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_compressed_data_becomes_an_image_or_an_image_error(extension, seed):
+    rng = np.random.default_rng(seed)
+    message = compressed(extension, pixels(np.uint8, 3, 40, 50), "x")
+    for at in rng.integers(0, len(message.data), 10):
+        message.data[int(at)] ^= 0xFF
+    try:
+        m.load_image(message)
+    except m.ImageError as error:
+        assert "\n" not in str(error)
+
+
 def test_an_odd_width_of_packed_yuv_is_refused_with_the_remedy():
     message = raw_message(bytes(319 * 2 * 240), "yuv422_yuy2", 319, 240, 638)
     for function in (m.check_image, m.load_image):

@@ -32,7 +32,7 @@ def thermal_faults(image: Image, crop: tuple[int, int] = (0, 0)) -> dict[str, st
     rows = np.ascontiguousarray(image.data[:, :_COLUMNS])
     grey: Pixels = to_grey(rows, image.encoding).astype(np.int32)
     faults = {}
-    if _is_stacked(rows):
+    if image.height >= _STACKED * image.width and _jumps_in_the_middle(rows):
         half, last = image.height // 2, image.height - 1
         faults["halves"] = (
             f"the thermal image is two images, rows 0 to {half - 1} and rows {half} to {last} (a picture above raw "
@@ -89,10 +89,10 @@ def _telemetry_rows(grey: Pixels) -> int:
     return found
 
 
-def _is_stacked(rows: Pixels) -> bool:
+def _jumps_in_the_middle(rows: Pixels) -> bool:
     """Whether the mean of the rows jumps in the very middle as nowhere else."""
     height, width = rows.shape[:2]
-    if height % 2 or height < 8 * _JUMP_ROWS or height < _STACKED * min(width, _COLUMNS):
+    if height % 2 or height < 8 * _JUMP_ROWS:
         return False
     means = rows.reshape(height, width, -1).mean(axis=1)
     total = np.concatenate([np.zeros((1, means.shape[1])), np.cumsum(means, axis=0)]) / _JUMP_ROWS

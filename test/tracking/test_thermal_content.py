@@ -118,9 +118,11 @@ def test_ordinary_pictures_have_no_faults():
     upright = radiometric(160, 120)
     upright[83:] += 400  # a horizon near the middle
     slope = radiometric(160, 120) + np.linspace(0, 2000, 160).astype(np.uint16)[:, None]
+    half_sky = radiometric(512, 640)
+    half_sky[:256] -= 3000  # a horizon in the very middle of an image that is not upright
     eight_bits = (255 * warmth()).astype(np.uint8)
     tiny = radiometric(2, 9)
-    for picture in (radiometric(), eight_bits, night_sky, bonnet, trees, upright, slope, tiny):
+    for picture in (radiometric(), eight_bits, night_sky, bonnet, trees, upright, slope, half_sky, tiny):
         assert faults(picture) == {}
 
 
