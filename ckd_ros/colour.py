@@ -76,6 +76,39 @@ def opencv_encoding(pixels: Pixels) -> str:
     return OPENCV_LAYOUTS[layout]
 
 
+def counts_of_signed(pixels: Pixels) -> Pixels:
+    """Signed 16-bit counts as unsigned ones, in the same order: 32768 more.
+
+    >>> counts_of_signed(np.array([[-32768, -5, 0, 32767]], np.int16)).tolist()
+    [[0, 32763, 32768, 65535]]
+    """
+    counts: Pixels = pixels.view(np.uint16) ^ np.uint16(0x8000)
+    return counts
+
+
+def counts_of_temperatures(pixels: Pixels) -> Pixels:
+    """Temperatures, degrees Celsius or kelvin, as 16-bit counts: hundredths above -100, black or white beyond.
+
+    Values that are not finite become the median of the others. Raises ValueError where none is finite, and where the
+    median is no temperature of a scene, -100 to 555: the values are then of another unit.
+
+    >>> counts_of_temperatures(np.array([[-100.0, 20.5, 293.65, np.nan]], np.float32)).tolist()
+    [[0, 12050, 39365, 12050]]
+    """
+    low, high = -100.0, -100.0 + np.iinfo(np.uint16).max / 100
+    finite = np.isfinite(pixels)
+    if not finite.any():
+        raise ValueError("no value is a finite number")
+    middle = float(np.median(pixels[finite][:: max(1, pixels.size // 4096)]))
+    if not low <= middle <= high:
+        raise ValueError(
+            f"values about {middle:g} are neither degrees Celsius nor kelvin ({low:g} to {high:g}): publish raw counts "
+            "as 16UC1"
+        )
+    known = pixels if finite.all() else np.where(finite, pixels, np.float32(middle))
+    return np.rint((np.clip(known, low, high) - low) * 100).astype(np.uint16)
+
+
 def gain_control(image: Image) -> Pixels:
     """An image's pixels in 8 bits as a thermal camera's own gain control makes them: 16-bit counts are stretched
     between their 0.5th and 99.5th percentile, 8-bit values stay as they are."""

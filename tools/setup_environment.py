@@ -166,7 +166,7 @@ def install_packages(progress: Progress, requirements: list[str], distribution: 
 
 
 def write_constraints() -> Path:
-    """The distribution's compiled packages (cv_bridge, OpenCV) work on one side of NumPy 2.0 only: keeps pip there."""
+    """The distribution's compiled packages (OpenCV) work on one side of NumPy 2.0 only: keeps pip there."""
     major = subprocess.run(
         [venv_python(), "-c", "import numpy; print(numpy.__version__.split('.')[0])"], capture_output=True, text=True
     ).stdout.strip()

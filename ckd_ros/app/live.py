@@ -18,6 +18,7 @@ from ckd_ros.datasets.sequence import FrameSequence, readable
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import Registration, Tracker, TrackResult
+from ckd_ros.tracking.thermal_content import thermal_faults
 from ckd_ros.tracking.video import AnnotatedVideo
 
 #: Instead of a box on the command line: it is to be drawn.
@@ -72,7 +73,8 @@ class LiveRun:
         show: whether to open a window. Entering raises what `LiveWindow` raises, and `start_box`.
         video: a file to write, or None; it appears, whole, when the context ends without an error.
 
-    `faults` names the frames so far that could not be read, and what is wrong with the registration.
+    `faults` names the frames so far that could not be read, and what is wrong with the registration or with the content of
+    the thermal images.
     """
 
     def __init__(
@@ -126,6 +128,8 @@ class LiveRun:
             problems |= result.problems.keys()
             if fault:
                 self.faults.append(f"frame {number}: {fault}")
+            if number == 0 and pair.thermal is not None:
+                self.faults += thermal_faults(pair.thermal).values()
             if self._video is not None:
                 truth, thermal_truth = self._sequence.truth(number)
                 note = f"frame {number} cannot be read" if fault else f"frame {number}"

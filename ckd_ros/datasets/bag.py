@@ -19,16 +19,13 @@ from ckd_ros.frames import FramePair, Image
 
 try:
     from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.image import ImageError
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_typestore
 
     from ckd_ros.datasets.bag_images import RAW, decode, image_message
     from ckd_ros.datasets.track_bag import TRACK, TrackMessage, known_types, parse_track
 except ImportError as error:
-    raise ModuleNotFoundError(
-        "bags need the packages rosbags and rosbags-image: pip install rosbags rosbags-image"
-    ) from error
+    raise ModuleNotFoundError("bags need the package rosbags: pip install rosbags") from error
 
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 _THERMAL_NAME = re.compile(r"(^|[/_])(t?ir|lwir|thermal|infrared|infra\w*|flir|boson|lepton|tau|seek)([/_\d]|$)", re.I)
@@ -124,7 +121,7 @@ class BagSequence(FrameSequence):
     def _decode(self, message: Any, thermal: bool) -> Image:
         try:
             return decode(message, thermal)
-        except (ImageError, ValueError) as error:
+        except ValueError as error:
             stamp = message.header.stamp
             raise ValueError(f"{self._path}: image of {stamp.sec}.{stamp.nanosec:09d} is unusable: {error}") from error
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.image import image_to_cvimage
 from rosbags.typesys.store import Typestore
 
-from ckd_ros.colour import OPENCV_LAYOUTS, opencv_encoding
-from ckd_ros.frames import ENCODINGS, Image
+from ckd_ros.colour import opencv_encoding
+from ckd_ros.frames import Image
+from ckd_ros.image_messages import load_image
 
 RAW = "sensor_msgs/msg/Image"
 
@@ -18,8 +18,8 @@ RAW = "sensor_msgs/msg/Image"
 def decode(message: Any, thermal: bool) -> Image:
     """A `sensor_msgs` Image or CompressedImage of a bag as an image.
 
-    Packed encodings keep their bytes, others (bayer, yuv) become bgr8. Thermal images keep 16 bits.
-    Raises ValueError or rosbags' ImageError for data that does not fit.
+    Raw images become what they become in the node (`image_messages`). Thermal images keep 16 bits.
+    Raises ValueError for data that does not fit.
     """
     if hasattr(message, "format"):
         flags = cv2.IMREAD_UNCHANGED if thermal else cv2.IMREAD_COLOR
@@ -29,34 +29,7 @@ def decode(message: Any, thermal: bool) -> Image:
         if data.ndim == 3:
             data = np.ascontiguousarray(data[..., :3])
         return Image(data, opencv_encoding(data))
-    encoding = OPENCV_LAYOUTS.get(message.encoding, message.encoding)
-    if encoding not in ENCODINGS:
-        message.data = _unpadded(message)
-        return Image(np.ascontiguousarray(image_to_cvimage(message, "bgr8")), "bgr8")
-    dtype, channels = ENCODINGS[encoding].dtype, ENCODINGS[encoding].channels
-    rows = _rows(message, message.width * channels * dtype.itemsize)
-    data = rows.view(dtype.newbyteorder(">" if message.is_bigendian else "<")).astype(dtype, copy=False)
-    return Image(data.reshape(message.height, message.width, channels) if channels > 1 else data, encoding)
-
-
-def _rows(message: Any, width: int) -> np.ndarray:
-    """The image's bytes without row padding, `height x width` bytes. Raises ValueError if there are too few."""
-    step, height = message.step or width, message.height
-    if step < width or height <= 0 or width <= 0 or message.data.size < step * (height - 1) + width:
-        raise ValueError(
-            f"{message.width} x {height} {message.encoding} with {step} bytes a row needs more than {message.data.size}"
-        )
-    # The last row may come without its padding.
-    rows = np.lib.stride_tricks.as_strided(message.data, (height, width), (step, 1), writeable=False)
-    return np.ascontiguousarray(rows)
-
-
-def _unpadded(message: Any) -> np.ndarray:
-    """Bytes of an image without row padding, for encodings whose pixels take whole bytes."""
-    pixel_bytes = message.step // message.width if message.width else 0
-    if not pixel_bytes:
-        raise ValueError(f"an image of width {message.width} cannot have {message.step} bytes a row")
-    return _rows(message, message.width * pixel_bytes).reshape(-1)
+    return load_image(message)
 
 
 def image_message(types: Typestore, image: Image, stamp: int, frame: str) -> Any:

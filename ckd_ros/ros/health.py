@@ -11,6 +11,8 @@ from ckd_ros.ros.sync.pairing import PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, Counters
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.repeats import RepeatDetector
+from ckd_ros.tracking.thermal_content import thermal_faults
 
 #: Pixels of an image are examined no more often than this, seconds.
 PERIOD = 0.5
@@ -30,10 +32,23 @@ class StreamHealth:
         self._stream = stream
         self._pixel_problems: dict[str, str] = {}
         self._last_examined = -np.inf
+        self._repeats = RepeatDetector()
 
-    def inspect(self, image: Image, now: float) -> dict[str, str]:
-        """What is wrong with an image, key -> message; `now` in seconds of a monotonic clock."""
+    def inspect(self, image: Image, stamp: int, now: float, crop: tuple[int, int] = (0, 0)) -> dict[str, str]:
+        """What is wrong with an image, key -> message.
+
+        Args:
+            stamp: of the image, nanoseconds.
+            now: seconds of a monotonic clock.
+            crop: rows that were taken off it above and below.
+        """
         problems = {}
+        if self._repeats.see(image, stamp):
+            problems[f"{self._stream} frozen"] = (
+                f"the {self._stream} image is identical to the one before it ({self._repeats.in_a_row} in a row): not "
+                "used while the other camera's images change; is the camera stuck or in a shutter event, or does its "
+                "driver publish each image several times?"
+            )
         former, self.format = self.format, (image.width, image.height, image.encoding)
         if former is not None and former[:2] != self.format[:2]:
             problems[f"{self._stream} resolution"] = (
@@ -41,15 +56,18 @@ class StreamHealth:
                 "taken as the same view, scaled"
             )
         if self.format != former or now - self._last_examined >= PERIOD:
-            self._pixel_problems, self._last_examined = self._examine(image), now
+            self._pixel_problems, self._last_examined = self._examine(image, crop), now
         return {**problems, **self._pixel_problems}
 
-    def _examine(self, image: Image) -> dict[str, str]:
+    def _examine(self, image: Image, crop: tuple[int, int]) -> dict[str, str]:
         pixels = image.data[:: max(1, image.height // 48), :: max(1, image.width // 48)]
         if self._stream == RGB and image.encoding == "mono16":
             return {
                 "rgb topic": "rgb/image delivers 16-bit grey images, as a thermal camera does: are the topics swapped?"
             }
+        content = thermal_faults(image, crop) if self._stream == THERMAL else {}
+        if content:
+            return {f"{THERMAL} {kind}": message for kind, message in content.items()}
         if self._stream == THERMAL and pixels.ndim == 3 and _colourfulness(pixels) > COLOUR_FROM:
             return {
                 "thermal topic": f"thermal/image delivers colour images ({image.encoding}): are the topics swapped, or "

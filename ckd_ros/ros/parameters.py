@@ -153,6 +153,18 @@ class RegistrationSettings:
 
 
 @dataclass(frozen=True)
+class ThermalImageSettings:
+    """Which part of a thermal image is the picture."""
+
+    crop: tuple[int, int] = setting(
+        (0, 0),
+        "rows taken off the thermal images above and below (telemetry, raw data); boxes are in pixels of what is left",
+        0,
+        100_000,
+    )
+
+
+@dataclass(frozen=True)
 class FrameSettings:
     """Names of coordinate frames, for cameras that leave them out."""
 
@@ -211,6 +223,7 @@ GROUPS: tuple[tuple[str, type[Any]], ...] = (
     ("sync", SyncSettings),
     ("registration", RegistrationSettings),
     ("thermal", ThermalConfig),
+    ("thermal", ThermalImageSettings),
     ("tracker", TrackerConfig),
     ("tracker", ConfidenceConfig),
     ("frames", FrameSettings),

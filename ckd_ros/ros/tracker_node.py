@@ -102,6 +102,7 @@ class TrackerNode(LifecycleNode):
         assert self.engine is not None, "a node is configured before it is activated"
         tracker = Tracker(self.engine, self.registration.update(values), configuration.tracker_config(values))
         self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
+        self.worker.thermal_crop = tuple(values["thermal.crop"])
         result = super().on_activate(state)
         self.worker.start()
         self.inputs.subscribe(values, self.worker.add)
@@ -154,6 +155,7 @@ class TrackerNode(LifecycleNode):
         worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
         registration, config = self.registration.update(values), configuration.tracker_config(values)
         worker.submit(lambda: worker.tracker.configure(registration, config))
+        worker.submit(lambda: setattr(worker, "thermal_crop", tuple(values["thermal.crop"])))
 
     def _publish(self, tracked: TrackedPair) -> None:
         if self._outputs is None or not self.context.ok():  # interrupted: ROS ends before the worker does

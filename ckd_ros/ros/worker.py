@@ -20,6 +20,7 @@ from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
 from ckd_ros.tracking import Tracker, TrackResult
+from ckd_ros.tracking.thermal_content import cropped
 
 T = TypeVar("T")
 
@@ -85,6 +86,9 @@ class TrackerWorker:
 
     `add`, `submit`, `configure_pairing`, `snapshot`, `check_pairing`, `start` and `stop` may be called from any thread;
     the other methods only through `submit`.
+
+    Attributes:
+        thermal_crop: rows that are taken off the thermal images above and below; set through `submit`.
     """
 
     def __init__(
@@ -96,6 +100,7 @@ class TrackerWorker:
         targets: Iterator[int],
     ) -> None:
         self.tracker = tracker
+        self.thermal_crop = (0, 0)
         self._stream_health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
         self._pairing_health = PairingHealth()
         self._registration_health = RegistrationHealth()
@@ -268,15 +273,16 @@ class TrackerWorker:
         images: dict[str, Image] = {}
         reasons = {name: f"no {name} image arrived with it" for name in (RGB, THERMAL)}
         for frame in pair.frames:
+            crop = self.thermal_crop if frame.stream == THERMAL else (0, 0)
             try:
-                images[frame.stream] = frame.load()
+                images[frame.stream] = cropped(frame.load(), crop)
             except ValueError as error:
                 reasons[frame.stream] = str(error)
                 self._faults.report(f"{frame.stream} image", f"{frame.stream} image cannot be used: {error}")
                 continue
-            for key, message in (
-                self._stream_health[frame.stream].inspect(images[frame.stream], time.monotonic()).items()
-            ):
+            health = self._stream_health[frame.stream]
+            problems = health.inspect(images[frame.stream], frame.stamp, time.monotonic(), crop)
+            for key, message in problems.items():
                 self._faults.report(key, message)
         if not images:
             return None, reasons

@@ -21,6 +21,7 @@ from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.target import Target, initial_box
 from ckd_ros.tracking.target_classifier import FIRST_WINDOWS
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
@@ -92,6 +93,9 @@ class Tracker:
         engine: the network.
         registration: from RGB to thermal pixels; None: both images show the same field of view.
         config: see `TrackerConfig`.
+
+    Attributes:
+        new_images: leaves out images that repeat the ones before them, and counts them.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Tracker:
         self.engine = engine
         self.registration = registration or Registration()
         self._target: Target | None = None
+        self.new_images = NewImages()
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
 
@@ -133,18 +138,23 @@ class Tracker:
         """
         start = time.perf_counter()
         self._inference_s = 0.0
+        self.new_images.of(pair)
         target = self._new_target(pair, box, drawn_in)
         result = self._result(target, 1.0, pair.rgb is not None, target.inputs.has_template("tir"), start)
         self._target = target
         return result
 
     def update(self, pair: FramePair) -> TrackResult:
-        """Find the target in the next pair. Raises RuntimeError before `init`."""
+        """Find the target in the next pair. Raises RuntimeError before `init`.
+
+        An image that is identical to the one before it is not used if the other one is new (see `repeats`).
+        """
         target = self._target
         if target is None:
             raise RuntimeError("no target to follow: call init(pair, box) before update(pair)")
         start = time.perf_counter()
         self._inference_s = 0.0
+        pair = self.new_images.of(pair)
         self._observe_sizes(target, pair)
         target.observe_range(pair)
         rgb = pair.rgb if target.inputs.has_template("rgb") else None

@@ -160,6 +160,8 @@ def test_images_without_a_stamp_take_the_time_of_recording(tmp_path):
         (lambda: raw(START, warm(0, np.uint16), "mono16", big_endian=True), "mono16", warm(0, np.uint16)),
         (lambda: compressed(START, warm(0, np.uint16), ".png"), "mono16", warm(0, np.uint16)),
         (lambda: compressed(START, warm(0), ".png"), "mono8", warm(0)),
+        (lambda: raw(START, warm(0).astype(np.float32), "32FC1"), "mono16", 10000 + 100 * warm(0).astype(np.uint16)),
+        (lambda: raw(START, warm(0).astype(np.int16), "16SC1"), "mono16", warm(0) + np.uint16(32768)),
     ],
 )
 def test_thermal_encodings(tmp_path, message, encoding, expected):
@@ -188,8 +190,8 @@ def test_colour_encodings(tmp_path, message, encoding):
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        (lambda: TYPES.types[RAW](header(START), 32, 48, "mono8", 0, 48, np.zeros(100, np.uint8)), "more than 100"),
-        (lambda: TYPES.types[RAW](header(START), 0, 0, "mono8", 0, 0, np.zeros(0, np.uint8)), "0 x 0 mono8"),
+        (lambda: TYPES.types[RAW](header(START), 32, 48, "mono8", 0, 48, np.zeros(100, np.uint8)), "100 bytes of data"),
+        (lambda: TYPES.types[RAW](header(START), 0, 0, "mono8", 0, 0, np.zeros(0, np.uint8)), "0 bytes"),
         (lambda: raw(START, warm(0), "sepia"), "sepia"),
         (lambda: TYPES.types[COMPRESSED](header(START), "png", np.zeros(0, np.uint8)), "does not decode"),
     ],

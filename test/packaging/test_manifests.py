@@ -19,7 +19,7 @@ CMAKE = (ROOT / "CMakeLists.txt").read_text()
 SUB_PACKAGES = sorted({str(p.parent.relative_to(ROOT / "ckd_ros")) for p in (ROOT / "ckd_ros").rglob("*.py")})
 PROMISED = {
     *("rclpy", "sensor_msgs", "std_msgs", "std_srvs", "visualization_msgs", "diagnostic_msgs", "vision_msgs"),
-    *("message_filters", "cv_bridge", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
+    *("message_filters", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
 }
 #: The rosdep key of each package of Python that the node's code may import.
 ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime": "python3-onnxruntime-pip"}

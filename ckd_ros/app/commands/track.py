@@ -69,7 +69,7 @@ class Track:
                     raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
                 stopped = True
         written = ", ".join(map(str, write_results(out, results)))
-        for fault in run.faults:
+        for fault in (*run.faults, *tracker.new_images.describe()):
             console().print(fault, markup=False, soft_wrap=True)
         count = f"{len(results)} of {len(sequence)} frames"
         if stopped:
