@@ -73,8 +73,8 @@ class LiveRun:
         show: whether to open a window. Entering raises what `LiveWindow` raises, and `start_box`.
         video: a file to write, or None; it appears, whole, when the context ends without an error.
 
-    `faults` names the frames so far that could not be read, and what is wrong with the registration or with the content of
-    the thermal images.
+    `faults` names the frames so far that could not be read, and what is wrong with the registration or with the content
+    of the thermal images.
     """
 
     def __init__(
