@@ -77,9 +77,7 @@ def check_pixels(data: bytes, decoded: Pixels) -> None:
         return
     other = data[: markers.scan_end] + _OTHER_DATA + data[markers.scan_end :]
     if not np.array_equal(_decode_reduced(data), _decode_reduced(other)):
-        raise JpegError(
-            f"the data is cut: {len(data)} bytes, an end marker stands behind them, but the last rows are missing"
-        )
+        raise JpegError("the data is cut: it has an end marker, but its last rows are missing")
 
 
 @dataclass
