@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ckd_ros.colour import gain_control, to_rgb
-from ckd_ros.datasets.images import IMAGE_SUFFIXES, decode_file, list_images, thermal_image
+from ckd_ros.datasets.images import decode_file, list_images, thermal_image
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import subset_of
 from ckd_ros.datasets.textures import silhouette
@@ -38,7 +38,7 @@ class PairLibrary:
         for modality in ("rgb", "tir"):
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
-            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
+            files[modality] = {Path(name).stem: folder / modality / name for name in list_images(folder / modality)}
         self.names = subset_of(files["rgb"].keys() & files["tir"].keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")

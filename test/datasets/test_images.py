@@ -142,6 +142,14 @@ def test_pairs_of_sixteen_bits_keep_their_contrast(tmp_path):
     assert thermal.max() - thermal.min() == 255
 
 
+def test_hidden_files_beside_pairs_are_passed_over(tmp_path):
+    for name in ("rgb", "tir"):
+        (tmp_path / name).mkdir()
+        for file in ("a.jpg", "._a.jpg"):
+            (tmp_path / name / file).write_bytes(jpeg(NOISE) if file == "a.jpg" else b"of another system")
+    assert PairLibrary(tmp_path).names == ["a"]
+
+
 def test_a_cut_image_of_a_pair_is_named(tmp_path):
     whole = jpeg(NOISE)
     for name, content in (("rgb", whole), ("tir", whole[: len(whole) // 2])):
