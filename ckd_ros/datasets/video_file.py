@@ -21,8 +21,8 @@ except ImportError as error:
 
 log = logging.getLogger(__name__)
 
-#: Seconds by which a container may last longer than its frames before that is worth a warning: sound runs on a little.
-_END_MARGIN = 1.0
+#: Seconds by which a container may always last longer than its frames: headers are rounded.
+_END_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,11 @@ class VideoFile:
         with _opened(self.path) as container:
             stream = container.streams.video[0]
             self._index = _index(container, stream, str(path))
-            guessed, announced = float(stream.guessed_rate or 25), int(stream.frames)
-            unit = float(stream.time_base or 0)
-            duration = 0.0 if container.duration is None or len(container.streams) > 1 else container.duration / 1e6
+            guessed, unit = float(stream.guessed_rate or 25), float(stream.time_base or 0)
+            # An mp4 counts what an edit list hides too, and a duration is of the longest stream, also of sound.
+            counted = container.format.name == "avi" or self._index.count - 1 in self._index.cut
+            announced = int(stream.frames) if counted else 0
+            duration = (container.duration or 0) / 1e6 if len(container.streams) == 1 and not stream.frames else 0.0
         if self._index.pts is None:
             self.stamps = np.round(np.arange(self._index.count) * 1e9 / guessed).astype(np.int64)
             log.warning("%s has no usable time stamps: taken as %g frames per second", path, guessed)
@@ -102,16 +104,13 @@ class VideoFile:
         return VideoReader(self.path, self._index, self._thermal)
 
     def _check_end(self, announced: int, duration: float) -> None:
-        last = self.stamps[-1] / 1e9
-        if announced > len(self):
+        """Warn of a header that announces more frames, or where it counts none a longer time, than there is."""
+        last, gap = self.stamps[-1] / 1e9, float(np.diff(self.stamps, prepend=0).max()) / 1e9
+        wanted = f"{announced} frames" if announced else f"{duration:.1f} s"
+        if announced > len(self) or (not announced and duration > last + max(2 * gap, _END_MARGIN)):
             log.warning(
-                "%s announces %d frames and holds %d, which are used: its end was cut off, or its header is wrong",
-                *(self.path, announced, len(self)),
-            )
-        elif duration - last > _END_MARGIN + 1.5 / self.rate:
-            log.warning(
-                "%s is to last %.1f s and its last frame is of %.1f s: its end may have been cut off",
-                *(self.path, duration, last),
+                "%s is to hold %s and ends with frame number %d at %.1f s: its end was cut off, or its header is wrong",
+                *(self.path, wanted, len(self) - 1, last),
             )
 
 
@@ -253,10 +252,13 @@ def _opened(path: Path) -> av.container.InputContainer:
 def _index(container: av.container.InputContainer, stream: av.VideoStream, name: str) -> _Index:
     """Raises ValueError for a file without a frame."""
     packets: list[tuple[int | None, int | None, bool, bool]] = []
+    started = False
     try:
         for packet in container.demux(stream):
             # Without the key frame before them frames at the start cannot be decoded: recordings of streams have some.
-            if packet.size and not packet.is_discard and (packets or packet.is_keyframe):
+            started = started or packet.is_keyframe
+            # What an edit list cuts off at the start is there to be decoded, not to be seen.
+            if started and packet.size and not packet.is_discard:
                 packets.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt))
     except av.error.FFmpegError as error:
         log.warning("%s breaks off after %d frames: %s", name, len(packets), error.strerror)

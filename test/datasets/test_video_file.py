@@ -163,7 +163,25 @@ def test_frames_are_counted_not_believed(tmp_path, caplog, announced, warned):
     struct.pack_into("<I", content, content.index(b"strh") + 8 + 32, announced)
     path.write_bytes(content)
     assert len(list(open_source(f"{path},").frames())) == COUNT
-    assert (f"announces {announced} frames and holds {COUNT}" in caplog.text) == warned
+    assert (f"is to hold {announced} frames and ends with frame number 39 at 1.9 s" in caplog.text) == warned
+
+
+def test_what_an_edit_list_cuts_off_is_not_seen(tmp_path, caplog):
+    path = tmp_path / "trimmed.mp4"
+    write_film(path, numbered(), codec="libx264", options={"g": "10"})
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"elst") + 16
+    start = struct.unpack_from(">i", content, begin)[0]
+    with av.open(str(path)) as container:
+        first, second = [frame.pts for frame in container.decode(video=0)][:2]
+    struct.pack_into(">i", content, begin, start + 13 * (second - first))
+    path.write_bytes(content)
+    video = VideoFile(path, thermal=False)
+    levels = read_all(video)
+    np.testing.assert_allclose(levels, [40 + 5 * number for number in range(13, COUNT)], atol=2)
+    with video.reader() as reader:
+        assert [level(reader.read(number)) for number in (20, 3, 0, 12)] == [levels[n] for n in (20, 3, 0, 12)]
+    assert not caplog.text, "nothing is missing"
 
 
 @pytest.mark.parametrize(
@@ -205,8 +223,8 @@ def test_half_a_jpeg_of_a_motion_jpeg_is_left_out_alone(tmp_path):
 @pytest.mark.parametrize(
     ("name", "codec", "words"),
     [
-        ("cut.avi", "mjpeg", "announces 40 frames and holds"),
-        ("cut.mkv", "libx264", "is to last 2.0 s and its last frame is of"),
+        ("cut.avi", "mjpeg", "is to hold 40 frames and ends with"),
+        ("cut.mkv", "libx264", "is to hold 2.0 s and ends with"),
     ],
 )
 def test_a_cut_file_is_used_as_far_as_it_goes_and_named(tmp_path, caplog, name, codec, words):
