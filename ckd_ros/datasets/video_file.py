@@ -1,62 +1,22 @@
-"""One video file: which frames it really holds, at which times, and each of them by its number. Needs PyAV."""
+"""One video file: each of its frames by number, and when it was taken. Needs PyAV."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ckd_ros.datasets.images import colour_image, thermal_image
+from ckd_ros.datasets.video_index import VideoIndex, frames_of, make_converter, open_video, packets_of, read_index, seek
 from ckd_ros.frames import Image
-
-try:
-    import av
-    from av.video.reformatter import VideoReformatter
-except ImportError as error:
-    raise ModuleNotFoundError("video files need the package av (PyAV): pip install av") from error
 
 log = logging.getLogger(__name__)
 
 #: Seconds by which a container may always last longer than its frames: headers are rounded.
 _END_MARGIN = 0.25
-
-
-@dataclass(frozen=True)
-class _Index:
-    """What the packets of a file say.
-
-    Attributes:
-        pts: `(N,)` presentation times in the file's own units, rising; None where it has none that can be used.
-        keys: `(K,)` numbers of the frames from which decoding can start, rising; the first is 0.
-        dts: of these, the time of decoding where there is one.
-        order: `(N,)` the place of each frame in the order in which they are decoded.
-        cut: numbers of frames of which bytes are missing.
-    """
-
-    pts: np.ndarray | None
-    keys: np.ndarray
-    dts: list[int | None]
-    order: np.ndarray
-    cut: list[int]
-
-    @property
-    def count(self) -> int:
-        return len(self.order)
-
-    def group(self, number: int) -> int:
-        """Which of the `keys` frame `number` is decoded from."""
-        return int(np.searchsorted(self.keys, number, side="right")) - 1
-
-    def number(self, pts: int | None) -> int | None:
-        """The frame of that time; None where there is none."""
-        if self.pts is None or pts is None:
-            return None
-        number = int(np.searchsorted(self.pts, pts))
-        return number if number < self.count and self.pts[number] == pts else None
 
 
 class VideoFile:
@@ -77,9 +37,9 @@ class VideoFile:
         self.path, self._thermal = Path(path), thermal
         if not self.path.is_file():
             raise ValueError(f"there is no video {path}")
-        with _opened(self.path) as container:
+        with open_video(self.path) as container:
             stream = container.streams.video[0]
-            self._index = _index(container, stream, str(path))
+            self._index = read_index(container, stream, str(path))
             guessed, unit = float(stream.guessed_rate or 25), float(stream.time_base or 0)
             # An mp4 counts what an edit list hides too, and a duration is of the longest stream, also of sound.
             counted = container.format.name == "avi" or self._index.count - 1 in self._index.cut
@@ -120,9 +80,9 @@ class VideoReader:
     A frame that is damaged, or was made from one, raises ValueError; from the next key frame on they can be read again.
     """
 
-    def __init__(self, path: Path, index: _Index, thermal: bool) -> None:
+    def __init__(self, path: Path, index: VideoIndex, thermal: bool) -> None:
         self._path, self._index, self._thermal = path, index, thermal
-        self._convert = VideoReformatter()
+        self._convert = make_converter()
         # by group: of its damaged frames, the one that is decoded first
         self._damaged: dict[int, int] = {}
         for number in index.cut:
@@ -156,7 +116,7 @@ class VideoReader:
             raise ValueError(f"frame {number} of {self._path}: {error}") from error
 
     def _open(self) -> None:
-        self._container = _opened(self._path)
+        self._container = open_video(self._path)
         self._stream = self._container.streams.video[0]
         if len(self._index.keys) == self._index.count:
             # Where no frame is made from another one, take none that is not whole.
@@ -182,9 +142,8 @@ class VideoReader:
         if self._index.pts is not None and group > 0:
             # Some containers are searched by times of decoding, some by those of presentation, some stop too late.
             for target in (int(self._index.pts[number]), self._index.dts[group], self._index.dts[group - 1]):
-                if target is None:
+                if target is None or not seek(self._container, self._stream, target):
                     continue
-                self._container.seek(target, stream=self._stream)
                 self._start(number)
                 self._step()
                 if self._at == number:
@@ -207,8 +166,8 @@ class VideoReader:
     def _decoded(self, first: int) -> Iterator[tuple[int, Any]]:
         """Numbers, rising, and frames from the file's position and `first` on, but for what cannot be decoded."""
         count = 0
-        for packet in self._container.demux(self._stream):
-            frames = _frames_of(packet)
+        for packet in packets_of(self._container, self._stream):
+            frames = frames_of(packet)
             for frame in frames or []:
                 number = count if self._index.pts is None else self._index.number(frame.pts)
                 count += 1
@@ -235,61 +194,6 @@ class VideoReader:
             data = np.rot90(data, frame.rotation // 90)
         data = np.ascontiguousarray(data)
         return thermal_image(data) if self._thermal else colour_image(data)
-
-
-def _opened(path: Path) -> av.container.InputContainer:
-    """Raises ValueError for a file that is no video."""
-    try:
-        container = av.open(str(path))
-    except av.error.FFmpegError as error:
-        raise ValueError(f"{path} is empty, cut short, or not a video: {error.strerror}") from error
-    if not container.streams.video or container.streams.video[0].codec_context is None:
-        container.close()
-        raise ValueError(f"{path} holds no video stream that can be decoded")
-    return container
-
-
-def _index(container: av.container.InputContainer, stream: av.VideoStream, name: str) -> _Index:
-    """Raises ValueError for a file without a frame."""
-    packets: list[tuple[int | None, int | None, bool, bool]] = []
-    started = False
-    try:
-        for packet in container.demux(stream):
-            # Without the key frame before them frames at the start cannot be decoded: recordings of streams have some.
-            started = started or packet.is_keyframe
-            # What an edit list cuts off at the start is there to be decoded, not to be seen.
-            if started and packet.size and not packet.is_discard:
-                packets.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt))
-    except av.error.FFmpegError as error:
-        log.warning("%s breaks off after %d frames: %s", name, len(packets), error.strerror)
-    if not packets:
-        raise ValueError(f"{name} holds no frame: it is empty or cut short")
-    pts = np.array([-1 if packet[0] is None else packet[0] for packet in packets], np.int64)
-    if any(packet[0] is None for packet in packets) or len(np.unique(pts)) < len(pts):
-        return _Index(None, np.zeros(1, int), [None], np.arange(_decodable(name)), [])
-    order = np.argsort(pts)
-    is_key, is_cut = (np.array([packet[field] for packet in packets])[order] for field in (2, 3))
-    keys = np.union1d(np.flatnonzero(is_key), [0])
-    dts = [packets[order[key]][1] for key in keys]
-    return _Index(pts[order], keys, dts, order, np.flatnonzero(is_cut).tolist())
-
-
-def _decodable(name: str) -> int:
-    """Number of frames of a file, by decoding all of them."""
-    with _opened(Path(name)) as container:
-        decoded = [_frames_of(packet) for packet in container.demux(container.streams.video[0])]
-    damaged = decoded.count(None)
-    if damaged:
-        log.warning("%d frames of %s are damaged and left out: what follows them moves up", damaged, name)
-    return sum(len(frames) for frames in decoded if frames)
-
-
-def _frames_of(packet: av.Packet) -> list[Any] | None:
-    """Frames that are complete with a packet; None for a damaged one."""
-    try:
-        return packet.decode()
-    except av.error.FFmpegError:
-        return None
 
 
 def _mean_rate(stamps: np.ndarray, announced: float) -> float:

@@ -277,3 +277,11 @@ def test_a_node_needs_no_video_library():
     code = "import sys, ckd_ros.ros.tracker_node, ckd_ros.ros.camera_node; print('av' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_without_the_library_a_video_says_what_to_install(monkeypatch):
+    for module in ("video", "video_file", "video_index"):
+        monkeypatch.delitem(sys.modules, f"ckd_ros.datasets.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ModuleNotFoundError, match="pip install av"):
+        open_source("rgb.mp4,")
