@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import tyro
 
+from ckd_ros.datasets.images import decode_file, list_images
 from ckd_ros.training.config import load_config
 from ckd_ros.training.samples.video_bank import VideoBank
 from ckd_ros.training.samples.window_pack import PACK, write_pack
@@ -44,18 +45,22 @@ def main(config: tyro.conf.Positional[Path], data: Path, out: Path, quality: int
 
 
 def pack_pairs(folder: Path, target: Path, quality: int) -> None:
-    """Copy a folder of registered pairs; images wider than training reads them become JPEG of that width."""
+    """Copy a folder of registered pairs; images wider than training reads them become JPEG of that width, 16-bit PNG.
+
+    Raises ValueError for a damaged image: as a JPEG it would look whole.
+    """
     for modality in ("rgb", "tir"):
         (target / modality).mkdir(parents=True, exist_ok=True)
-        for file in sorted((folder / modality).iterdir()):
-            image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-            if image is None or image.shape[1] <= WIDTH:
+        for name in list_images(folder / modality):
+            file = folder / modality / name
+            image = decode_file(file)
+            if image.shape[1] <= WIDTH:
                 shutil.copy(file, target / modality)
                 continue
             size = (WIDTH, round(WIDTH * image.shape[0] / image.shape[1]))
             small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-            cv2.imwrite(str(target / modality / f"{file.stem}.jpg"), small, options)
+            suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]) if small.dtype == "uint8" else (".png", [])
+            cv2.imwrite(str(target / modality / f"{file.stem}{suffix}"), small, options)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from rosbags.typesys.store import Typestore
 
 from ckd_ros.colour import opencv_encoding
+from ckd_ros.datasets.images import AS_STORED, check_depth, colour_image, decode_image
 from ckd_ros.frames import Image
 from ckd_ros.image_messages import load_image
 
@@ -22,12 +23,12 @@ def decode(message: Any, thermal: bool) -> Image:
     Raises ValueError for data that does not fit.
     """
     if hasattr(message, "format"):
-        flags = cv2.IMREAD_UNCHANGED if thermal else cv2.IMREAD_COLOR
-        data = cv2.imdecode(np.frombuffer(message.data, np.uint8), flags) if len(message.data) else None
-        if data is None:
-            raise ValueError(f"compressed data of format '{message.format}' does not decode")
-        if data.ndim == 3:
-            data = np.ascontiguousarray(data[..., :3])
+        # As the node takes it: as the sensor lies, which is what a calibration is of.
+        flags = AS_STORED | cv2.IMREAD_IGNORE_ORIENTATION
+        data = decode_image(bytes(message.data), f"compressed data of format '{message.format}'", flags)
+        if not thermal:
+            return colour_image(data)
+        check_depth(data)
         return Image(data, opencv_encoding(data))
     return load_image(message)
 

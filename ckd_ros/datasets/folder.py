@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ckd_ros.datasets.boxes import fit_truth, read_boxes
-from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images, read_image
+from ckd_ros.datasets.images import IMAGE_SUFFIXES, check_not_unread, list_images, read_image
 from ckd_ros.datasets.pairing import median_period
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.frames import FramePair
@@ -85,6 +85,9 @@ class FolderSequence(FrameSequence):
         used = (modality != "thermal", modality != "rgb")
         folders = [name for name, wanted in zip(self.layout.images, used, strict=True) if wanted]
         self._files = tuple(list_images(self.folder / name) if name in folders else [] for name in self.layout.images)
+        for name, files in zip(self.layout.images, self._files, strict=True):
+            if name in folders and not files:
+                check_not_unread(self.folder / name)
         if not any(self._files):
             suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
             raise ValueError(f"{self.folder} has no folder {' or '.join(folders)} with images ({suffixes})")

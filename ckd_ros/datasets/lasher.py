@@ -25,8 +25,7 @@ def write_lasher(sequence: FrameSequence, folder: Path, frames: Iterator[FramePa
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} exists and is not empty: name a new folder")
     with replacing(folder) as temporary:
-        (temporary / "visible").mkdir(parents=True)
-        (temporary / "infrared").mkdir()
+        temporary.mkdir()
         rows = []
         for number, pair in enumerate(sequence.frames() if frames is None else frames, start=1):
             if pair.rgb is not None:
@@ -45,6 +44,7 @@ def write_lasher(sequence: FrameSequence, folder: Path, frames: Iterator[FramePa
 
 
 def _write_image(stem: Path, image: Image) -> None:
+    stem.parent.mkdir(exist_ok=True)  # of a camera without an image no folder is left
     suffix, options = (".png", []) if image.encoding == "mono16" else (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
     if not cv2.imwrite(str(stem.with_suffix(suffix)), as_opencv(image), options):
         raise OSError(f"could not write {stem.with_suffix(suffix)}")

@@ -46,7 +46,7 @@ class M3svdSequence(FrameSequence):
         return 0 if self.boxes is None else len(self.boxes)
 
     def frames(self) -> Iterator[FramePair]:
-        return islice(self._video.frames(), self._first, self._first + len(self))
+        return islice(self._video.frames(self._first), len(self))
 
     def pair(self, index: int) -> FramePair:
         self._check_index(index)

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ckd_ros.colour import to_rgb
-from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images
+from ckd_ros.colour import gain_control, to_rgb
+from ckd_ros.datasets.images import decode_file, list_images, thermal_image
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import subset_of
 from ckd_ros.datasets.textures import silhouette
@@ -38,7 +38,7 @@ class PairLibrary:
         for modality in ("rgb", "tir"):
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
-            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
+            files[modality] = {Path(name).stem: folder / modality / name for name in list_images(folder / modality)}
         self.names = subset_of(files["rgb"].keys() & files["tir"].keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")
@@ -56,8 +56,9 @@ class PairLibrary:
         """The whole pair as a texture. Raises ValueError for an unreadable image."""
         if index not in self._cache:
             name = self.names[index]
-            rgb = _read(self._files["rgb"][name], cv2.IMREAD_COLOR)
-            thermal = _read(self._files["tir"][name], cv2.IMREAD_GRAYSCALE)
+            rgb = decode_file(self._files["rgb"][name], cv2.IMREAD_COLOR)
+            counts = decode_file(self._files["tir"][name], cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+            thermal = gain_control(thermal_image(counts))
             size = (self._width, round(self._width * rgb.shape[0] / rgb.shape[1]))
             rgb = to_rgb(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), "bgr8")
             shrink = size[0] < thermal.shape[1]
@@ -100,10 +101,3 @@ def _deviation(image: np.ndarray) -> float:
     """The standard deviation of all values of all channels, many times faster than NumPy's."""
     means, deviations = cv2.meanStdDev(image)
     return float(np.sqrt((means**2 + deviations**2).mean() - means.mean() ** 2))
-
-
-def _read(file: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(file), flags)
-    if image is None:
-        raise ValueError(f"'{file}' is not a readable image: remove or replace it")
-    return image

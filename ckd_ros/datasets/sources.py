@@ -48,7 +48,7 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
 
     `modality` "rgb" or "thermal" leaves the other camera's images out; boxes are then in pixels of the one left.
     Raises ValueError that says what was expected where, FileNotFoundError for a path that does not exist, and
-    ImportError naming the missing package for bags.
+    ImportError naming the missing package for bags and videos.
     """
     spec = spec.strip()
     if modality not in MODALITIES:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ckd_ros.colour import to_rgb
 from ckd_ros.datasets.boxes import visible_or_nan
+from ckd_ros.datasets.images import decode_image
 from ckd_ros.datasets.splits import subset_of
 
 
@@ -52,11 +53,10 @@ class TarImages:
 
     def image(self, name: str, flags: int) -> np.ndarray:
         """A decoded image as OpenCV's `flags` ask for it. Raises ValueError for one that is damaged."""
-        data = self.read(name)
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-        if image is None:
-            raise ValueError(f"'{name}' in '{self.path}' is not a readable image: replace the archive")
-        return image
+        try:
+            return decode_image(self.read(name), f"'{name}' in '{self.path}'", flags)
+        except ValueError as error:
+            raise ValueError(f"{error}; replace the archive") from error
 
 
 class LabelledImages:

@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 
 
-def write_tar(path: Path, files: Mapping[str, np.ndarray | str]) -> Path:
-    """An uncompressed tar: images by name (RGB where they have channels, stored as their suffix says), and texts."""
+def write_tar(path: Path, files: Mapping[str, np.ndarray | str | bytes]) -> Path:
+    """An uncompressed tar: images by name (RGB where they have channels, stored as their suffix says), and
+    texts or bytes as they are."""
     with tarfile.open(path, "w") as archive:
         for name, content in files.items():
-            if isinstance(content, str):
+            if isinstance(content, bytes):
+                data = content
+            elif isinstance(content, str):
                 data = content.encode()
             else:
                 image = content[..., ::-1] if content.ndim == 3 else content

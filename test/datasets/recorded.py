@@ -1,5 +1,7 @@
 """A small recorded sequence that the tests of this folder write in every form and read back."""
 
+import struct
+
 import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
@@ -21,6 +23,12 @@ def warm(i, dtype=np.uint8):
     image = np.full((THERMAL_SIZE[1], THERMAL_SIZE[0]), 60, dtype)
     image[8:20, 4 * i : 4 * i + 12] = 200 if dtype == np.uint8 else 30000
     return image
+
+
+def turned(content, orientation):
+    """A JPEG whose EXIF data say how the camera was held."""
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    return content[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + content[2:]
 
 
 class Recorded(FrameSequence):

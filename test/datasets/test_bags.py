@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("rosbags.highlevel", reason="rosbags is not installed")
 
-from recorded import COUNT, PERIOD, RATE, Recorded, colour, warm
+from recorded import COUNT, PERIOD, RATE, Recorded, colour, turned, warm
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -16,6 +16,7 @@ from ckd_ros.datasets.sources import open_source
 TYPES = get_typestore(Stores.LATEST)
 RAW, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 START = 10**18
+NOISE = np.random.default_rng(0).integers(0, 255, (32, 48), np.uint8)
 
 
 def header(stamp):
@@ -33,9 +34,10 @@ def raw(stamp, data, encoding, padding=0, big_endian=False):
     return TYPES.types[RAW](header(stamp), height, width, encoding, int(big_endian), rows.shape[1], rows.reshape(-1))
 
 
-def compressed(stamp, data, suffix):
+def compressed(stamp, data, suffix, share=1.0):
+    """A CompressedImage message of the first `share` of its bytes."""
     coded = cv2.imencode(suffix, data)[1].reshape(-1)
-    return TYPES.types[COMPRESSED](header(stamp), suffix[1:], coded)
+    return TYPES.types[COMPRESSED](header(stamp), suffix[1:], coded[: int(len(coded) * share)])
 
 
 def record(path, topics, storage=StoragePlugin.MCAP):
@@ -193,13 +195,24 @@ def test_colour_encodings(tmp_path, message, encoding):
         (lambda: TYPES.types[RAW](header(START), 32, 48, "mono8", 0, 48, np.zeros(100, np.uint8)), "100 bytes of data"),
         (lambda: TYPES.types[RAW](header(START), 0, 0, "mono8", 0, 0, np.zeros(0, np.uint8)), "0 bytes"),
         (lambda: raw(START, warm(0), "sepia"), "sepia"),
-        (lambda: TYPES.types[COMPRESSED](header(START), "png", np.zeros(0, np.uint8)), "does not decode"),
+        (lambda: TYPES.types[COMPRESSED](header(START), "png", np.zeros(0, np.uint8)), "format .png. is not an image"),
+        (lambda: compressed(START, NOISE, ".jpg", share=0.5), "format .jpg. is (damaged|not an image)"),
+        (lambda: compressed(START, warm(0).astype(np.float32), ".tif"), "pixels are float32: .*kelvins"),
     ],
 )
 def test_an_unusable_image_is_named_by_its_stamp(tmp_path, message, reason):
     frames = open_source(record(tmp_path / "run", {"/thermal": [message()]})).frames()
     with pytest.raises(ValueError, match=f"1000000000.0+ is unusable.*{reason}"):
         next(frames)
+
+
+def test_both_cameras_lie_as_their_sensors_do(tmp_path):
+    """As the node takes them, and as calibrations mean it: EXIF data turn neither."""
+    rgb, thermal = (compressed(START, NOISE, ".jpg") for _ in range(2))
+    for message in (rgb, thermal):
+        message.data = np.frombuffer(turned(message.data.tobytes(), 6), np.uint8)
+    pair = next(open_source(record(tmp_path / "run", {"/rgb": [rgb], "/thermal": [thermal]})).frames())
+    assert pair.rgb.data.shape[:2] == pair.thermal.data.shape == NOISE.shape
 
 
 def test_truth_beside_a_bag_needs_its_columns(tmp_path):

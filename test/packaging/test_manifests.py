@@ -25,7 +25,7 @@ PROMISED = {
 ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime": "python3-onnxruntime-pip"}
 ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
 #: Have no rosdep key: package.xml says how to get them.
-ONLY_PIP = {"rosbags", "tyro"}
+ONLY_PIP = {"av", "rosbags", "tyro"}
 #: Not needed on a robot: `tracking/engine/torch_engine.py`, imported lazily, opens a checkpoint that was not exported.
 NOT_ON_A_ROBOT = {"torch"}
 

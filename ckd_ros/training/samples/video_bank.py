@@ -15,9 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ckd_ros.colour import to_grey, to_rgb
+from ckd_ros.colour import gain_control, opencv_encoding, to_grey, to_rgb
 from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.datasets.splits import held_out
+from ckd_ros.datasets.video_file import VideoFile
 from ckd_ros.files import replacing
 from ckd_ros.geometry import crop_window, index_matrix
 from ckd_ros.training.samples.window_pack import PACK, read_pack
@@ -107,26 +108,22 @@ def _save(store: Path, images: np.ndarray, boxes: np.ndarray, clips: np.ndarray)
 
 def _windows(file: Path, thermal: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Windows and boxes of one video. Raises ValueError naming a file that cannot be read."""
-    truth = read_boxes(file.with_suffix(".csv"))
-    capture = cv2.VideoCapture(str(file))
-    for number, box in enumerate(truth):
-        if not capture.grab():
-            if number == 0:
-                raise ValueError(f"'{file}' is not a video that OpenCV reads: it may be empty or cut short")
-            log.warning("'%s' ends after %d of %d frames with truth", file, number, len(truth))
-            break
-        if number % STRIDE or not (np.isfinite(box).all() and min(box[2:]) >= 3):
-            continue
-        ok, frame = capture.retrieve()
-        if not ok:
-            log.warning("'%s', frame %d cannot be decoded: what follows is left out", file, number)
-            break
-        window = crop_window(box, max(WINDOW_FACTOR, SIZE / 2 / np.sqrt(box[2] * box[3])))
-        matrix = index_matrix(window.matrix(SIZE))[:2]
-        flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
-        image = cv2.warpAffine(frame, matrix, (SIZE, SIZE), flags=flags)
-        yield (
-            to_grey(image, "bgr8") if thermal else to_rgb(image, "bgr8"),
-            window.to_fraction(box) * SIZE,
-        )
-    capture.release()
+    truth, video = read_boxes(file.with_suffix(".csv")), VideoFile(file, thermal)
+    if len(truth) > len(video):
+        log.warning("'%s' ends after %d of %d frames with truth", file, len(video), len(truth))
+    with video.reader() as reader:
+        for number in range(0, min(len(truth), len(video)), STRIDE):
+            box = truth[number]
+            if not (np.isfinite(box).all() and min(box[2:]) >= 3):
+                continue
+            try:
+                frame = reader.read(number)
+            except ValueError as error:
+                log.warning("left out: %s", error)
+                continue
+            window = crop_window(box, max(WINDOW_FACTOR, SIZE / 2 / np.sqrt(box[2] * box[3])))
+            matrix = index_matrix(window.matrix(SIZE))[:2]
+            flags = cv2.INTER_AREA if window.side > SIZE else cv2.INTER_LINEAR
+            image = cv2.warpAffine(gain_control(frame), matrix, (SIZE, SIZE), flags=flags)
+            encoding = opencv_encoding(image)
+            yield to_grey(image, encoding) if thermal else to_rgb(image, encoding), window.to_fraction(box) * SIZE
