@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +12,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ckd_ros.network.checkpoint import read_record
 from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig, preset
 from ckd_ros.training.config import Stage, TrainingConfig
@@ -26,7 +23,7 @@ from ckd_ros.training.loading import make_loader
 from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
 from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.run_files import RunFiles
-from ckd_ros.training.samples.config import sample_record
+from ckd_ros.training.run_record import up_to
 from ckd_ros.training.validation import student_or_tracker, validate
 
 
@@ -195,7 +192,7 @@ class StageTrainer:
         record: dict[str, Any] = {"stage": self.stage.name, "samples_seen": self.step * self.stage.batch}
         if validation:
             record["validation"] = validation
-        record |= training_record(self.settings, self.stage_index)
+        record |= up_to(self.files.record, self.stage_index + 1)
         self.files.write_weights(path, state, self.network, record)
 
 
@@ -217,12 +214,3 @@ def _learning_rate_factor(stage: Stage, step: int) -> float:
     warmup = min(1.0, (step + 1) / max(1, stage.warmup))
     progress = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
     return warmup * (stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def training_record(settings: TrainingConfig, stage_index: int) -> dict[str, Any]:
-    """How weights were trained up to and with a stage, as JSON has it (data folders by name only)."""
-    stages = [asdict(stage) for stage in settings.stages[: stage_index + 1]]
-    record = {"seed": settings.seed, "ema": settings.ema, "samples": sample_record(settings.samples), "stages": stages}
-    if settings.start:
-        record["start"] = {"file": settings.start.name, **read_record(settings.start)}
-    return dict(json.loads(json.dumps(record)))

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 import micro
 from micro import STAGES, write
 
+from ckd_ros.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
@@ -22,6 +23,7 @@ from ckd_ros.training import train as loop
 from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
 from ckd_ros.training.interruption import Interrupted
 from ckd_ros.training.objectives import STAGE_LOSSES
+from ckd_ros.training.samples.config import IdentityConfig
 from ckd_ros.training.stage_trainer import StageTrainer
 
 VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
@@ -125,18 +127,6 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
     assert last.read_bytes() == kept
     assert {path.name for path in last.parent.iterdir()} == {"last.pt", "tensorboard"}
     assert loop.train(config, out=tmp_path / "run").exists()
-
-
-def test_a_folder_of_another_run_is_left_alone(tmp_path):
-    loop.train(write(tmp_path / "a.yaml", stages=STAGES[:1]), out=tmp_path / "run")
-    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
-    for changes in ({"preset": "micro-exact", "stages": STAGES[:1]}, {"stages": STAGES[:2]}):
-        with pytest.raises(ValueError, match="last.pt' belongs to a run of preset 'micro' with the stages pretrain, "):
-            loop.train(write(tmp_path / "b.yaml", **changes), out=tmp_path / "run")
-    (tmp_path / "run" / "last.pt").unlink()
-    with pytest.raises(ValueError, match="'.*pretrain.safetensors' belongs to.*'micro'.*'micro-exact'.*another --out"):
-        loop.train(write(tmp_path / "b.yaml", preset="micro-exact"), out=tmp_path / "run")
-    assert all(path.read_bytes() == content for path, content in before.items() if path.exists())
 
 
 def test_a_damaged_checkpoint_is_named_and_kept(tmp_path):
@@ -255,6 +245,8 @@ BAD_OF_A_STAGE = [
         ({"checkpoint_every": 0}, "checkpoint_every is 0"),
         ({"checkpoint_minutes": 0}, "checkpoint_minutes is 0: it must be a number above 0, or none"),
         ({"compile": "yes"}, "compile is 'yes': it must be true or false"),
+        ({"validation": True}, "validation is True: it must be settings as 'name: value', or none"),
+        ({"seed": 10**10}, r"seed is 10000000000: it must be a whole number from 0 to 1e\+09"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, changes, message):
@@ -275,6 +267,77 @@ def test_a_former_name_is_refused_with_the_present_one():
     kinds = (TrackerConfig, ConfidenceConfig, ThermalConfig, Stage)
     everything = {name for kind in kinds for name in settings_of(kind)}
     assert set(RENAMED.values()) <= everything and not set(RENAMED) & everything
+
+
+def test_a_setting_that_is_there_twice_is_refused(tmp_path):
+    """PyYAML alone would train the last one, without a word."""
+    file = write(tmp_path / "config.yaml")
+    file.write_text(file.read_text() + "seed: 2\n")
+    with pytest.raises(ValueError, match="config.yaml': 'seed' is set twice"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("samples", ["[]", "false", "0"])
+def test_samples_that_are_no_settings_are_not_taken_for_the_default_ones(tmp_path, samples):
+    (tmp_path / "config.yaml").write_text(
+        f"preset: micro\nstages: [{{name: pretrain, steps: 1}}]\nsamples: {samples}\n"
+    )
+    with pytest.raises(ValueError, match="samples: SampleConfig needs settings as 'name: value', not "):
+        load_config(tmp_path / "config.yaml")
+
+
+def test_settings_are_changed_for_one_run(tmp_path):
+    file = write(tmp_path / "config.yaml", {"augmentation": "field"})
+    changes = [
+        "seed=3", "stages.distil.steps=9", "stages.distil.lr_head=1e-3", "stages.pretrain.betas=[0.5, 0.9]",
+        "samples.augmentation.smoke=0.125", "samples.weights={procedural: 1}", "validation.every=7", "workers=none",
+    ]  # fmt: skip
+    before, after = load_config(file), load_config(file, changes=changes)
+    assert (after.seed, after.workers, after.validation) == (3, None, ValidationConfig(every=7))
+    assert [stage.steps for stage in after.stages] == [4, 9, 4]
+    assert after.stages[1].lr_head == 1e-3 and after.stages[0].betas == (0.5, 0.9)
+    assert after.samples.augmentation == dataclasses.replace(before.samples.augmentation, smoke=0.125)
+    assert after.samples.weights == {"procedural": 1} and after.samples.pairs == before.samples.pairs
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seed", "'seed' is not a change of a setting: expected KEY=VALUE"),
+        ("=3", "'=3' is not a change of a setting"),
+        ("seeds=3", "unknown TrainingConfig setting 'seeds': did you mean 'seed'"),
+        ("stages.finetune.steps=3", "'stages.finetune.steps=3': there is no 'stages.finetune' that holds settings"),
+        ("seed.more=3", "there is no 'seed' that holds settings"),
+        ("stages.distil.step=3", "unknown Stage setting 'step': did you mean 'steps'"),
+        ("stages.steps=3", "'stages' is a list, say which of it, as in stages.distil.steps=3"),
+        ("seed=[", "'seed=\\[': its value is not YAML"),
+        ("stages.distil.lr_head=-1e-3", "lr_head is -0.001: it must be a number above 0"),
+    ],
+)
+def test_a_change_that_leads_nowhere_is_named(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(write(tmp_path / "config.yaml"), changes=[change])
+
+
+def test_every_setting_of_a_training_is_listed_with_a_default_that_a_file_may_hold(tmp_path, capsys):
+    ckd(["train", "--settings"])
+    lines = capsys.readouterr().out.splitlines()
+    listed = dict(line.partition(" = ")[::2] for line in lines if not line.startswith(" "))
+    for kind, group in ((TrainingConfig, ""), (Stage, "stages[]."), (IdentityConfig, "samples.identity.")):
+        assert listed.keys() >= {group + name for name in settings_of(kind)}
+    settable = {name: text for name, text in listed.items() if text and "[]" not in name}
+    changes = [f"{name}={text}" for name, text in settable.items()]
+    config = write(tmp_path / "config.yaml")
+    config.write_text("preset: micro\nstages: [{name: pretrain, steps: 1}]\n")
+    assert len(changes) > 80
+    expected = dataclasses.replace(load_config(config), validation=ValidationConfig())
+    assert load_config(config, changes=changes) == expected
+
+
+def test_a_training_without_a_file_is_asked_for_one(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        ckd(["train"])
+    assert "CONFIG is missing" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path):
