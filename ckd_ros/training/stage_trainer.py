@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +26,8 @@ from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.run_files import RunFiles
 from ckd_ros.training.run_record import up_to
 from ckd_ros.training.validation import student_or_tracker, validate
+
+log = logging.getLogger(__name__)
 
 
 class StageTrainer:
@@ -64,7 +67,8 @@ class StageTrainer:
         self.peak_rates = [group["lr"] for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
         self.model, self.step, self.best_auc = model, 0, -1.0
-        self.replaced = torch.zeros((), dtype=torch.long)
+        self.replaced = torch.zeros((), dtype=torch.long)  # samples of damaged files since this start of the run
+        self._named: set[str] = set()
         self.wrapped, self.optimizer = fabric.setup(model, optimizer)
         if checkpoint is not None:
             self._resume(checkpoint)
@@ -100,6 +104,7 @@ class StageTrainer:
         stopping, due = False, TimeLimit(settings.checkpoint_minutes)
         with StopRequests(limit) as stop, TrainingLog(folder, stage, self.step, fabric.is_global_zero) as log:
             for batch in loader:
+                self._name_faults(batch["faults"])
                 metrics, stopping = self.training_step(batch, stop.received)
                 self.step += 1
                 last = self.step == stage.steps
@@ -119,7 +124,14 @@ class StageTrainer:
         if stopping:
             raise stop.ending(stage.name, self.step, stage.steps, result)
 
-    def training_step(self, batch: dict[str, Tensor], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
+    def _name_faults(self, faults: list[str]) -> None:
+        """Name every damaged file of a batch, once."""
+        for fault in dict.fromkeys(line for lines in faults for line in lines.splitlines()):
+            if fault not in self._named:
+                self._named.add(fault)
+                log.warning("left out: %s", fault)
+
+    def training_step(self, batch: dict[str, Any], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
         """One optimizer step. Returns the metrics of this process's part, and whether any process was told to stop."""
         stage, fabric = self.stage, self.fabric
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
@@ -143,9 +155,8 @@ class StageTrainer:
         self.optimizer.step()
         self._update_average()
         metrics["gradient"] = norm
-        if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
-            self.replaced += batch["replaced"].sum() * fabric.world_size
-            metrics["replaced"] = self.replaced.to(norm)
+        self.replaced += batch["replaced"].sum() * fabric.world_size
+        metrics["replaced"] = self.replaced.to(norm)
         return metrics, stops > 0
 
     def _raise_not_finite(self, what: str) -> NoReturn:

@@ -23,6 +23,7 @@ from ckd_ros.training import train as loop
 from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
 from ckd_ros.training.interruption import Interrupted
 from ckd_ros.training.objectives import STAGE_LOSSES
+from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.samples.config import IdentityConfig
 from ckd_ros.training.stage_trainer import StageTrainer
 
@@ -158,6 +159,33 @@ def test_an_empty_data_set_is_named(tmp_path):
     config = write(tmp_path / "config.yaml", {"pairs": "empty"})
     with pytest.raises(FileNotFoundError, match="no train pair .*empty"):
         loop.train(config, tmp_path, tmp_path / "run")
+
+
+def test_a_damaged_pair_is_named_once_left_out_and_counted(tmp_path, monkeypatch, caplog):
+    config = write(tmp_path / "config.yaml", stages=STAGES[:1])
+    (tmp_path / "pairs" / "tir" / "a3.png").write_bytes(b"torn")
+    counted, log_metrics = [], TrainingLog.log_metrics
+    monkeypatch.setattr(
+        TrainingLog, "log_metrics", lambda *args: counted.append(args[2]["replaced"]) or log_metrics(*args)
+    )
+    straight = load_checkpoint(loop.train(config, out=tmp_path / "straight"))[0]
+    assert caplog.text.count("left out") == caplog.text.count("a3.png") == 1
+    assert 0 < counted[0] <= counted[-1] < 60
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        after_step(patch, 3, stop)
+        loop.train(config, out=tmp_path / "resumed")
+    resumed = load_checkpoint(loop.train(config, out=tmp_path / "resumed"))[0]
+    assert all(torch.equal(value, resumed[name]) for name, value in straight.items())
+
+
+def test_many_damaged_pairs_end_a_training_with_what_to_do(tmp_path):
+    config = write(tmp_path / "config.yaml", stages=STAGES[:1])
+    for number in range(8):
+        (tmp_path / "pairs" / "tir" / f"a{number}.png").write_bytes(b"torn")
+    with pytest.raises(
+        OSError, match=r"20 samples in a row of (pasted|in_place) were .*a\d.png' is not .*repair or remove"
+    ):
+        loop.train(config, out=tmp_path / "run")
 
 
 # -- learning --------------------
