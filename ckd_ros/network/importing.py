@@ -130,6 +130,10 @@ def _read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The named tensors of a PyTorch file, wherever it nests them."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at '{path}'")
+    if Path(path).suffix == ".safetensors":
+        raise CheckpointError(
+            f"'{path}' is not a PyTorch file: what `ckd train` wrote is taken as it is, by `start:` and `ckd export`"
+        )
     try:
         with torch.serialization.safe_globals(_stand_ins()):
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -200,6 +200,8 @@ def test_other_networks_and_presets_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="not finite, in backbone.norm.bias"):
         state = tracker().state_dict() | {"backbone.norm.bias": torch.full((12,), float("nan"))}
         read_foreign(written(tmp_path / "nan.pth", {"net": state}), CONFIG)
+    with pytest.raises(CheckpointError, match="'.*a.safetensors' is not a PyTorch file.*taken as it is, by `start:`"):
+        read_foreign(written(tmp_path / "a.safetensors", {}), CONFIG)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_foreign(tmp_path / "nowhere.pth", CONFIG)
 

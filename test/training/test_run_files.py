@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 import micro
 from micro import STAGES, write
 
+from ckd_ros.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint, save_checkpoint
 from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import train as loop
@@ -191,6 +192,21 @@ def test_a_checkpoint_whose_earlier_stage_is_missing_is_named(finished):
 
 
 # -- where it lies --------------------
+
+
+def test_a_start_in_the_folder_of_the_run_is_not_overwritten(tmp_path):
+    out = tmp_path / "run"
+    start = loop.train(write(tmp_path / "a.yaml", **ONE), out=out).rename(out / "best.safetensors")
+    (out / "last.pt").unlink()
+    config = write(tmp_path / "b.yaml", start=str(start), **ONE, validation={"every": 4, "sequences": 1, "frames": 3})
+    assert "best.safetensors' belongs to another run: start was null, is 'best.safetensors'" in refusal(config, out)
+
+
+def test_a_setting_is_changed_on_the_command_line(tmp_path, capsys):
+    config = write(tmp_path / "a.yaml", **ONE)
+    ckd(["train", str(config), "--out", str(tmp_path / "run"), "--set", "seed=7", "stages.pretrain.steps=1"])
+    record = load_checkpoint(tmp_path / "run" / "pretrain.safetensors")[2]
+    assert (record["seed"], record["stages"][0]["steps"], record["samples_seen"]) == (7, 1, 4)
 
 
 def test_the_folder_is_called_as_the_configuration(tmp_path, monkeypatch):

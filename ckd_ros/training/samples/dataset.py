@@ -9,6 +9,7 @@ needs a damaged file is drawn again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import cv2
@@ -28,6 +29,8 @@ from ckd_ros.training.samples.recorded import SequenceSource, VideoSource
 from ckd_ros.training.samples.synthetic import SyntheticSource
 from ckd_ros.training.samples.thermal_images import ThermalImageSource
 from ckd_ros.training.samples.video_bank import VideoBank
+
+log = logging.getLogger(__name__)
 
 Source = Callable[[np.random.Generator], Sample]
 #: Samples in a row that may be of damaged files; more of them: the data are to be repaired.
@@ -56,6 +59,8 @@ class SampleDataset(Dataset[Sample]):
         pairs = PairLibrary(config.pairs, "train", clips=config.clips) if config.pairs else None
         sources = _sources(config, cropper, SyntheticSource(cropper, pairs, seed))
         weighted = [(name, sources[name], weight) for name, weight in config.weights.items() if name in sources]
+        if missing := [name for name, weight in config.weights.items() if weight and name not in sources]:
+            log.warning("no samples of %s: what they are made from is not set", ", ".join(missing))
         weighted += [
             (f"{one.kind} in '{one.root}'", SequenceSource(one, cropper).sample, one.weight)
             for one in config.datasets
