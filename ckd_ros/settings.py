@@ -104,12 +104,6 @@ class Setting:
         """Whether its values are settings themselves."""
         return is_dataclass(_form(self.kind).entry)
 
-    def inner(self) -> dict[str, Setting]:
-        """Of a group all settings in it by the way to them from here: `size.width`, of a list `[].width`."""
-        kind = _form(self.kind)
-        start = f"{self.name}[]." if kind.container is tuple else f"{self.name}."
-        return {start + name: stated for name, stated in all_settings(kind.entry).items()}
-
     def fault(self, value: object) -> str | None:
         """What is wrong with a value, as it follows the setting's name in a message; None: nothing."""
         if self._takes(value):
@@ -193,12 +187,14 @@ def settings_of(kind: type[Any]) -> dict[str, Setting]:
 
 
 def all_settings(kind: type[Any]) -> dict[str, Setting]:
-    """The settings of a dataclass and of the groups in it, each by the way to it; those that hold others come first."""
+    """The settings of a dataclass and of the groups in it, by the way to them: `size.width`, of a list `[].width`."""
     found = {}
     for name, stated in settings_of(kind).items():
         found[name] = stated
         if stated.is_group:
-            found |= stated.inner()
+            form = _form(stated.kind)
+            start = f"{name}[]." if form.container is tuple else f"{name}."
+            found |= {start + inner: one for inner, one in all_settings(form.entry).items()}
     return found
 
 
