@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ckd_ros.files import replacing
-from ckd_ros.network.checkpoint import read_record, save_checkpoint
+from ckd_ros.network.checkpoint import CheckpointError, read_record, save_checkpoint
 from ckd_ros.network.presets import NetworkConfig
 from ckd_ros.training.config import STAGES
 from ckd_ros.training.run_record import OF_WEIGHTS, Record, differences, up_to
@@ -33,8 +33,7 @@ class RunFiles:
         folder.mkdir(parents=True, exist_ok=True)
         for path in (self.best, *map(self.result, (*STAGES, "student"))):
             if path.exists():
-                saved = read_record(path)
-                self._check_run(path, {name: value for name, value in saved.items() if name not in OF_WEIGHTS})
+                self._check_run(path, _weights_record(path))
 
     def result(self, stage: str) -> Path:
         """The weights that a finished stage leaves; of `student` those that a finished run does."""
@@ -90,6 +89,16 @@ class RunFiles:
         """Raises OSError, and leaves the previous file as it was, where it cannot be written."""
         with as_write_error(path):
             save_checkpoint(path, state, config, record)
+
+
+def _weights_record(path: Path) -> Record:
+    """The record of the run that weights come from. Raises ValueError for a damaged file."""
+    try:
+        return {name: value for name, value in read_record(path).items() if name not in OF_WEIGHTS}
+    except CheckpointError as error:
+        raise ValueError(
+            f"{error}; in the folder of a run: remove it, and what it should hold is trained again"
+        ) from error
 
 
 @contextmanager

@@ -191,6 +191,13 @@ def test_a_checkpoint_whose_earlier_stage_is_missing_is_named(finished):
     assert "last.pt' is from stage 'eliminate', but" in said and "distil.safetensors', the result of an earlier" in said
 
 
+def test_damaged_weights_of_a_finished_stage_are_named(finished):
+    distil = finished / "run" / "distil.safetensors"
+    distil.write_bytes(distil.read_bytes()[:100])
+    said = refusal(finished / "a.yaml", finished / "run")
+    assert "distil.safetensors is not a safetensors file" in said and "remove it" in said
+
+
 # -- where it lies --------------------
 
 
