@@ -26,6 +26,7 @@ from ckd_ros.training.config import TrainingConfig, load_config
 from ckd_ros.training.distributed import make_fabric
 from ckd_ros.training.loading import PREFETCH, make_loader
 from ckd_ros.training.run_files import RunFiles
+from ckd_ros.training.run_record import run_record
 from ckd_ros.training.stage_trainer import StageTrainer
 
 _CONFIG = Path(__file__).parents[1] / "config" / "training" / "tinyvit.yaml"
@@ -86,7 +87,7 @@ def trainer_rate(settings: TrainingConfig, index: int, steps: int) -> float:
     fabric = make_fabric(settings.precision)
     batch: dict[str, Tensor] = next(iter(make_loader(replace(settings, workers=0), index, 0, fabric)))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = StageTrainer(settings, index, None, RunFiles(Path(folder), settings), fabric, None)
+        trainer = StageTrainer(settings, index, None, RunFiles(Path(folder), run_record(settings)), fabric, None)
     clock = _clock(workers=0)
     for step in range(_WARM_UP + steps):
         if step == _WARM_UP:

@@ -111,8 +111,8 @@ class Setting:
         text = f"is {value!r}: it must be {self.allowed()}"
         if self.description:
             text += f" ({self.description})"
-        if _form(self.kind).entry is float and isinstance(value, str) and isinstance(_parsed(value, float), float):
-            text += "; this is a string: YAML takes 1.0e-3 for a number, but not 1e-3"
+        if _form(self.kind).entry is float and (text_of_number := _first_number_as_text(value)):
+            text += f"; '{text_of_number}' is a string: YAML takes 1.0e-3 for a number, but not 1e-3"
         return text
 
     def allowed(self) -> str:
@@ -186,6 +186,18 @@ def settings_of(kind: type[Any]) -> dict[str, Setting]:
     return found
 
 
+def all_settings(kind: type[Any]) -> dict[str, Setting]:
+    """The settings of a dataclass and of the groups in it, by the way to them: `size.width`, of a list `[].width`."""
+    found = {}
+    for name, stated in settings_of(kind).items():
+        found[name] = stated
+        if stated.is_group:
+            form = _form(stated.kind)
+            start = f"{name}[]." if form.container is tuple else f"{name}."
+            found |= {start + inner: one for inner, one in all_settings(form.entry).items()}
+    return found
+
+
 def check(settings: Any) -> None:
     """Raise ValueError for the first value of a dataclass of settings that its setting does not take."""
     for name, stated in settings_of(type(settings)).items():
@@ -195,6 +207,8 @@ def check(settings: Any) -> None:
 
 def build(kind: type[T], values: Mapping[str, Any]) -> T:
     """Settings from a mapping by name, as YAML has them: lists become tuples, strings paths, mappings settings.
+
+    `none` is no value, where a setting may have none.
 
     Raises ValueError for an unknown or missing setting and for a value that does not fit; a setting inside another is
     named by the way to it.
@@ -214,6 +228,8 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def _built(stated: Setting, value: Any, path: str) -> Any:
     form = _form(stated.kind)
+    if form.optional and isinstance(value, str) and value.lower() == "none":  # YAML's own word is null
+        return None
     if isinstance(value, list) and form.container is tuple:
         return tuple(_built_one(form.entry, entry, f"{path}[{number}]") for number, entry in enumerate(value))
     return value if form.container else _built_one(form.entry, value, path)
@@ -305,6 +321,12 @@ def _words(kind: Any, exact: bool) -> tuple[str, str]:
     one, several = _WORDS[kind]
     point = " with a decimal point" if exact and kind is float else ""
     return one + point, several + point
+
+
+def _first_number_as_text(value: Any) -> str | None:
+    """The first text among a setting's values that would be a number."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else (value,)
+    return next((part for part in parts if isinstance(part, str) and isinstance(_parsed(part, float), float)), None)
 
 
 _WORDS = {

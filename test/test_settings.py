@@ -16,6 +16,7 @@ from ckd_ros.settings import (
     Below,
     Range,
     Setting,
+    all_settings,
     build,
     check,
     from_text,
@@ -104,7 +105,9 @@ def test_what_fits_is_taken(values):
         ({"gain": True}, "gain is True: it must be a number"),
         ({"gain": None}, "gain is None"),
         ({"gain": "much"}, "gain is 'much': it must be a number"),
-        ({"gain": "1e-3"}, "this is a string: YAML takes 1.0e-3 for a number, but not 1e-3"),
+        ({"gain": "1e-3"}, "'1e-3' is a string: YAML takes 1.0e-3 for a number, but not 1e-3"),
+        ({"exposure": (0.1, "1e-1")}, "; '1e-1' is a string: YAML takes 1.0e-3"),
+        ({"weights": {"r": 1.0, "g": "1e-1"}}, "; '1e-1' is a string: YAML takes 1.0e-3"),
         ({"flipped": 1}, "flipped is 1: it must be true or false"),
         ({"mode": "dusk"}, "mode is 'dusk': it must be a string, day | night (what it is set to)"),
         ({"bits": 12}, "bits is 12: it must be a whole number, 8 | 16"),
@@ -145,6 +148,7 @@ def test_settings_are_built_from_what_a_yaml_file_holds():
     camera = build(Camera, values)
     assert camera == Camera("front", folder=Path("out"), exposure=(0, 1), lens=Lens(8), spares=(Lens(9), Lens()))
     assert build(Camera, {"name": "front", "folder": None, "weights": {"g": 1}}).weights == {"g": 1}
+    assert build(Camera, {"name": "none", "folder": "none"}) == Camera("none", folder=None)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +171,13 @@ def test_what_a_yaml_file_must_not_hold_is_named_with_the_way_to_it(values, mess
     with pytest.raises(ValueError) as caught:
         build(Camera, values)
     assert message in str(caught.value)
+
+
+def test_all_settings_are_listed_by_the_way_to_them():
+    found = all_settings(Camera)
+    assert [name for name in found if "." in name] == ["lens.focal", "spares[].focal"]
+    assert found.keys() >= {field.name for field in fields(Camera)}
+    assert found["lens.focal"].default == 50.0 and found["lens"].is_group and not found["lens.focal"].is_group
 
 
 def test_settings_are_read_from_text():

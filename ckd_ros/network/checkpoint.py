@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,20 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Ne
 
     Raises FileNotFoundError, or CheckpointError where the file is not one of ours.
     """
+    with _opened(path) as (file, metadata):
+        state = {name: file.get_tensor(name) for name in file.keys()}
+    return state, _config_from_json(metadata["config"], path), json.loads(metadata.get("training", "{}"))
+
+
+def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The training record alone of what `save_checkpoint` wrote. Raises what `load_checkpoint` raises."""
+    with _opened(path) as (_, metadata):
+        return dict(json.loads(metadata.get("training", "{}")))
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A safetensors file of ours and its metadata."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -53,23 +69,27 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], Ne
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}
+            if "config" not in metadata:
+                raise CheckpointError(f"{path} carries no network configuration: it was not written by save_checkpoint")
+            yield file, metadata
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
-    if "config" not in metadata:
-        raise CheckpointError(f"{path} carries no network configuration: it was not written by save_checkpoint")
-    return state, _config_from_json(metadata["config"], path), json.loads(metadata.get("training", "{}"))
+        raise CheckpointError(f"{path} is not a safetensors file ({error}): {_remedy(Path(path))}") from error
 
 
-def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The training record alone of what `save_checkpoint` wrote; empty where there is no such file any more."""
-    from safetensors import safe_open
+def _remedy(path: Path) -> str:
+    if path.name == "last.pt":
+        return "it is what a training resumes from, give a .safetensors file from beside it"
+    if path.suffix in (".pt", ".pth", ".tar", ".bin", ".ckpt"):
+        return f"turn it into one with `ckd import {path.name}`"
+    return "give one that `ckd train` or `ckd import` wrote"
 
-    if not Path(path).is_file():
-        return {}
-    with safe_open(path, framework="pt") as file:
-        record: dict[str, Any] = json.loads((file.metadata() or {}).get("training", "{}"))
-    return record
+
+def checkpoint_kind(state: Iterable[str]) -> str:
+    """'single', 'distillation' or 'student': the kind of a checkpoint, by the names of its tensors."""
+    parts = {name.split(".", 1)[0] for name in state}
+    if "backbone" in parts:
+        return "single"
+    return "distillation" if "teacher_rgb" in parts else "student"
 
 
 def _config_from_json(text: str, path: str | os.PathLike[str]) -> NetworkConfig:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -39,15 +41,26 @@ from ckd_ros.network.student import CKDStudent, SingleModalityTracker
 NESTED_UNDER = ("net", "model", "state_dict")
 # Parts of plain vision transformers that a tracker has no use for: classifiers, decoders of masked autoencoders.
 NOT_IN_A_BRANCH = ("head.", "head_dist.", "fc_norm.", "pre_logits.", "decoder_", "mask_token", "dist_token")
-# Classes of the objects that the authors' training saves beside the tensors. Empty classes take their place: their code
-# is neither needed nor run.
-OTHER_CLASSES = (
-    ("lib.train.admin.settings", "Settings"),
-    ("lib.train.admin.local", "EnvironmentSettings"),
-    ("lib.train.admin.stats", "AverageMeter"),
-    ("lib.train.admin.stats", "StatValue"),
-    ("argparse", "Namespace"),
+# What trainings save beside the tensors: settings, meters, figures. Nothing of it is wanted, so that classes without
+# content take their place, and neither the code of these nor that of NumPy is run.
+PASSED_OVER = (
+    "lib.train.admin.settings.Settings",
+    "lib.train.admin.local.EnvironmentSettings",
+    "lib.train.admin.stats.AverageMeter",
+    "lib.train.admin.stats.StatValue",
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    "datetime.datetime",
+    "datetime.timedelta",
+    *(f"pathlib.{path}" for path in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
+    *(f"pathlib._local.{path}" for path in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")),
+    "numpy.dtype",
+    "numpy.ndarray",
+    *(f"numpy.{core}.multiarray.{maker}" for core in ("core", "_core") for maker in ("scalar", "_reconstruct")),
+    *(f"builtins.{kind}" for kind in ("frozenset", "list", "dict", "int", "float")),
 )
+# Containers that are filled after they were made, by the plain one that takes their place.
+CONTAINERS: dict[str, type] = {"collections.defaultdict": dict, "collections.deque": list}
 
 
 class ImportedCheckpoint(NamedTuple):
@@ -117,11 +130,14 @@ def _read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The named tensors of a PyTorch file, wherever it nests them."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint at '{path}'")
-    stand_ins: list[Any] = [type(name, (), {"__module__": module}) for module, name in OTHER_CLASSES]
+    if Path(path).suffix == ".safetensors":
+        raise CheckpointError(
+            f"'{path}' is not a PyTorch file: what `ckd train` wrote is taken as it is, by `start:` and `ckd export`"
+        )
     try:
-        with torch.serialization.safe_globals(stand_ins):
+        with torch.serialization.safe_globals(_stand_ins()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"'{path}' cannot be read as a PyTorch checkpoint of tensors: {_first(error)}") from error
     if isinstance(content, dict):
         content = next((content[key] for key in NESTED_UNDER if isinstance(content.get(key), dict)), content)
@@ -132,9 +148,35 @@ def _read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     raise CheckpointError(f"'{path}' should hold {{'net': state_dict}}, it holds {found}")
 
 
+def _stand_ins() -> list[Any]:
+    """Classes by the names of `PASSED_OVER` and `CONTAINERS` that take anything and keep nothing."""
+    found: list[Any] = []
+    for path in (*PASSED_OVER, *CONTAINERS):
+        module, _, name = path.rpartition(".")
+        plain = CONTAINERS.get(path)
+        body: dict[str, Any] = {"__module__": module, "__init__": _ignore, "__setstate__": _ignore}
+        if plain is not None:
+            body["__new__"] = partial(_made_plain, plain)
+        found.append(type(name, (), body))
+    return found
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+def _made_plain(plain: type, *_: object) -> Any:
+    return plain()
+
+
 def _first(error: Exception) -> str:
-    """What happened, without PyTorch's advice to trust the file."""
-    return str(error).split("WeightsUnpickler error:")[-1].split("Please use")[0].strip().split("\n")[0]
+    """What happened, with a remedy in the place of PyTorch's, which is to trust the file."""
+    if unknown := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"beside tensors it holds '{unknown[1]}', whose code is not run here. Where you trust the file, write its "
+            f"tensors alone: torch.save({{'net': torch.load(FILE, weights_only=False)['net']}}, NEW)"
+        )
+    return str(error).split("WeightsUnpickler error:")[-1].strip().split("\n")[0]
 
 
 def _kind(state: dict[str, Tensor], path: str | os.PathLike[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,7 +13,7 @@ from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import REQUIRED, Above, Below, build, check, setting
 from ckd_ros.training.distributed import PRECISIONS
 from ckd_ros.training.losses import CONTENT_WEIGHT, SCORE_LABELS, STYLE_WEIGHT, Labels
-from ckd_ros.training.samples.config import SampleConfig, data_folder, read_sample_config
+from ckd_ros.training.samples.config import AUGMENTATIONS, SampleConfig, data_folder, read_sample_config
 
 STAGES = ("pretrain", "distil", "eliminate")
 
@@ -91,7 +93,7 @@ class TrainingConfig:
     stages: tuple[Stage, ...] = setting(REQUIRED, "what is trained, one after the other")
     samples: SampleConfig = setting(SampleConfig(), "what is learned from")
     start: Path | None = setting(None, "a file that the first stage starts from; none: random weights")
-    seed: int = setting(0, "of all random numbers", low=0)
+    seed: int = setting(0, "of all random numbers", 0, 10**9)
     workers: int | None = setting(
         1,
         "processes that make samples, for each process that trains; 0: it makes them itself; none: one for each core "
@@ -132,23 +134,81 @@ class TrainingConfig:
             raise ValueError(f"stage 'eliminate' needs a preset with elimination, which '{self.preset}' is not")
 
 
-def load_config(file: str | Path, data: str | Path | None = None) -> TrainingConfig:
+def load_config(file: str | Path, data: str | Path | None = None, changes: Iterable[str] = ()) -> TrainingConfig:
     """Read a YAML file; relative data paths in it are taken from the folder `data`.
 
-    Raises FileNotFoundError for a missing file or data folder, ValueError for an unknown, missing or bad setting.
+    `changes` take the place of what the file says, each `KEY=VALUE` with the way to a setting and its value in YAML:
+    `seed=3`, `stages.distil.steps=100`, `samples.augmentation.smoke=0.1`.
+
+    Raises FileNotFoundError for a missing file or data folder, ValueError for an unknown, missing or bad setting and
+    for one that the file sets twice.
     """
     try:
-        content = yaml.safe_load(Path(file).read_text())
+        content = yaml.load(Path(file).read_text(), _Loader)  # a SafeLoader
+        if not isinstance(content, dict):
+            raise ValueError("it holds no settings")
+        for change in changes:
+            _change(content, change)
+        samples = content.pop("samples", None)
+        config = build(TrainingConfig, {**content, "samples": _samples({} if samples is None else samples, data)})
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"'{file}' is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"'{file}' holds no settings")
-    try:
-        samples = read_sample_config(content.pop("samples", None) or {}, data)
-        config = build(TrainingConfig, {**content, "samples": samples})
     except ValueError as error:
         raise ValueError(f"'{file}': {error}") from error
     validation = config.validation
     if validation is None or validation.pairs is None:
         return config
     return replace(config, validation=replace(validation, pairs=data_folder("validation", validation.pairs, data)))
+
+
+def _samples(values: Any, data: str | Path | None) -> SampleConfig:
+    try:
+        return read_sample_config(values, data)
+    except ValueError as error:
+        raise ValueError(f"samples: {error}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a name that a mapping holds twice: PyYAML would take the last one, without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is set twice in what begins at line {node.start_mark.line + 1}: leave one")
+        return super().construct_mapping(node, deep)
+
+
+def _change(content: dict[str, Any], change: str) -> None:
+    """Put the value of `KEY=VALUE` into what a file holds. Raises ValueError for a way that leads nowhere."""
+    way, equals, text = change.partition("=")
+    *groups, last = way.strip().split(".")
+    if not equals or not last:
+        raise ValueError(f"'{change}' is not a change of a setting: expected KEY=VALUE, as in seed=3")
+    place: Any = content
+    for number, group in enumerate(groups):
+        place = _entered(place, group)
+        if not isinstance(place, dict | list):
+            raise ValueError(f"'{change}': there is no '{'.'.join(groups[: number + 1])}' that holds settings")
+    if not isinstance(place, dict):
+        raise ValueError(f"'{change}': '{'.'.join(groups)}' is a list, say which of it, as in stages.distil.steps=3")
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"'{change}': its value is not YAML") from error
+    try:
+        place[last] = float(value) if isinstance(value, str) else value  # 1e-3, which YAML takes for a string
+    except ValueError:
+        place[last] = value
+
+
+def _entered(place: Any, group: str) -> Any:
+    """The group of that name, made where there is none; of stages the one so named, of data sets the one of a kind."""
+    if isinstance(place, list):
+        found = [one for one in place if isinstance(one, dict) and group in (one.get("name"), one.get("kind"))]
+        return found[0] if found else None
+    inside = place.get(group)
+    if group == "augmentation" and isinstance(inside, str) and inside in AUGMENTATIONS:
+        inside = asdict(AUGMENTATIONS[inside])
+    place[group] = {} if inside is None or inside == "none" else inside
+    return place[group]

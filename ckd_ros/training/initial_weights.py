@@ -17,9 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import Tensor
-
-from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, load_weights
+from ckd_ros.network.checkpoint import CheckpointError, checkpoint_kind, load_checkpoint, load_weights
 from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
 from ckd_ros.network.presets import NetworkConfig
 from ckd_ros.training.config import Stage
@@ -76,11 +74,3 @@ def load_initial_weights(model: Trained, path: Path) -> None:
         load_weights(model, {name: value for name, value in state.items() if name in names})
     else:
         load_weights(model, state)
-
-
-def checkpoint_kind(state: dict[str, Tensor]) -> str:
-    """'single', 'distillation' or 'student': the kind of a state dict, by the names of its tensors."""
-    parts = {name.split(".", 1)[0] for name in state}
-    if "backbone" in parts:
-        return "single"
-    return "distillation" if "teacher_rgb" in parts else "student"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import cv2
 import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
@@ -31,6 +32,8 @@ def make_loader(settings: TrainingConfig, stage_index: int, step: int, fabric: F
     indices = [i * stage.batch + first + j for i in range(step, stage.steps) for j in range(local_batch)]
     seed = settings.seed * 1000 + stage_index
     workers = spare_cores() if settings.workers is None else settings.workers
+    if workers:
+        cv2.setNumThreads(1)  # processes are forked without OpenCV's threads, and would wait for them for ever
     return DataLoader(
         SampleDataset(settings.samples, preset(settings.preset), seed, stage.steps * stage.batch),
         batch_size=local_batch,
@@ -50,8 +53,5 @@ def spare_cores() -> int:
 
 def _init_worker(_: int) -> None:
     """One thread, and no reaction to Ctrl-C: the process that trains decides when to stop."""
-    import cv2
-
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

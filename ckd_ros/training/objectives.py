@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +14,14 @@ from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import Distillation, distillation_loss
 from ckd_ros.training.losses import TrackingLoss, tracking_loss
 
+#: What a batch holds for people, not for the network.
+REPORTED = ("replaced", "faults")
 LossAndMetrics = tuple[Tensor, dict[str, Tensor]]  # what is minimised, and detached scalars for the log
 
 
-def prepare_batch(batch: dict[str, Tensor], network: NetworkConfig, device: torch.device) -> dict[str, Tensor]:
+def prepare_batch(batch: dict[str, Any], network: NetworkConfig, device: torch.device) -> dict[str, Tensor]:
     """A collated batch -> normalised crops (B, 3, S, S); an absent modality is all zero, the mean colour."""
-    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    batch = {name: value.to(device, non_blocking=True) for name, value in batch.items() if name not in REPORTED}
     mean = torch.tensor(network.mean, device=device).view(3, 1, 1) * 255
     std = torch.tensor(network.std, device=device).view(3, 1, 1) * 255
     inputs = {name: batch[name] for name in ("template_box", "box", "present", "positive")}

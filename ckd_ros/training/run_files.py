@@ -13,37 +13,36 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ckd_ros.files import replacing
-from ckd_ros.network.checkpoint import load_checkpoint, save_checkpoint
+from ckd_ros.network.checkpoint import CheckpointError, read_record, save_checkpoint
 from ckd_ros.network.presets import NetworkConfig
-from ckd_ros.training.config import TrainingConfig
+from ckd_ros.training.config import STAGES
+from ckd_ros.training.run_record import OF_WEIGHTS, Record, differences, up_to
 
 
 class RunFiles:
     """The folder of a run: `last.pt` (all that is needed to resume), `STAGE.safetensors`, `best.safetensors`.
 
-    Raises OSError where the folder cannot be made.
+    Args:
+        record: of this run, see `run_record`; it is written into each of the files.
+
+    Raises OSError where the folder cannot be made, ValueError where it holds weights that are not of this run.
     """
 
-    def __init__(self, folder: Path, settings: TrainingConfig):
-        self.folder, self.last, self.best = folder, folder / "last.pt", folder / "best.safetensors"
-        self._preset, self._stages = settings.preset, [stage.name for stage in settings.stages]
+    def __init__(self, folder: Path, record: Record):
+        self.folder, self.last, self.best, self.record = folder, folder / "last.pt", folder / "best.safetensors", record
         folder.mkdir(parents=True, exist_ok=True)
+        for path in (self.best, *map(self.result, (*STAGES, "student"))):
+            if path.exists():
+                self._check_run(path, _weights_record(path))
 
     def result(self, stage: str) -> Path:
-        """The weights that a finished stage leaves."""
+        """The weights that a finished stage leaves; of `student` those that a finished run does."""
         return self.folder / f"{stage}.safetensors"
-
-    def check_result(self, stage: str) -> None:
-        """Raises ValueError if the result of a stage comes from a run of another preset or with other stages."""
-        path = self.result(stage)
-        _, config, record = load_checkpoint(path)
-        stages = [finished["name"] for finished in record.get("stages", [])]
-        self._check_run(path, config.preset, stages, self._stages[: self._stages.index(stage) + 1])
 
     def read_checkpoint(self) -> dict[str, Any] | None:
         """The state to resume from, its tensors on the CPU; None where there is none.
 
-        Raises ValueError for a damaged file, and for one from a run of another preset or with other stages.
+        Raises ValueError for a damaged file, and for one of another run.
         """
         if not self.last.exists():
             return None
@@ -54,27 +53,33 @@ class RunFiles:
                 f"'{self.last}' is damaged ({_first_line(error)}): remove it to start its stage again; the "
                 f"finished stages are kept"
             ) from error
-        if not (isinstance(saved, dict) and {"preset", "stages", "stage", "step"} <= saved.keys()):
-            raise ValueError(f"'{self.last}' was written by another version: choose another --out, or remove it")
-        self._check_run(self.last, saved["preset"], saved["stages"], self._stages)
-        for stage in self._stages[: self._stages.index(saved["stage"])]:
+        record = saved.get("record", {}) if isinstance(saved, dict) else {}
+        self._check_run(self.last, record)
+        stages = [stage["name"] for stage in record["stages"]]
+        for stage in stages[: stages.index(saved["stage"])]:
             if not self.result(stage).exists():
                 raise ValueError(
                     f"'{self.last}' is from stage '{saved['stage']}', but '{self.result(stage)}', the result of an "
                     f"earlier stage, is missing: put it back, or remove '{self.last}' to train that stage again"
                 )
-        return saved
+        return dict(saved)
 
-    def _check_run(self, path: Path, preset: str, stages: list[str], expected: list[str]) -> None:
-        if (preset, stages) != (self._preset, expected):
+    def _check_run(self, path: Path, record: Record) -> None:
+        """Raise ValueError, with what differs, unless a file's record is that of this run, as far as it has got."""
+        if "data" not in record:
             raise ValueError(
-                f"'{path}' belongs to a run of preset '{preset}' with the stages {', '.join(stages)}, this run is of "
-                f"preset '{self._preset}' with the stages {', '.join(expected)}: choose another --out"
+                f"'{path}' does not say which settings and data it comes from, as files of earlier versions do not: "
+                f"whether it belongs to this run cannot be told, choose another --out"
+            )
+        now = self.record if path == self.last else up_to(self.record, len(record["stages"]))
+        if found := differences(record, now):
+            raise ValueError(
+                f"'{path}' belongs to another run: {found}. Choose another --out, or go on with what it began with"
             )
 
     def write_checkpoint(self, stage: str, step: int, state: dict[str, Any]) -> None:
         """Raises OSError, and leaves the previous file as it was, where it cannot be written."""
-        state = {"preset": self._preset, "stages": self._stages, "stage": stage, "step": step, **state}
+        state = {"record": self.record, "stage": stage, "step": step, **state}
         with as_write_error(self.last), replacing(self.last) as temporary:
             torch.save(state, temporary)
 
@@ -84,6 +89,16 @@ class RunFiles:
         """Raises OSError, and leaves the previous file as it was, where it cannot be written."""
         with as_write_error(path):
             save_checkpoint(path, state, config, record)
+
+
+def _weights_record(path: Path) -> Record:
+    """The record of the run that weights come from. Raises ValueError for a damaged file."""
+    try:
+        return {name: value for name, value in read_record(path).items() if name not in OF_WEIGHTS}
+    except CheckpointError as error:
+        raise ValueError(
+            f"{error}; in the folder of a run: remove it, and what it should hold is trained again"
+        ) from error
 
 
 @contextmanager

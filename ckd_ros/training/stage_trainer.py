@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
+import logging
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +13,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ckd_ros.network.checkpoint import read_record
 from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig, preset
 from ckd_ros.training.config import Stage, TrainingConfig
@@ -26,8 +24,10 @@ from ckd_ros.training.loading import make_loader
 from ckd_ros.training.objectives import STAGE_LOSSES, prepare_batch
 from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.run_files import RunFiles
-from ckd_ros.training.samples.config import sample_record
+from ckd_ros.training.run_record import up_to
 from ckd_ros.training.validation import student_or_tracker, validate
+
+log = logging.getLogger(__name__)
 
 
 class StageTrainer:
@@ -67,7 +67,8 @@ class StageTrainer:
         self.peak_rates = [group["lr"] for group in groups]
         optimizer = torch.optim.AdamW(groups, weight_decay=self.stage.weight_decay, betas=self.stage.betas)
         self.model, self.step, self.best_auc = model, 0, -1.0
-        self.replaced = torch.zeros((), dtype=torch.long)
+        self.replaced = torch.zeros((), dtype=torch.long)  # samples of damaged files since this start of the run
+        self._named: set[str] = set()
         self.wrapped, self.optimizer = fabric.setup(model, optimizer)
         if checkpoint is not None:
             self._resume(checkpoint)
@@ -103,6 +104,7 @@ class StageTrainer:
         stopping, due = False, TimeLimit(settings.checkpoint_minutes)
         with StopRequests(limit) as stop, TrainingLog(folder, stage, self.step, fabric.is_global_zero) as log:
             for batch in loader:
+                self._name_faults(batch["faults"])
                 metrics, stopping = self.training_step(batch, stop.received)
                 self.step += 1
                 last = self.step == stage.steps
@@ -122,7 +124,14 @@ class StageTrainer:
         if stopping:
             raise stop.ending(stage.name, self.step, stage.steps, result)
 
-    def training_step(self, batch: dict[str, Tensor], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
+    def _name_faults(self, faults: list[str]) -> None:
+        """Name every damaged file of a batch, once."""
+        for fault in dict.fromkeys(line for lines in faults for line in lines.splitlines()):
+            if fault not in self._named:
+                self._named.add(fault)
+                log.warning("left out: %s", fault)
+
+    def training_step(self, batch: dict[str, Any], stop: bool = False) -> tuple[dict[str, Tensor], bool]:
         """One optimizer step. Returns the metrics of this process's part, and whether any process was told to stop."""
         stage, fabric = self.stage, self.fabric
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
@@ -146,9 +155,8 @@ class StageTrainer:
         self.optimizer.step()
         self._update_average()
         metrics["gradient"] = norm
-        if self.settings.samples.datasets:  # damaged images, counted since the run was started or resumed
-            self.replaced += batch["replaced"].sum() * fabric.world_size
-            metrics["replaced"] = self.replaced.to(norm)
+        self.replaced += batch["replaced"].sum() * fabric.world_size
+        metrics["replaced"] = self.replaced.to(norm)
         return metrics, stops > 0
 
     def _raise_not_finite(self, what: str) -> NoReturn:
@@ -195,7 +203,7 @@ class StageTrainer:
         record: dict[str, Any] = {"stage": self.stage.name, "samples_seen": self.step * self.stage.batch}
         if validation:
             record["validation"] = validation
-        record |= training_record(self.settings, self.stage_index)
+        record |= up_to(self.files.record, self.stage_index + 1)
         self.files.write_weights(path, state, self.network, record)
 
 
@@ -217,12 +225,3 @@ def _learning_rate_factor(stage: Stage, step: int) -> float:
     warmup = min(1.0, (step + 1) / max(1, stage.warmup))
     progress = max(0.0, (step - stage.warmup) / max(1, stage.steps - stage.warmup))
     return warmup * (stage.lr_final + (1 - stage.lr_final) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def training_record(settings: TrainingConfig, stage_index: int) -> dict[str, Any]:
-    """How weights were trained up to and with a stage, as JSON has it (data folders by name only)."""
-    stages = [asdict(stage) for stage in settings.stages[: stage_index + 1]]
-    record = {"seed": settings.seed, "ema": settings.ema, "samples": sample_record(settings.samples), "stages": stages}
-    if settings.start:
-        record["start"] = {"file": settings.start.name, **read_record(settings.start)}
-    return dict(json.loads(json.dumps(record)))

@@ -1,9 +1,15 @@
 """Import: the files the paper starts from and leaves behind become weights of this package, or are refused by name."""
 
+import collections
 import dataclasses
 import sys
 import types
+from collections import Counter
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -194,6 +200,8 @@ def test_other_networks_and_presets_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match="not finite, in backbone.norm.bias"):
         state = tracker().state_dict() | {"backbone.norm.bias": torch.full((12,), float("nan"))}
         read_foreign(written(tmp_path / "nan.pth", {"net": state}), CONFIG)
+    with pytest.raises(CheckpointError, match="'.*a.safetensors' is not a PyTorch file.*taken as it is, by `start:`"):
+        read_foreign(written(tmp_path / "a.safetensors", {}), CONFIG)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_foreign(tmp_path / "nowhere.pth", CONFIG)
 
@@ -228,6 +236,30 @@ def test_what_the_authors_training_leaves_beside_the_weights_is_passed_over(tmp_
         patch.setitem(sys.modules, module.__name__, module)
         torch.save({"net": tracker().state_dict(), "settings": settings}, tmp_path / "trained.pth.tar")
     assert read_foreign(tmp_path / "trained.pth.tar", CONFIG).kind == "single"
+
+
+BESIDE = {
+    "figure": np.float64(0.5), "single": np.float32(0.5), "whole": np.int64(3), "truth": np.bool_(True),
+    "name": np.str_("best"), "figures": np.arange(3.0), "mixed": np.array([1, "a"], object), "type": np.dtype("f4"),
+    "by name": collections.defaultdict(list, {"auc": [0.5]}), "sums": collections.defaultdict(float, {"auc": 0.5}),
+    "last": collections.deque([1, 2], maxlen=3), "frozen": frozenset([1]), "set": {1, 2}, "counter": Counter("aa"),
+    "options": types.SimpleNamespace(a=1), "path": Path("a/b"), "when": datetime(2025, 1, 2), "long": timedelta(1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_figures_and_plain_containers_beside_the_weights_are_passed_over(tmp_path, name, zipped):
+    content = {"net": tracker().state_dict(), "best": BESIDE[name]}
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    found = read_foreign(tmp_path / "a.pth", CONFIG).state
+    assert all(torch.equal(value, found[name]) for name, value in tracker().state_dict().items())
+
+
+def test_what_is_not_passed_over_is_named_with_a_remedy(tmp_path):
+    source = written(tmp_path / "a.pth", {"net": tracker().state_dict(), "part": Fraction(1, 2)})
+    with pytest.raises(CheckpointError, match=r"it holds 'fractions.Fraction'.*torch.save\({'net': torch.load"):
+        read_foreign(source, CONFIG)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"PK\x03\x04 truncated"], ids=["empty", "zeros", "truncated"])

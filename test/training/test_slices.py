@@ -1,6 +1,10 @@
 """Training in slices on somebody else's machine: limits of time, workers, pinned memory, compiled networks."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -98,6 +102,16 @@ def test_workers_are_the_cores_that_are_left(tmp_path, monkeypatch, cores, proce
     settings = load_config(write(tmp_path / "c.yaml", workers=None))
     fabric = SimpleNamespace(world_size=1, global_rank=0, device=torch.device("cpu"))
     assert loading.make_loader(settings, 0, 0, fabric).num_workers == workers
+
+
+def test_processes_that_make_samples_start_after_a_validation_too(tmp_path):
+    """OpenCV's threads, which a validation starts, are missing in processes that are forked after it."""
+    validation = {"every": 4, "sequences": 1, "frames": 3}
+    config = write(tmp_path / "c.yaml", workers=1, stages=STAGES[1:], validation=validation, preset="micro-exact")
+    command = [sys.executable, micro.__file__, str(config), str(tmp_path / "run"), str(tmp_path / "record.pt")]
+    root = Path(micro.__file__).parents[2]
+    subprocess.run(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=True, timeout=240)
+    assert len(torch.load(tmp_path / "record.pt", weights_only=True)) == 8
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import resource
 import signal
@@ -15,13 +14,11 @@ from micro import STAGES, write
 
 from ckd_ros.network.checkpoint import load_checkpoint
 from ckd_ros.network.presets import PRESETS
-from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
-from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 from ckd_ros.training import stage_trainer
 from ckd_ros.training import train as loop
-from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
 from ckd_ros.training.interruption import Interrupted
 from ckd_ros.training.objectives import STAGE_LOSSES
+from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.stage_trainer import StageTrainer
 
 VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
@@ -127,18 +124,6 @@ def test_a_full_disk_keeps_the_former_checkpoint(tmp_path, monkeypatch):
     assert loop.train(config, out=tmp_path / "run").exists()
 
 
-def test_a_folder_of_another_run_is_left_alone(tmp_path):
-    loop.train(write(tmp_path / "a.yaml", stages=STAGES[:1]), out=tmp_path / "run")
-    before = {path: path.read_bytes() for path in (tmp_path / "run").glob("*.*")}
-    for changes in ({"preset": "micro-exact", "stages": STAGES[:1]}, {"stages": STAGES[:2]}):
-        with pytest.raises(ValueError, match="last.pt' belongs to a run of preset 'micro' with the stages pretrain, "):
-            loop.train(write(tmp_path / "b.yaml", **changes), out=tmp_path / "run")
-    (tmp_path / "run" / "last.pt").unlink()
-    with pytest.raises(ValueError, match="'.*pretrain.safetensors' belongs to.*'micro'.*'micro-exact'.*another --out"):
-        loop.train(write(tmp_path / "b.yaml", preset="micro-exact"), out=tmp_path / "run")
-    assert all(path.read_bytes() == content for path, content in before.items() if path.exists())
-
-
 def test_a_damaged_checkpoint_is_named_and_kept(tmp_path):
     config, last = write(tmp_path / "config.yaml", stages=STAGES[:1]), tmp_path / "run" / "last.pt"
     last.parent.mkdir()
@@ -168,6 +153,33 @@ def test_an_empty_data_set_is_named(tmp_path):
     config = write(tmp_path / "config.yaml", {"pairs": "empty"})
     with pytest.raises(FileNotFoundError, match="no train pair .*empty"):
         loop.train(config, tmp_path, tmp_path / "run")
+
+
+def test_a_damaged_pair_is_named_once_left_out_and_counted(tmp_path, monkeypatch, caplog):
+    config = write(tmp_path / "config.yaml", stages=STAGES[:1])
+    (tmp_path / "pairs" / "tir" / "a3.png").write_bytes(b"torn")
+    counted, log_metrics = [], TrainingLog.log_metrics
+    monkeypatch.setattr(
+        TrainingLog, "log_metrics", lambda *args: counted.append(args[2]["replaced"]) or log_metrics(*args)
+    )
+    straight = load_checkpoint(loop.train(config, out=tmp_path / "straight"))[0]
+    assert caplog.text.count("left out") == caplog.text.count("a3.png") == 1
+    assert 0 < counted[0] <= counted[-1] < 60
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        after_step(patch, 3, stop)
+        loop.train(config, out=tmp_path / "resumed")
+    resumed = load_checkpoint(loop.train(config, out=tmp_path / "resumed"))[0]
+    assert all(torch.equal(value, resumed[name]) for name, value in straight.items())
+
+
+def test_many_damaged_pairs_end_a_training_with_what_to_do(tmp_path):
+    config = write(tmp_path / "config.yaml", stages=STAGES[:1])
+    for number in range(8):
+        (tmp_path / "pairs" / "tir" / f"a{number}.png").write_bytes(b"torn")
+    with pytest.raises(
+        OSError, match=r"20 samples in a row of (pasted|in_place) were .*a\d.png' is not .*repair or remove"
+    ):
+        loop.train(config, out=tmp_path / "run")
 
 
 # -- learning --------------------
@@ -206,98 +218,7 @@ def test_the_average_can_be_switched_off(tmp_path):
     assert all(torch.equal(saved["model"][name], value) for name, value in saved["average"].items())
 
 
-# -- settings --------------------
-
-
-BAD_OF_A_STAGE = [
-    ("steps", 0), ("steps", 2.0), ("batch", 1), ("batch", 2.0), ("batch", True), ("lr_branch", -1e-3),
-    ("lr_head", 0), ("lr_head", float("nan")), ("lr_head", float("inf")), ("weight_decay", -1),
-    ("betas", [0.9]), ("betas", [0.9, 1.0]),
-    ("betas", [0.9, "0.99"]), ("betas", 0.9), ("clip", 0), ("warmup", -1), ("warmup", 1.5), ("lr_final", -0.1),
-    ("regression", "sparse"), ("score", "square"), ("teachers", "absent"),
-    ("mask_ratio", 1.0), ("mask_ratio", -0.1), ("style_weight", -1), ("content_weight", None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"preset": "huge"}, "preset 'huge' is unknown"),
-        ({"stages": []}, "at least one stage"),
-        (
-            {"stages": [{"name": "finetune", "steps": 1}]},
-            r"stages\[0\]: name is 'finetune': it must be a string, pretrain \| distil \| eliminate",
-        ),
-        ({"stages": [{"name": "distil", "steps": 1, "speed": 2}]}, "unknown Stage setting.*speed"),
-        (
-            {"stages": [{"name": "distil", "steps": 1, "lr_head": "1e-3"}]},
-            r"stages\[0\]: lr_head is '1e-3': it must be a number.*1.0e-3",
-        ),
-        ({"stages": [STAGES[0], STAGES[0]]}, "each name may appear once"),
-        ({"preset": "tiny"}, "'eliminate' needs a preset with elimination"),
-        ({"learning": 1}, "unknown TrainingConfig setting.*learning"),
-        ({"precision": "fp8"}, r"precision is 'fp8': it must be a string, auto \| bf16"),
-        ({"validation": {"sequences": 0}}, "validation: sequences is 0: it must be a whole number of at least 1"),
-        ({"validation": {"frames": 1}}, "validation: frames is 1: it must be a whole number of at least 2"),
-        ({"validation": {"every": 2.0}}, "validation: every is 2.0"),
-        ({"validation": 3}, "validation is 3: it must be settings as 'name: value', or none"),
-        *(({"stages": [{**STAGES[0], name: value}]}, rf"stages\[0\]: {name} is ") for name, value in BAD_OF_A_STAGE),
-        ({"stages": [{"name": "distil"}]}, "Stage needs the setting 'steps'"),
-        ({"stages": {"name": "distil", "steps": 1}}, "stages is .* a list of settings"),
-        ({"seed": -1}, "seed is -1"),
-        ({"workers": -1}, "workers is -1: it must be a whole number of at least 0"),
-        ({"workers": 1.0}, "workers is 1.0"),
-        ({"ema": 1.0}, "ema is 1.0: it must be a number of at least 0 and below 1"),
-        ({"ema": -0.1}, "ema is -0.1"),
-        ({"ema": float("nan")}, "ema is nan"),
-        ({"sync_batch_norm": 1}, "sync_batch_norm is 1: it must be true or false"),
-        ({"log_every": 0}, "log_every is 0"),
-        ({"checkpoint_every": 0}, "checkpoint_every is 0"),
-        ({"checkpoint_minutes": 0}, "checkpoint_minutes is 0: it must be a number above 0, or none"),
-        ({"compile": "yes"}, "compile is 'yes': it must be true or false"),
-    ],
-)
-def test_bad_settings_are_named(tmp_path, changes, message):
-    with pytest.raises(ValueError, match=message):
-        load_config(write(tmp_path / "config.yaml", **changes))
-
-
-@pytest.mark.parametrize("kind", [Stage, ValidationConfig, TrainingConfig])
-def test_every_setting_is_described_and_takes_its_default(kind):
-    for name, stated in settings_of(kind).items():
-        assert stated.default is REQUIRED or stated.fault(stated.default) is None, name
-        assert len(stated.description) > 4, name
-
-
-def test_a_former_name_is_refused_with_the_present_one():
-    with pytest.raises(ValueError, match="unknown Stage setting 'hidden': it is now called 'mask_ratio'"):
-        build(Stage, {"name": "distil", "steps": 1, "hidden": 0.25})
-    kinds = (TrackerConfig, ConfidenceConfig, ThermalConfig, Stage)
-    everything = {name for kind in kinds for name in settings_of(kind)}
-    assert set(RENAMED.values()) <= everything and not set(RENAMED) & everything
-
-
-def test_a_file_that_is_not_yaml_is_named(tmp_path):
-    (tmp_path / "config.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match="config.yaml' is not YAML"):
-        load_config(tmp_path / "config.yaml")
-
-
-@pytest.mark.parametrize("block", ["samples", "validation"])
-def test_missing_data_is_named(tmp_path, block):
-    config = write(tmp_path / "config.yaml", **{block: {"pairs": "roadscene"}})
-    with pytest.raises(FileNotFoundError, match="no folder.*roadscene.*--data"):
-        load_config(config, tmp_path)
-
-
-@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "config" / "training").glob("*.yaml")))
-def test_every_training_file_that_comes_with_the_package_can_be_read(file, tmp_path, monkeypatch):
-    if file.stem == "ablation":
-        pytest.skip("a budget whose variants benchmarks/ablation.py makes, each with its preset")
-    for exists in ("is_dir", "is_file"):  # no data here
-        monkeypatch.setattr(Path, exists, lambda path: True)
-    settings = load_config(file, tmp_path)
-    assert dataclasses.asdict(settings)["stages"]
+# -- the command line --------------------
 
 
 def test_the_command_line_prints_one_line(tmp_path):

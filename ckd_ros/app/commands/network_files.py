@@ -13,12 +13,20 @@ from ckd_ros.app.terminal import console
 from ckd_ros.files import replacing
 
 
+def _check_output(out: Path, source: Path) -> None:
+    """Raise ValueError for an output that is not called an .onnx file, or is the file it is made from."""
+    if out.suffix != ".onnx":
+        raise ValueError(f"'{out}' would hold an ONNX network: give it a name that ends in .onnx")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ValueError(f"'{out}' is what is read: give another name for what is written")
+
+
 @dataclass(frozen=True)
 class Export:
     """Write a trained student as an ONNX file, and check that ONNX Runtime agrees with PyTorch.
 
     Attributes:
-        checkpoint: the .safetensors file that training left.
+        checkpoint: the .safetensors file that training left: a student, or stage 1 with its teachers.
         out: the .onnx file.
         coupling: of a Siamese student, the share of its learned coupling that is kept: 0 leaves two trackers side by
             side, 1 all.
@@ -29,14 +37,21 @@ class Export:
     coupling: float = 1.0
 
     def run(self) -> None:
-        from ckd_ros.network.checkpoint import load_checkpoint, load_weights
+        from ckd_ros.network.checkpoint import checkpoint_kind, load_checkpoint, load_weights
         from ckd_ros.network.export import check_export, export_onnx
         from ckd_ros.network.networks import make_student
         from ckd_ros.network.siamese_student import SiameseStudent
 
+        _check_output(self.out, self.checkpoint)
         state, config, record = load_checkpoint(self.checkpoint)
-        student = make_student(config)
-        load_weights(student, state)
+        kind, student = checkpoint_kind(state), make_student(config)
+        if kind == "single":
+            raise ValueError(
+                f"'{self.checkpoint}' is a tracker of one modality, an .onnx file is of a student for two: train one "
+                f"that starts from it (`start:`, see docs/training.md)"
+            )
+        own = student.state_dict()
+        load_weights(student, {n: value for n, value in state.items() if n in own or kind == "student"})
         if not 0 <= self.coupling <= 1:
             raise ValueError(f"coupling {self.coupling} is out of range: give a share from 0 to 1")
         if self.coupling < 1:
@@ -67,6 +82,7 @@ class Quantise:
         from ckd_ros.evaluation.quantisation_check import check_quantised
         from ckd_ros.network.quantise import quantise_onnx
 
+        _check_output(self.out, self.model)
         with replacing(self.out) as unchecked:  # a file that fails the check replaces none
             quantise_onnx(self.model, unchecked, calibration_inputs(self.model))
             overlap = check_quantised(self.model, unchecked)

@@ -8,7 +8,7 @@ drawn from evenly. The defaults are what the shipped student learned from; `PAPE
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +243,10 @@ class SampleConfig:
     def __post_init__(self) -> None:
         check(self)
 
+    def data_paths(self) -> dict[str, Path]:
+        """The folders and archives that are set, by the names of their settings; `datasets` have their own."""
+        return {name: path for name in (*_FOLDERS, *_ARCHIVES) if (path := getattr(self, name)) is not None}
+
 
 def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None) -> SampleConfig:
     """`SampleConfig` from the `samples` of a training file; relative data paths are taken from the folder `data`.
@@ -256,9 +260,7 @@ def read_sample_config(values: Mapping[str, Any], data: str | Path | None = None
         values = {**values, "augmentation": AUGMENTATIONS[named]}
     config = build(SampleConfig, values)
     paths: dict[str, Any] = {
-        name: _data_path(name, path, data, name in _FOLDERS)
-        for name in (*_FOLDERS, *_ARCHIVES)
-        if (path := getattr(config, name))
+        name: _data_path(name, path, data, name in _FOLDERS) for name, path in config.data_paths().items()
     }
     datasets = tuple(replace(one, root=data_folder(one.kind, one.root, data)) for one in config.datasets)
     return replace(config, datasets=datasets, **paths)
@@ -277,14 +279,10 @@ def _data_path(name: str, path: Path, data: str | Path | None, is_folder: bool) 
     return found
 
 
-def sample_record(config: SampleConfig) -> dict[str, Any]:
-    """The settings as plain values for a weights' training record; folders by name only."""
-    return _plain(asdict(config))
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Settings as a weights' training record has them: lists for tuples; folders and files by name only."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value.name if isinstance(value, Path) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import cv2
 import numpy as np
 
 from ckd_ros.colour import gain_control, to_grey, to_rgb
@@ -17,9 +16,6 @@ from ckd_ros.training.samples.cropping import Cropper, Sample
 from ckd_ros.training.samples.video_bank import STRIDE, VideoBank
 
 log = logging.getLogger(__name__)
-
-#: Attempts at a sample after which the whole data set counts as damaged.
-ATTEMPTS = 10
 
 
 class VideoSource:
@@ -58,9 +54,6 @@ class VideoSource:
 class SequenceSource:
     """Samples of a data set of RGB-T sequences: every sequence equally often, only frames with a visible target.
 
-    A damaged image is named in a warning, once, and the sample is replaced by one of other frames;
-    `sample["replaced"]` counts these, so that they can be reported across processes.
-
     Raises FileNotFoundError and ValueError for a data set with no usable sequence, saying what was expected.
     """
 
@@ -83,27 +76,11 @@ class SequenceSource:
                 f"{config.kind} in '{config.root}': none of {len(data)} sequences has two frames with a visible target "
                 f"(a box x, y, w, h with numbers above 0)"
             )
-        self._reported: set[str] = set()
 
     def sample(self, rng: np.random.Generator) -> Sample:
-        """Raises OSError when `ATTEMPTS` samples in a row had damaged images."""
-        for replaced in range(ATTEMPTS):
-            sequence, frames = self.sequences[int(rng.integers(len(self.sequences)))]
-            template, search = self._two_frames(rng, frames)
-            try:
-                sample = self._crop(rng, sequence, template, search)
-            except (ValueError, OSError, cv2.error) as error:
-                fault = f"{sequence.name}, frames {template} and {search}: {error}"
-                if str(error) not in self._reported:
-                    self._reported.add(str(error))
-                    log.warning("%s; the sample is replaced by one of other frames", fault)
-                continue
-            sample["replaced"] = replaced
-            return sample
-        raise OSError(
-            f"{ATTEMPTS} samples in a row of {self.config.kind} in '{self.config.root}' had damaged images, "
-            f"the last one {fault}: repair the data set"
-        )
+        """Raises ValueError, OSError or OpenCV's error, with the file's name, for a damaged image."""
+        sequence, frames = self.sequences[int(rng.integers(len(self.sequences)))]
+        return self._crop(rng, sequence, *self._two_frames(rng, frames))
 
     def _two_frames(self, rng: np.random.Generator, frames: np.ndarray) -> tuple[int, int]:
         """Template and search frame, drawn uniformly, at most `max_gap` apart; the template first if `causal`."""
@@ -121,7 +98,7 @@ class SequenceSource:
         template_pair, search_pair = pairs = sequence.pair(template), self._search_pair(rng, sequence, search)
         present = [all(pair.rgb is not None for pair in pairs), all(pair.thermal is not None for pair in pairs)]
         if not any(present):
-            raise ValueError("no modality has an image in both frames")
+            raise ValueError(f"{sequence.name}, frames {template} and {search}: no modality has an image in both")
         template_window = cropper.template_window(boxes[template])
         search_window = cropper.search_window(rng, boxes[search])
         search_window, positive = cropper.sample_negative(rng, search_window, boxes[search])

@@ -132,6 +132,11 @@ def test_a_dropped_modality_is_marked_and_black(data):
         assert not samples[index][f"template_{gone}"].any() and not samples[index][f"search_{gone}"].any()
 
 
+def test_a_source_that_has_a_share_but_nothing_to_be_made_from_is_named(data, caplog):
+    make(data, pasted=0.5, thermal_video=0.25, crops=0.5, visible_video=0.25, cutouts=0.0)
+    assert "no samples of crops, visible_video: what they are made from is not set" in caplog.text
+
+
 def test_unknown_sources_are_named(data):
     with pytest.raises(ValueError, match="magic"):
         make(data, magic=1.0)

@@ -77,7 +77,7 @@ def test_samples_of_a_pack_are_those_of_the_originals(packed, source):
     originals, found = (samples_of(folder, source) for folder in packed)
     for one, other in zip(originals, found, strict=True):
         for name, value in one.items():
-            if value.dtype == np.uint8:
+            if isinstance(value, np.ndarray) and value.dtype == np.uint8:
                 assert np.abs(value.astype(int) - other[name].astype(int)).mean() < 5, name
             else:
                 np.testing.assert_array_equal(value, other[name], err_msg=name)
