@@ -165,6 +165,6 @@ def _check_corners(path: Path, rows: np.ndarray, lines: list[str]) -> None:
         first = int(np.argmax(wrong))
         line = first + len(lines) - len(rows)
         raise ValueError(
-            f"{path}, line {line + 1}: the eight numbers '{lines[line].strip()[:60]}' are not the four corners of a box: "
-            "give one box a line, with decimal points"
+            f"{path}, line {line + 1}: the eight numbers '{lines[line].strip()[:60]}' are not the four corners of a "
+            "box: give one box a line, with decimal points"
         )

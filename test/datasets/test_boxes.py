@@ -45,7 +45,9 @@ def test_decimal_commas_are_told_from_four_corners(tmp_path, text, boxes):
     ],
 )
 def test_eight_numbers_that_are_no_corners_are_refused(tmp_path, text):
-    with pytest.raises(ValueError, match="truth.txt, line 1: the eight numbers .* are not the four corners .* one box a"):
+    with pytest.raises(
+        ValueError, match="truth.txt, line 1: the eight numbers .* are not the four corners .* one box a"
+    ):
         read_boxes(written(tmp_path, text))
 
 
