@@ -127,13 +127,21 @@ class LiveRun:
             yield result
 
 
-def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
-    """Write boxes as `out` with `.csv`, a table with all that is known of each frame, and with `.txt`.
+def result_files(out: Path) -> tuple[Path, Path]:
+    """What `write_results` writes: the table, and the boxes, which have the name `out` where it does not end in `.csv`.
 
-    The latter has one line `x,y,w,h` for each frame, and takes the name `out` itself where that does not end in `.csv`.
+    >>> [path.name for path in result_files(Path("car.txt"))]
+    ['car.csv', 'car.txt']
+    """
+    return out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+
+
+def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
+    """Write a table with all that is known of each frame, and boxes, a line `x,y,w,h` a frame (see `result_files`).
+
     Returns both paths.
     """
-    table, boxes_file = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+    table, boxes_file = result_files(out)
     boxes, rows = [], [["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms"]]
     for number, result in enumerate(results):
         box = [f"{value:.2f}" for value in result.box]

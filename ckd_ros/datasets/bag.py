@@ -14,7 +14,7 @@ import numpy as np
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.datasets.pairing import median_period, pair_nearest
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.files import replacing
+from ckd_ros.files import replacing, text_of
 from ckd_ros.frames import FramePair, Image
 
 try:
@@ -195,8 +195,7 @@ def truth_file(bag: Path) -> Path:
 
 def read_truth(path: Path) -> dict[int, list[float]]:
     """Stamp (ns) -> `x, y, w, h`, of a file with the header `stamp,x,y,w,h`. Raises ValueError for another one."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(text_of(path).splitlines()))
     try:
         return {int(row["stamp"]): [float(row[field]) for field in "xywh"] for row in rows}
     except (KeyError, TypeError, ValueError) as error:

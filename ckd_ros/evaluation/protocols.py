@@ -51,16 +51,34 @@ class Truth:
         rgb: `(N, 4)` in the pixels in which trackers answer. NaN rows, or rows without area, where it is not known.
         thermal: the other modality's, where the protocol takes the better of the two a frame; else None.
         stride: every how many frames it is annotated at all, from the first on.
+        annotated: `(N,)` in which frames it is, where images were lost in between; None: as `stride` says.
         note: what is unusual about it and has to be reported; empty if nothing is.
     """
 
     rgb: np.ndarray
     thermal: np.ndarray | None = None
     stride: int = 1
+    annotated: np.ndarray | None = None
     note: str = ""
 
     def __len__(self) -> int:
         return len(self.rgb)
+
+    @property
+    def sides(self) -> list[np.ndarray]:
+        """The one or two truths, rows without a target as NaN."""
+        return [visible_or_nan(np.asarray(side, float)) for side in (self.rgb, self.thermal) if side is not None]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Numbers of the frames that are annotated, whether the target is visible there or not."""
+        every = np.arange(len(self))
+        return every[:: self.stride] if self.annotated is None else every[self.annotated]
+
+    def first(self, count: int, note: str) -> Truth:
+        """That of no more than `count` frames, with a note."""
+        thermal = None if self.thermal is None else self.thermal[:count]
+        return replace(self, rgb=self.rgb[:count], thermal=thermal, note=note)
 
 
 @dataclass(frozen=True)
@@ -122,17 +140,22 @@ class BenchmarkProtocol:
 
         Raises ValueError if the sequence has none, or shows the target in no frame.
         """
-        note, rgb = "", sequence.boxes
+        notes, rgb = [*sequence.notes], sequence.boxes
         if self.official:
             truth = self.official_truths([sequence.name]).get(sequence.name)
-            if truth is not None and len(truth) == len(sequence) and sequence.modality != "thermal":
-                return truth
+            longer = 0 if truth is None else len(sequence) - len(truth)
+            if truth is not None and sequence.modality != "thermal" and (longer == 0 or self._cuts(longer)):
+                if longer:
+                    notes.append(f"{len(sequence)} frames here, {len(truth)} in {self.kind}: cut to the shorter")
+                return truth.first(len(sequence), "; ".join(notes))
             if truth is None:
-                note = f"{self.kind} has no truth for this name: that of the folder is used"
+                notes.append(f"{self.kind} has no truth for this name: that of the folder is used")
             elif sequence.modality == "thermal":
-                note = "thermal images only: scored by the folder's thermal truth"
+                notes.append("thermal images only: scored by the folder's thermal truth")
             else:
-                note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
+                notes.append(
+                    f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
+                )
         if rgb is None or not np.isfinite(rgb).all(axis=1).any():
             raise ValueError(
                 f"{sequence.name} has no truth to score against: expected a box for each frame, or for some of them"
@@ -142,7 +165,21 @@ class BenchmarkProtocol:
             thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
         known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
-        return Truth(rgb, thermal, stride, note)
+        if sequence.annotated is not None and sequence.annotated.sum() > 1:
+            stride = int(np.median(np.diff(np.flatnonzero(sequence.annotated))))
+        return Truth(rgb, thermal, stride, sequence.annotated, "; ".join(notes))
+
+    def _cuts(self, longer: int) -> bool:
+        """Whether a sequence may be `longer` frames longer than its truth: RGBT234's toolkit cuts to the shorter."""
+        return self.kind == "rgbt234" and abs(longer) == 1
+
+    def counting(self, truth: Truth) -> np.ndarray:
+        """`(N,)` the frames of a truth that count for a result that has them all, from the target's first on."""
+        known = [np.isfinite(side).all(axis=1) for side in (truth.rgb, truth.thermal) if side is not None]
+        visible = np.logical_or.reduce([np.isfinite(side).all(axis=1) for side in truth.sides])
+        counts = np.logical_and.reduce(known) if self.known_frames_only else np.ones(len(truth), bool)
+        counts[: int(np.argmax(visible))] = False
+        return counts
 
     def attributes(self, sequences: Iterable[FrameSequence] = ()) -> dict[str, list[str]]:
         """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""

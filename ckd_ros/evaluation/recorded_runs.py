@@ -31,6 +31,7 @@ from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
 from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.evaluation.protocols import Truth
 from ckd_ros.evaluation.result_files import TrackerResults
+from ckd_ros.files import is_stray, text_of
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import TrackState
 
@@ -94,7 +95,8 @@ def _bags(root: Path) -> list[Path]:
         raise FileNotFoundError(f"there is no bag or folder '{root}'")
     if root.is_file() or (root / "metadata.yaml").exists():
         return [root]
-    found = [p for p in root.iterdir() if p.suffix.lower() in BAG_SUFFIXES or (p / "metadata.yaml").exists()]
+    entries = [path for path in root.iterdir() if not is_stray(path.name)]
+    found = [p for p in entries if p.suffix.lower() in BAG_SUFFIXES or (p / "metadata.yaml").exists()]
     if not found:
         raise ValueError(f"'{root}' holds no bag: expected folders with metadata.yaml, or {', '.join(BAG_SUFFIXES)}")
     return sorted(found)
@@ -212,8 +214,7 @@ def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:
 
 def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray]:
     """The stamps that an answer to each frame may have, and `(N, 4)` its truth."""
-    with open(path, errors="replace") as file:
-        stamped = file.readline().strip().lower().startswith("stamp")
+    stamped = text_of(path).lstrip().lower().startswith("stamp")
     if images is None:
         if not stamped:
             raise ValueError(f"{path} has no stamps, and the bag no images to count: {note or 'give stamp,x,y,w,h'}")

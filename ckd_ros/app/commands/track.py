@@ -46,15 +46,22 @@ class Track:
     model: OptionalFile = None
 
     def run(self) -> None:
-        from ckd_ros.app.live import LiveRun, write_results
+        from ckd_ros.app.live import LiveRun, result_files, write_results
+        from ckd_ros.app.terminal import first_few
         from ckd_ros.datasets.sources import open_source
+        from ckd_ros.evaluation.plausibility import coverage_fault
+        from ckd_ros.files import refuse_inputs
         from ckd_ros.metrics import score
         from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
 
         registration = Registration.from_text(self.registration)
         sequence = open_source(self.source, modality=self.modality)
-        tracker = Tracker(open_engine(self.model or default_model()), registration)
-        out = self.out or Path("runs") / "track" / f"{sequence.name}.csv"
+        out, model = self.out or Path("runs") / "track" / f"{sequence.name}.csv", self.model or default_model()
+        outputs = [*result_files(out), *([self.video] if self.video else [])]
+        refuse_inputs(outputs, [*sequence.inputs, model])
+        for note in sequence.notes:
+            console().print(f"note: {note}", markup=False, soft_wrap=True)
+        tracker = Tracker(open_engine(model), registration)
         results: list[TrackResult] = []
         stopped = False
         with LiveRun(tracker, sequence, registration, self.init, self.show, self.video) as run:
@@ -66,7 +73,7 @@ class Track:
                     raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
                 stopped = True
         written = ", ".join(map(str, write_results(out, results)))
-        for fault in run.faults:
+        for fault in first_few(run.faults):
             console().print(fault, markup=False, soft_wrap=True)
         count = f"{len(results)} of {len(sequence)} frames"
         if stopped:
@@ -78,10 +85,14 @@ class Track:
         else:
             raise ValueError(f"{sequence.name} ends after {count}: {written}")
         console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
-        truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
-        if truth is not None and np.isfinite(truth).all(axis=1).any():
-            scores = score(np.array([result.box for result in results]), truth)
+        truth = np.zeros((0, 4)) if sequence.boxes is None else sequence.boxes
+        known: np.ndarray = np.isfinite(truth).all(axis=1)
+        if known[: len(results)].any():
+            scores = score(np.array([result.box for result in results]), truth[: len(results)])
             console().print(
                 f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at "
                 f"20 px {scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
             )
+            read = known[: len(results)] & np.isfinite([result.total_s for result in results])
+            if fault := coverage_fault(int(read.sum()), int(known.sum())):
+                console().print(fault, soft_wrap=True)

@@ -38,8 +38,11 @@ class FaultGroup:
         return sum(fault.count for fault in self.faults)
 
 
-def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
-    """The sequences that cannot be used, then what is wrong with each tracker's results; empty groups are left out."""
+def fault_groups(evaluation: Evaluation, named: int = _NAMED) -> list[FaultGroup]:
+    """The sequences that cannot be used, then what is wrong with each tracker's results; empty groups are left out.
+
+    Of each sequence's faults the first `named` are written out, and the others counted.
+    """
     total = len(evaluation.lengths) + len(evaluation.faults)
     groups = [FaultGroup(f"{len(evaluation.faults)} of {total} sequences cannot be used", _grouped(evaluation.faults))]
     for place, tracker in enumerate(evaluation.trackers):
@@ -47,9 +50,9 @@ def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
         faults += _grouped({name: reason for name, reason in tracker.faults.items() if name})
         for name, scores in tracker.sequences.items():
             if scores.faults:
-                more = len(scores.faults) - _NAMED
+                more = len(scores.faults) - named
                 rest = [f"and {more} more"] if more > 0 else []
-                faults.append(FaultEntry("; ".join([*scores.faults[:_NAMED], *rest]), (name,), len(scores.faults)))
+                faults.append(FaultEntry("; ".join([*scores.faults[:named], *rest]), (name,), len(scores.faults)))
         without = len(evaluation.lengths.keys() - tracker.sequences.keys())
         missing = f", no result for {without} of {len(evaluation.lengths)} sequences" if without else ""
         groups.append(FaultGroup(f"{tracker.label}{missing}", faults, place))
