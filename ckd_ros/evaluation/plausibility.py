@@ -27,7 +27,7 @@ def answered(result: OnePassResult, lines: int | None) -> np.ndarray:
     if result.live:
         return there
     there[len(there) if lines is None else lines :] = False
-    if not np.isnan(result.seconds).all():
+    if result.failed or not np.isnan(result.seconds).all():
         stands = np.zeros(len(there), bool)
         stands[1:] = (result.boxes[1:] == result.boxes[:-1]).all(axis=1)
         there &= ~(np.isnan(result.seconds) & (stands | np.isnan(result.boxes).any(axis=1)))

@@ -49,3 +49,5 @@ def test_frames_that_a_tracker_was_not_shown_are_no_answers():
     unknown = OnePassResult(boxes, np.full(6, np.nan), np.full(6, np.nan))
     assert answered(unknown, 6).all(), "without times there is nothing to tell them by"
     assert answered(OnePassResult(boxes, seconds, seconds, live=True), None).all()
+    nothing = np.full((6, 4), np.nan)
+    assert not answered(OnePassResult(nothing, nothing[:, 0], nothing[:, 0], failed=True), 6).any()
