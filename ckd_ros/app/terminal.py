@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 # What is printed of faults: damaged data has thousands, and the names of 225 missing sequences fill a screen.
-_FAULT_LENGTH = 400  # characters of one
-_FAULTS, _NAMED = 10, 3  # of the data set and of each tracker; of each sequence
+_FAULT_LENGTH = 600  # characters of all of one sequence
+_FAULTS = 10  # of the data set and of each tracker
 
 
 def console() -> Console:
@@ -96,17 +96,10 @@ def scores_table(evaluation: Evaluation) -> Table:
     return table
 
 
-def first_few(faults: list[str]) -> Iterator[str]:
-    """The first faults of a run, and how many more there are."""
-    yield from faults[:_FAULTS]
-    if len(faults) > _FAULTS:
-        yield f"and {len(faults) - _FAULTS} more"
-
-
 def fault_lines(evaluation: Evaluation) -> Iterator[str]:
     """The first faults of the data set and of each tracker, a line each, and how many more there are."""
     everything = "--json and the report say all"
-    for group in fault_groups(evaluation, _NAMED):
+    for group in fault_groups(evaluation):
         label = "" if group.tracker is None else evaluation.trackers[group.tracker].label
         for fault in group.faults[:_FAULTS]:
             count = f"{len(fault.names)} sequences" if len(fault.names) > 1 else ""

@@ -287,7 +287,7 @@ class FolderSequence(FrameSequence):
             self._note(f"{path} has {len(boxes)} boxes for {count} frames: {expected} were expected")
         spread = np.full((count, 4), np.nan)
         spread[: len(boxes) * stride : stride] = boxes
-        self.annotated = np.arange(count) % stride == 0
+        self.stride, self.annotated = stride, np.arange(count) % stride == 0
         return spread
 
 

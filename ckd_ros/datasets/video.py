@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ckd_ros.datasets.boxes import fit_truth, read_boxes
+from ckd_ros.datasets.boxes import fit_truth, missing_rows, read_boxes
 from ckd_ros.datasets.images import thermal_image
 from ckd_ros.datasets.pairing import pair_nearest
 from ckd_ros.datasets.sequence import FrameSequence
@@ -40,7 +40,9 @@ class VideoSequence(FrameSequence):
         self._stamps = [np.round(known * (recorded / self.rate)).astype(np.int64) for known in stamps]
         truth = main.with_suffix(".csv")
         if truth.exists():
-            self._set_truth(fit_truth(read_boxes(truth), count, truth), side)
+            boxes = read_boxes(truth)
+            self.notes = missing_rows(boxes, count, truth)
+            self._set_truth(fit_truth(boxes, count, truth), side)
 
     def __len__(self) -> int:
         return len(self._pairs)

@@ -165,8 +165,8 @@ class BenchmarkProtocol:
             thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
         known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
-        if sequence.annotated is not None and sequence.annotated.sum() > 1:
-            stride = int(np.median(np.diff(np.flatnonzero(sequence.annotated))))
+        if sequence.annotated is not None:
+            stride = sequence.stride
         return Truth(rgb, thermal, stride, sequence.annotated, "; ".join(notes))
 
     def _cuts(self, longer: int) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, truth_file
+from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, stamps_of_no_image, truth_file
 from ckd_ros.datasets.boxes import read_boxes, visible_or_nan
 from ckd_ros.datasets.pairing import median_period
 from ckd_ros.datasets.sequence import FrameSequence
@@ -113,7 +113,7 @@ class _Run:
         messages: one for each frame, None where none came.
         unmatched: how many messages in its time do not carry the stamp of a frame.
         thermal: whether boxes are in thermal pixels.
-        note: why the bag's images are not used; empty otherwise.
+        note: why the bag's images are not used, and what is doubtful about its truth; empty otherwise.
     """
 
     name: str
@@ -137,7 +137,8 @@ class _Run:
                 images = BagSequence(bag)
             except ValueError as error:
                 note = f"its images are not used: {error}"
-        keys, boxes = _frames(images, path, note)
+        keys, boxes, doubt = _frames(images, path, note)
+        note = "; ".join(filter(None, (note, doubt)))
         by_stamp = {message.stamp: message for message in messages if message.state != TrackState.IDLE}
         found = [next((by_stamp[key] for key in frame if key in by_stamp), None) for frame in keys]
         known = [number for number, message in enumerate(found) if message is not None]
@@ -212,8 +213,8 @@ def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:
     raise ValueError(f"{bag} has no truth: expected {' or '.join(map(str, tried))}")
 
 
-def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray]:
-    """The stamps that an answer to each frame may have, and `(N, 4)` its truth."""
+def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray, str]:
+    """The stamps that an answer to each frame may have, `(N, 4)` its truth, and what is doubtful about that."""
     stamped = text_of(path).lstrip().lower().startswith("stamp")
     if images is None:
         if not stamped:
@@ -221,7 +222,7 @@ def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tup
         known = dict(sorted(read_truth(path).items()))
         if not known:
             raise ValueError(f"{path} holds no box")
-        return [(stamp,) for stamp in known], visible_or_nan(np.array(list(known.values())))
+        return [(stamp,) for stamp in known], visible_or_nan(np.array(list(known.values()))), ""
     pairs = images.stamps()
     side = 1 if images.modality == "thermal" else 0
     if stamped:
@@ -232,8 +233,10 @@ def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tup
         if len(boxes) != len(stamps):
             raise ValueError(f"{path} has {len(boxes)} boxes for {len(stamps)} images: expected one for each")
         known = dict(zip(stamps, boxes.tolist(), strict=True))
+    unknown = known.keys() - {pair[side] for pair in pairs}
+    doubt = stamps_of_no_image(path, unknown, len(known))
     truth = np.array([_BLANK if stamp is None else known.get(stamp, _BLANK) for stamp in (p[side] for p in pairs)])
-    return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth)
+    return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth), doubt
 
 
 class _RunSequence(FrameSequence):

@@ -235,3 +235,15 @@ def test_two_videos_of_one_name_are_one_sequence_and_the_other_is_named(tmp_path
     data = open_dataset("videos", tmp_path, modality="rgb")
     assert data.names == ["clip", "other"]
     assert data.faults == {"clip.mp4": "clip again, with another suffix: the one before it is used"}
+
+
+def test_a_video_with_less_truth_than_frames_and_what_it_is_read_from(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for value in range(5):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    (tmp_path / "clip.csv").write_text("\ufeffx,y,w,h\n" + boxes(range(3)), encoding="utf-8")
+    sequence = open_source(f"{tmp_path / 'clip.avi'},")
+    np.testing.assert_array_equal(sequence.boxes[:, 0], [0, 1, 2, np.nan, np.nan])
+    assert "clip.csv has 3 boxes for 5 frames" in sequence.notes[0]
+    assert sequence.inputs == (tmp_path / "clip.avi", tmp_path / "clip.csv")

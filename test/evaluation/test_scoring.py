@@ -266,7 +266,7 @@ def test_frames_that_could_not_be_read_are_no_part_of_what_a_score_rests_on():
     (tracker,) = evaluation.trackers
     assert tracker.covered == pytest.approx(1 / 7)
     (line,) = fault_lines(evaluation)
-    assert "rests on 1 of 7 frames" in line and "frame 1: infrared/000001.jpg" in line and "and 5 more" in line
+    assert "rests on 1 of 7 frames" in line and "frame 1: infrared/000001.jpg" in line and "and 5 more like" in line
     assert "8" in table_text(evaluation)  # faults, each counted
 
 

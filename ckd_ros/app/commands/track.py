@@ -47,9 +47,9 @@ class Track:
 
     def run(self) -> None:
         from ckd_ros.app.live import LiveRun, result_files, write_results
-        from ckd_ros.app.terminal import first_few
         from ckd_ros.datasets.sources import open_source
         from ckd_ros.evaluation.plausibility import coverage_fault
+        from ckd_ros.evaluation.report.faults import first_of_each_kind
         from ckd_ros.files import refuse_inputs
         from ckd_ros.metrics import score
         from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
@@ -73,7 +73,7 @@ class Track:
                     raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
                 stopped = True
         written = ", ".join(map(str, write_results(out, results)))
-        for fault in first_few(run.faults):
+        for fault in first_of_each_kind(run.faults):
             console().print(fault, markup=False, soft_wrap=True)
         count = f"{len(results)} of {len(sequence)} frames"
         if stopped:
@@ -86,7 +86,7 @@ class Track:
             raise ValueError(f"{sequence.name} ends after {count}: {written}")
         console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
         truth = np.zeros((0, 4)) if sequence.boxes is None else sequence.boxes
-        known: np.ndarray = np.isfinite(truth).all(axis=1)
+        known = np.isfinite(truth.sum(axis=1))
         if known[: len(results)].any():
             scores = score(np.array([result.box for result in results]), truth[: len(results)])
             console().print(
