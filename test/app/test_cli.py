@@ -291,6 +291,9 @@ def test_track_says_what_is_doubtful_about_a_sequence_and_on_how_much_its_scores
     said = " ".join(capsys.readouterr().err.split())
     assert "note: " in said and "the cameras lack different images" in said
     assert "its score rests on 14 of 19 frames of the truth" in said
+    written = (tmp_path / "boxes_faults.txt").read_text().splitlines()
+    assert "the cameras lack different images" in written[0] and len(written) == 6
+    assert track(f"{CLEAR},frames=2") == 0 and not (tmp_path / "boxes_faults.txt").exists()
 
 
 def test_track_names_the_first_of_many_damaged_images_and_counts_the_others(tmp_path, track, capsys):
@@ -300,6 +303,7 @@ def test_track_names_the_first_of_many_damaged_images_and_counts_the_others(tmp_
     capsys.readouterr()
     assert track(tmp_path / "run") == 0
     said = capsys.readouterr().err
+    assert len((tmp_path / "boxes_faults.txt").read_text().splitlines()) == 19
     assert said.count("infrared/0000") == 2 and "infrared/000002.jpg" in said and "and 17 more like it" in said
 
 

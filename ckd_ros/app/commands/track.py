@@ -25,7 +25,7 @@ class Track:
             infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
             ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
         out: file for the boxes, written twice: as .txt one line x,y,w,h per frame, as .csv a table with confidence,
-            state and latency too; default: runs/track/NAME.csv.
+            state and latency too, and what went wrong as NAME_faults.txt; default: runs/track/NAME.csv.
         init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
             source says, else it is drawn.
         show: watch it in a window.
@@ -72,7 +72,7 @@ class Track:
                 if not results:
                     raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
                 stopped = True
-        written = ", ".join(map(str, write_results(out, results)))
+        written = ", ".join(map(str, write_results(out, results, [*sequence.notes, *run.faults])))
         for fault in first_of_each_kind(run.faults):
             console().print(fault, markup=False, soft_wrap=True)
         count = f"{len(results)} of {len(sequence)} frames"
