@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ckd_ros.datasets.box_forms import difference
 from ckd_ros.datasets.boxes import fit_truth, missing_rows, read_boxes
 from ckd_ros.datasets.frame_numbers import first_difference, frame_numbers, step_of, without_copies
 from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images, read_image
@@ -268,6 +269,10 @@ class FolderSequence(FrameSequence):
             if paths:
                 missing = paths[0 if self._files[0] else 1]
                 self._note(f"{missing} is missing: {init.path.name}, which has {len(init.boxes)} boxes, is used")
+        elif main is not None and init is not None and len(main.boxes) and len(init.boxes):
+            text = difference(main.boxes[0], [init.boxes[0]], f"that of {init.path.name},")
+            if text:
+                self._note(f"{main.path}: the first box {text}")
         return main, thermal
 
     def _spread(self, truth: _Truth, count: int) -> np.ndarray:

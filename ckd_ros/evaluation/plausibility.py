@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ckd_ros.datasets.box_forms import difference
 from ckd_ros.evaluation.one_pass import OnePassResult
 from ckd_ros.evaluation.scores import ENOUGH
-from ckd_ros.geometry import iou
-
-_RESEMBLES = 0.3  # overlap of a result's first box, which is given, with the truth's
-_CERTAIN = 0.5  # the same, of a box that was written in another form
-_FORMS = {
-    "two corners x1,y1,x2,y2": lambda x, y, w, h: (x, y, w - x, h - y),
-    "a centre cx,cy,w,h": lambda x, y, w, h: (x - w / 2, y - h / 2, w, h),
-    "y,x,h,w": lambda x, y, w, h: (y, x, h, w),
-}
 
 
 def answered(result: OnePassResult, lines: int | None) -> np.ndarray:
@@ -54,20 +46,5 @@ def first_box_fault(boxes: np.ndarray, truths: list[np.ndarray]) -> str:
     """
     visible = np.logical_or.reduce([np.isfinite(truth).all(axis=1) for truth in truths])
     start = int(np.argmax(visible))
-    box = boxes[start]
-    if not visible.any() or not np.isfinite(box).all() or _overlap(box, truths, start) >= _RESEMBLES:
-        return ""
-    true = next(truth[start] for truth in truths if np.isfinite(truth[start]).all())
-    text = f"its first box {_numbers(box)} is not that of the truth, {_numbers(true)}"
-    for form, turn in _FORMS.items():
-        if _overlap(np.array(turn(*box)), truths, start) >= _CERTAIN:
-            return f"{text}: it looks like {form}, expected x,y,w,h"
-    return f"{text}: expected x,y,w,h in pixels, a line for each frame of this sequence"
-
-
-def _overlap(box: np.ndarray, truths: list[np.ndarray], frame: int) -> float:
-    return max(float(np.nan_to_num(iou(box, truth[frame]))) for truth in truths)
-
-
-def _numbers(box: np.ndarray) -> str:
-    return ",".join(f"{value:g}" for value in np.round(np.asarray(box, float), 2))
+    text = difference(boxes[start], [truth[start] for truth in truths], "the truth's")
+    return f"its first box {text}" if text else ""

@@ -122,6 +122,17 @@ def test_the_whole_truth_in_init_stands_for_a_missing_colour_truth(tmp_path):
         open_dataset("folder", tmp_path)
 
 
+def test_a_truth_of_corners_that_its_first_box_belies_is_named(tmp_path):
+    folder = lasher(tmp_path / "car", range(3), range(3), "100,80,140,110\n" * 3)
+    (folder / "init.txt").write_text("100,80,40,30\n")
+    (note,) = FolderSequence(folder).notes
+    assert (
+        "visible.txt: the first box 100,80,140,110 is not that of init.txt, 100,80,40,30: it looks like two c" in note
+    )
+    (folder / "init.txt").write_text("102,81,138,110\n")
+    assert FolderSequence(folder).notes == ()
+
+
 # VTUAV: one number for both cameras, a truth for every tenth
 
 
