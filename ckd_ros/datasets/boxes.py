@@ -133,7 +133,8 @@ def _decimal_rows(lines: list[str]) -> np.ndarray | None:
         return None
     if width == 4 and all("," in field for row in known for field in row):
         points = np.array([[float(number) for field in row for number in field.split(",")] for row in known])
-        if _are_corners(points).mean() > 0.5:
+        has_area = (axis_aligned(points)[:, 2:] > 0).all(axis=1)
+        if (_are_corners(points) & has_area).mean() > 0.5:
             return None
     blank = ["nan"] * width
     return np.array([[float(field.replace(",", ".")) for field in row or blank] for row in fields])

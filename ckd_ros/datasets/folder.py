@@ -185,23 +185,22 @@ class FolderSequence(FrameSequence):
         known = [each for each in numbers if each is not None]
         if len(known) < len(numbers):
             return None
-        first, last = min(each[0] for each in known), max(each[-1] for each in known)
+        first, last = min(int(each[0]) for each in known), max(int(each[-1]) for each in known)
         count = max(len(each) for each in known)
-        base = self._first_number(int(first), int(last), lines) if self.layout.numbered else int(first)
-        if all(len(each) == last - base + 1 for each in known) or last - first >= _SPARSEST * count:
-            return None
         if self.layout.numbered:
-            step = 1
-            if len(known) == 2 and 2 * len(set(known[0]) & set(known[1])) < count:
-                return None
+            base, step = self._first_number(first, last, lines), 1
+            whole = all(len(each) == last - base + 1 for each in known)
+            shared = len(known) == 1 or 2 * len(set(known[0]) & set(known[1])) >= count
+            by_number = shared and not whole and last - base < _SPARSEST * count
         else:
-            step = step_of(known[0])
+            base, step = first, step_of(known[0])
             alike = all((each[0], each[-1], step_of(each), len(each)) == (first, last, step, count) for each in known)
-            if not alike or (last - first) // step + 1 != lines or lines == count:
-                self._compare_gaps(known)
-                return None
+            by_number = alike and (last - first) // step + 1 == lines != count
+        if not by_number:
+            self._compare_gaps(known)
+            return None
         places = iter([(each - base) // step for each in known])
-        frames = int(last - base) // step + 1
+        frames = (last - base) // step + 1
         lost = frames - min(map(len, known))
         self._note(
             f"{self.folder} lacks up to {lost} of {frames} images of a camera: frames are counted by the numbers in "
@@ -278,6 +277,9 @@ class FolderSequence(FrameSequence):
     def _spread(self, truth: _Truth, count: int) -> np.ndarray:
         """A truth as one box for each of `count` frames, NaN rows between annotated frames."""
         path, stride, boxes = truth.path, self.layout.stride, truth.boxes
+        if self.layout.shorter and len(boxes) == count + 1:
+            self._note(f"{path} has {len(boxes)} boxes for {count} frames: cut to the shorter")
+            boxes = boxes[:count]
         if stride == 1 or len(boxes) == count:
             for note in missing_rows(boxes, count, path):
                 self._note(note)

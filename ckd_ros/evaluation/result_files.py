@@ -213,6 +213,8 @@ def _read_result(path: Path, name: str, rows: np.ndarray, length: int) -> OnePas
     if len(rows) != length:
         faults.append(f"{path} has {len(rows)} boxes for {length} frames of truth")
     boxes = visible_or_nan(axis_aligned(rows) if rows.shape[1] == 8 else rows)
+    if np.isnan(boxes).any(axis=1).all():
+        faults.append(f"{path} holds no box with a width and a height above 0 in any of its {len(rows)} lines")
     columns: list[np.ndarray] = []
     for ending in ("_time", "_confidence"):
         # Beside the boxes of others, with their prefix (`our_NAME_time.txt`) or without.

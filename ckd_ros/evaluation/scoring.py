@@ -136,6 +136,8 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
         rests = counts & (fit_rows(there, len(truth)) == 1)
         counted += int(rests.sum())
         said = [coverage_fault(int(rests.sum()), int(counts.sum())), truth.note, *result.faults]
+        if rows is not None and len(rows) == len(truth.steps) != len(truth):
+            said.insert(0, f"it has a line for each of {len(rows)} annotated frames: expected one for each frame")
         if protocol.kind != "runs":  # there trackers start on the box that the robot had
             said.insert(0, first_box_fault(boxes, truth.sides))
         own_rate = evaluation_set.rates.get(name, 30.0)

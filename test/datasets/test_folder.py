@@ -59,11 +59,14 @@ def test_cameras_that_lack_different_images_are_paired_by_number_where_the_truth
     assert len(sequence.notes) == 1 and "counted by the numbers" in sequence.notes[0]
 
 
-def test_cameras_that_lack_different_images_are_named_where_it_is_not_clear(tmp_path):
-    lasher(tmp_path / "car", without(40, 10, first=1), without(40, 30, first=1), boxes(range(39)))
+@pytest.mark.parametrize("shift", [0, 5000])
+def test_cameras_that_lack_different_images_are_named_where_it_is_not_clear(tmp_path, shift):
+    folder = lasher(tmp_path / "car", without(40, 10, first=1), without(40, 30, first=1), boxes(range(39)))
+    for path in sorted((folder / "infrared").iterdir(), reverse=True):
+        path.rename(path.with_stem(f"{int(path.stem) + shift:06d}"))
     data = open_dataset("folder", tmp_path)
     (note,) = data["car"].notes
-    assert "behind visible/000009.png and infrared/000009.png the cameras lack different images" in note
+    assert f"behind visible/000009.png and infrared/{9 + shift:06d}.png the cameras lack different images" in note
     assert "frames.csv" in note and note in data.report()
     assert len(data["car"]) == 39
 
@@ -196,6 +199,8 @@ def test_rgbt234_is_cut_to_the_camera_with_one_image_less(tmp_path):
     dog = open_dataset("rgbt234", tmp_path)["dog"]
     assert shown(dog) == [(n, n, n) for n in range(5)]
     assert "6 images in visible and 5 in infrared: cut to the shorter" in dog.notes[0]
+    lasher(tmp_path / "child1", range(6), range(5), boxes(range(6)))
+    assert shown(open_dataset("rgbt234", tmp_path)["child1"]) == [(n, n, n) for n in range(5)]
     lasher(tmp_path / "call", range(6), range(4), boxes(range(4)))
     assert "6 images in visible and 4 in infrared" in open_dataset("rgbt234", tmp_path).faults["call"]
 

@@ -182,6 +182,16 @@ def test_results_of_spreadsheets_and_empty_lines_keep_their_frames(tmp_path, tex
     assert read.passes["car"].faults == ()
 
 
+def test_results_without_a_single_box_are_named(tmp_path):
+    (tmp_path / "car.txt").write_text("40,0,90,0,30,0,20,0\n" * 3)  # decimal commas, as corners without a height
+    (tmp_path / "man.txt").write_text("0,0,0,0\n" * 2 + "1,1,5,5\n")
+    read = read_results(tmp_path, {"car": 3, "man": 3})
+    assert (
+        "car.txt holds no box with a width and a height above 0 in any of its 3 lines" in read.passes["car"].faults[0]
+    )
+    assert read.passes["man"].faults == ()
+
+
 def test_two_boxes_a_line_are_refused(tmp_path):
     (tmp_path / "car.txt").write_text("100,80,30,20,102,81,30,20\n" * 3)
     assert "are not the four corners of a box" in read_results(tmp_path, {"car": 3}).faults["car"]

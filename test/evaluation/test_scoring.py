@@ -237,11 +237,18 @@ def test_a_score_that_rests_on_little_of_the_truth_is_marked_and_says_so(tmp_pat
     evaluation = evaluate_results(EvaluationSet(protocol, truths, {"bus": 30.0}), [read])
     (tracker,) = evaluation.trackers
     assert tracker.scores["MPR"] == 1 and tracker.covered == tracker.sequences["bus"].covered == 0.1
-    assert "its score rests on 1 of 10 frames of the truth" in tracker.sequences["bus"].faults
+    assert tracker.sequences["bus"].faults[:2] == (
+        "it has a line for each of 10 annotated frames: expected one for each frame",
+        "its score rests on 1 of 10 frames of the truth",
+    )
     assert as_json(evaluation)["trackers"][0]["covered"] == 0.1
     assert r"100.0\*" in score_table(evaluation).markdown() and "less than 90 % of the truth" in meaning(evaluation)
     printed = "\n".join(fault_lines(evaluation))
-    assert "short: bus: its score rests on 1 of 10" in printed and "has 10 boxes for 100 frames" in printed
+    assert (
+        "short: bus: it has a line for each of 10 annotated frames" in printed
+        and "rests on 1 of 10" in printed
+        and "has 10 boxes for 100 frames" in printed
+    )
     assert "100.0*" in table_text(evaluation) and "* rests on less than 90 %" in table_text(evaluation)
 
 
