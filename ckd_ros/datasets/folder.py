@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from ckd_ros.datasets.box_forms import difference
-from ckd_ros.datasets.boxes import fit_truth, missing_rows, read_boxes
+from ckd_ros.datasets.folder_truth import TruthFile
 from ckd_ros.datasets.frame_numbers import first_difference, frame_numbers, step_of, without_copies
 from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images, read_image
 from ckd_ros.datasets.pairing import median_period
@@ -154,7 +154,7 @@ class FolderSequence(FrameSequence):
     def _note(self, text: str) -> None:
         self.notes = tuple(dict.fromkeys((*self.notes, text)))
 
-    def _timeline(self, rate: float | None, truth: _Truth | None) -> tuple[np.ndarray, np.ndarray]:
+    def _timeline(self, rate: float | None, truth: TruthFile | None) -> tuple[np.ndarray, np.ndarray]:
         if (self.folder / TIMES).exists():
             return self._timed_frames(self.folder / TIMES, rate)
         self.rate = rate or DEFAULT_RATE
@@ -251,16 +251,16 @@ class FolderSequence(FrameSequence):
         self.rate = rate or round(recorded, 3)
         return index, np.round(stamps * (recorded / self.rate)).astype(np.int64) if rate else stamps
 
-    def _read_truths(self) -> tuple[_Truth | None, _Truth | None]:
+    def _read_truths(self) -> tuple[TruthFile | None, TruthFile | None]:
         """The truth of the main image and the thermal one, as they stand in their files; sets `_start` and `_cut`."""
         paths = [self.folder / name for name in self.layout.truth or ()]
-        rgb, thermal = [_Truth.read(path, self.layout.corners) for path in paths] or (None, None)
+        rgb, thermal = [TruthFile.read(path, self.layout.corners) for path in paths] or (None, None)
         if self.layout.shorter and rgb and thermal and abs(len(rgb.boxes) - len(thermal.boxes)) == 1:
             counts = [len(rgb.boxes), len(thermal.boxes)]
             self._note(f"{rgb.path} has {counts[0]} boxes and {thermal.path.name} {counts[1]}: cut to the shorter")
             self._cut = min(counts)
             rgb, thermal = (replace(truth, boxes=truth.boxes[: self._cut]) for truth in (rgb, thermal))
-        main, init = rgb if self._files[0] else thermal, _Truth.read(self.folder / INIT)
+        main, init = rgb if self._files[0] else thermal, TruthFile.read(self.folder / INIT)
         self._start = None if init is None else init.boxes
         # Some sequences repeat the whole truth there, others only say where to start.
         if main is None and init is not None and len(init.boxes) > 1:
@@ -274,38 +274,11 @@ class FolderSequence(FrameSequence):
                 self._note(f"{main.path}: the first box {text}")
         return main, thermal
 
-    def _spread(self, truth: _Truth, count: int) -> np.ndarray:
+    def _spread(self, truth: TruthFile, count: int) -> np.ndarray:
         """A truth as one box for each of `count` frames, NaN rows between annotated frames."""
-        path, stride, boxes = truth.path, self.layout.stride, truth.boxes
-        if self.layout.shorter and len(boxes) == count + 1:
-            self._note(f"{path} has {len(boxes)} boxes for {count} frames: cut to the shorter")
-            boxes = boxes[:count]
-        if stride == 1 or len(boxes) == count:
-            for note in missing_rows(boxes, count, path):
-                self._note(note)
-            return fit_truth(boxes, count, path)
-        expected = -(-count // stride)
-        if len(boxes) > expected:
-            raise ValueError(
-                f"{path} has {len(boxes)} boxes for {count} frames: expected one for every {stride}th frame "
-                f"({expected}) or one for each"
-            )
-        if len(boxes) < expected:
-            self._note(f"{path} has {len(boxes)} boxes for {count} frames: {expected} were expected")
-        spread = np.full((count, 4), np.nan)
-        spread[: len(boxes) * stride : stride] = boxes
-        self.stride, self.annotated = stride, np.arange(count) % stride == 0
-        return spread
-
-
-@dataclass(frozen=True)
-class _Truth:
-    """`(N, 4)` boxes of a truth file, one a line."""
-
-    path: Path
-    boxes: np.ndarray
-
-    @staticmethod
-    def read(path: Path, corners: bool = False) -> _Truth | None:
-        """None where there is no such file."""
-        return _Truth(path, read_boxes(path, corners)) if path.exists() else None
+        boxes, notes = truth.spread(count, self.layout.stride, self.layout.shorter)
+        for note in notes:
+            self._note(note)
+        if self.layout.stride > 1 and len(truth.boxes) != count:
+            self.stride, self.annotated = self.layout.stride, np.arange(count) % self.layout.stride == 0
+        return boxes

@@ -29,8 +29,8 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import BAG_SUFFIXES
 from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
 from ckd_ros.evaluation.one_pass import OnePassResult
-from ckd_ros.evaluation.protocols import Truth
 from ckd_ros.evaluation.result_files import TrackerResults
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.files import is_stray, text_of
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import TrackState

