@@ -54,7 +54,7 @@ def test_eight_numbers_that_are_no_corners_are_refused(tmp_path, text):
 
 def test_a_single_odd_polygon_among_good_ones_is_taken(tmp_path):
     good = "10 20 40 20 40 60 10 60\n"
-    boxes = read_boxes(written(tmp_path, good * 3 + "10 20 40 60 40 20 10 60\n" + good))
+    boxes = read_boxes(written(tmp_path, good * 3 + "10 20 40 60 38 22 12 58\n" + good))
     np.testing.assert_array_equal(boxes, [[10, 20, 30, 40]] * 5)
 
 

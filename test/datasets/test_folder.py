@@ -71,6 +71,12 @@ def test_cameras_that_lack_different_images_are_named_where_it_is_not_clear(tmp_
     assert len(data["car"]) == 39
 
 
+def test_another_number_of_images_is_refused_whatever_the_truth_counts(tmp_path):
+    folder = lasher(tmp_path / "car", without(10, 3), without(10, 4, 5), boxes(range(10)))
+    with pytest.raises(ValueError, match="has 9 images in visible and 8 in infrared"):
+        FolderSequence(folder)
+
+
 def test_cameras_with_numbers_of_their_own_are_paired_in_order_and_nothing_is_said(tmp_path):
     """As in LasHeR, whose cameras do not count alike."""
     for name, thermal in (("shifted", without(9, 24, first=21)), ("wider", range(20, 180, 20))):
@@ -166,6 +172,13 @@ def test_vtuav_is_paired_by_number_where_one_camera_lost_images(tmp_path):
     assert [rgb for rgb, _, _ in found] == [n if n != 7 else None for n in range(50)]
     assert [thermal for _, thermal, _ in found] == [n if n not in (20, 21) else None for n in range(50)]
     assert found[20] == (20, None, 20)
+
+
+def test_vtuav_with_numbers_of_each_cameras_own_is_paired_in_order(tmp_path):
+    sequence = FolderSequence(vtuav(tmp_path / "bus", without(41, 7), range(60, 100), lines=4))
+    assert [thermal - 60 for _, thermal, _ in shown(sequence)] == list(range(40))
+    assert [n for n, (_, _, box) in enumerate(shown(sequence)) if box is not None] == [0, 10, 20, 30]
+    assert "the cameras lack different images" in sequence.notes[0]
 
 
 def test_vtuav_whose_first_images_are_lost_begins_with_the_truth_of_the_next(tmp_path):

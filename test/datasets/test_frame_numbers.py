@@ -38,6 +38,7 @@ def test_names_that_only_look_like_copies_are_frames():
         (["cam1_007_8bit.png", "cam1_008_8bit.png", "cam1_010_8bit.png"], [7, 8, 10]),
         (["000.jpg", "010.jpg", "020.jpg", "040.jpg"], [0, 10, 20, 40]),
         (["1571646122.104.png", "1571646122.137.png", "1571646122.171.png", "1571646122.203.png"], None),  # times
+        ([f"shot_{number}.jpg" for number in (1, 2, 4, 7, 11, 16)], None),  # at moments of their own
         (["a1.jpg", "b2.jpg", "b1.jpg"], None),
         (["a1.jpg", "b.jpg"], None),
         (["1.jpg"], None),

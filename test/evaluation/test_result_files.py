@@ -150,6 +150,8 @@ def test_what_lies_beside_folders_of_results_is_no_result(tmp_path):
         (tmp_path / tracker / "._car.txt").write_bytes(b"\0\5\x16\7")
         (tmp_path / tracker / "README.txt").write_text("boxes of a tracker")
     write_result(tmp_path / "__MACOSX", "c", "car", made(), BOX_FORMATS["folder"])
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "._car.txt").write_bytes(b"\0\5\x16\7")
     (tmp_path / "README.txt").write_text("results of two trackers\n")
     (tmp_path / "._README.txt").write_bytes(b"\0\5\x16\7")
     assert result_folders(tmp_path) == [tmp_path / "a", tmp_path / "b"]

@@ -300,6 +300,13 @@ def test_corner_pairs_in_place_of_boxes_are_named(tmp_path, kind):
     assert "looks like two corners" in "".join(fault_lines(evaluation))
 
 
+def test_a_tracker_on_a_robots_run_starts_on_the_robots_box_whatever_the_truth_is():
+    far = TrackerResults("t", {"a": done(TRUTH + [60, 0, 0, 0])})
+    for kind, named in (("runs", False), ("folder", True)):
+        evaluation = evaluate_results(EvaluationSet(protocol_for(kind), {"a": TRUTHS["a"]}), [far])
+        assert ("its first box" in str(evaluation.trackers[0].sequences["a"].faults)) == named
+
+
 def test_robot_measures_know_the_annotated_frames_of_vtuav_where_images_were_lost():
     every = np.delete(np.arange(61), [12, 13, 14, 33])
     sparse = np.full((57, 4), np.nan)
