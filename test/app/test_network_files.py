@@ -35,15 +35,6 @@ def test_without_its_coupling_an_exported_student_is_two_trackers_side_by_side(c
     assert json.loads(metadata["training"]) == {"steps": 7, "coupling": 0.0}
 
 
-@pytest.mark.parametrize("command", ["export", "quantise"])
-def test_a_network_is_never_written_over_the_one_it_is_made_from(checkpoint, capsys, command):
-    before = checkpoint.read_bytes()
-    with pytest.raises(SystemExit, match="2"):
-        main([command, str(checkpoint), str(checkpoint.parent / "." / checkpoint.name)])
-    assert "is an input" in capsys.readouterr().err
-    assert checkpoint.read_bytes() == before
-
-
 @pytest.mark.parametrize("share", ["1.5", "-0.1", "nan"])
 def test_a_share_of_the_coupling_out_of_range_is_refused(checkpoint, tmp_path, capsys, share):
     with pytest.raises(SystemExit, match="2"):

@@ -10,7 +10,7 @@ import tyro
 
 from ckd_ros.app.commands.arguments import Output
 from ckd_ros.app.terminal import console
-from ckd_ros.files import refuse_inputs, replacing
+from ckd_ros.files import replacing
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Export:
     coupling: float = 1.0
 
     def run(self) -> None:
-        refuse_inputs([self.out], [self.checkpoint])
         from ckd_ros.network.checkpoint import load_checkpoint, load_weights
         from ckd_ros.network.export import check_export, export_onnx
         from ckd_ros.network.networks import make_student
@@ -64,7 +63,6 @@ class Quantise:
     out: tyro.conf.Positional[Output]
 
     def run(self) -> None:
-        refuse_inputs([self.out], [self.model])
         from ckd_ros.evaluation.calibration import calibration_inputs
         from ckd_ros.evaluation.quantisation_check import check_quantised
         from ckd_ros.network.quantise import quantise_onnx
