@@ -12,7 +12,6 @@ from ckd_ros.datasets.images import IMAGE_SUFFIXES, list_images
 from ckd_ros.datasets.scene import Texture
 from ckd_ros.datasets.splits import subset_of
 from ckd_ros.datasets.textures import silhouette
-from ckd_ros.files import is_stray
 
 CLIP_STEP = 7  # consecutive pairs of a clip are nearly the same
 _CLIP = (("rgb", "visible"), ("tir", "infrared"))
@@ -39,8 +38,7 @@ class PairLibrary:
         for modality in ("rgb", "tir"):
             if not (folder / modality).is_dir():
                 raise FileNotFoundError(f"no folder '{folder / modality}': registered pairs lie in rgb/ and tir/")
-            images = [f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES]
-            files[modality] = {f.stem: f for f in images if not is_stray(f.name)}
+            files[modality] = {f.stem: f for f in (folder / modality).iterdir() if f.suffix.lower() in IMAGE_SUFFIXES}
         self.names = subset_of(files["rgb"].keys() & files["tir"].keys(), subset)
         if not self.names:
             raise FileNotFoundError(f"no {subset} pair of the same name in '{folder}/rgb' and '{folder}/tir'")
