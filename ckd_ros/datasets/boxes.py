@@ -10,6 +10,7 @@ import numpy as np
 from ckd_ros.files import replacing, text_of
 
 _BLANKS = str.maketrans(",;\t", "   ")
+_EMPTY_LINE = re.compile(r"^[^\S\n]*\n", re.MULTILINE)
 _BETWEEN = re.compile(r"\s*[;\t]\s*")  # numbers that may have decimal commas
 _DECIMAL = re.compile(r"[-+]?\d+(,\d+)?|nan", re.IGNORECASE)
 #: By how much of its size the diagonals of four corners may halve one another at different points.
@@ -34,17 +35,17 @@ def read_rows(path: Path, form: str = "x,y,w,h") -> np.ndarray:
 
     Raises ValueError that names the file and the line at fault, and for eight numbers that are not four corners.
     """
-    lines = text_of(path).rstrip().split("\n")
-    rows = _decimal_rows(lines)
-    if rows is None and all(line and not line.isspace() for line in lines):  # one call reads what nearly all files hold
+    text = text_of(path).rstrip()
+    rows = _decimal_rows(text.split("\n")) if "," in text and (";" in text or "\t" in text) else None
+    if rows is None and text and not _EMPTY_LINE.search(text):  # one call reads what nearly all files hold
         try:
-            rows = np.loadtxt([line.translate(_BLANKS) for line in lines], comments=None, ndmin=2)
+            rows = np.loadtxt(text.translate(_BLANKS).split("\n"), comments=None, ndmin=2)
         except ValueError:
             rows = None
     if rows is None or rows.shape[1] not in (4, 8):
-        rows = _careful_rows(path, [line.translate(_BLANKS).split() for line in lines], form)
+        rows = _careful_rows(path, [line.split() for line in text.translate(_BLANKS).split("\n")], form)
     if rows.shape[1] == 8:
-        _check_corners(path, rows, lines)
+        _check_corners(path, rows, text.split("\n"))
     return rows
 
 
@@ -124,8 +125,6 @@ def _decimal_rows(lines: list[str]) -> np.ndarray | None:
 
     `1,2;3,2;3,4;1,4` may be four points as well: it is, where they are the corners of something.
     """
-    if not any("," in line and (";" in line or "\t" in line) for line in lines):
-        return None
     fields = [_BETWEEN.split(line.strip()) if line.strip() else [] for line in lines]
     width = max(map(len, fields))
     known = [row for row in fields if row]

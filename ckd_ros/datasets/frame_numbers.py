@@ -78,7 +78,7 @@ def frame_numbers(names: Sequence[str]) -> np.ndarray | None:
 
 def _of_one_form(names: Sequence[str]) -> bool:
     """Whether names differ in digits only."""
-    return len({name.translate(_SAME_DIGIT) for name in names}) == 1
+    return len(set("\n".join(names).translate(_SAME_DIGIT).split("\n"))) == 1  # one call for all is quicker
 
 
 def step_of(numbers: np.ndarray) -> int:
