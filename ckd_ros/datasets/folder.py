@@ -191,7 +191,8 @@ class FolderSequence(FrameSequence):
             base, step = self._first_number(first, last, lines), 1
             whole = all(len(each) == last - base + 1 for each in known)
             shared = len(known) == 1 or 2 * len(set(known[0]) & set(known[1])) >= count
-            by_number = shared and not whole and last - base < _SPARSEST * count
+            each_image = all(len(each) == lines for each in known)  # has a line of the truth
+            by_number = shared and not whole and not each_image and last - base < _SPARSEST * count
         else:
             base, step = first, step_of(known[0])
             alike = all((each[0], each[-1], step_of(each), len(each)) == (first, last, step, count) for each in known)
@@ -268,7 +269,7 @@ class FolderSequence(FrameSequence):
             if paths:
                 missing = paths[0 if self._files[0] else 1]
                 self._note(f"{missing} is missing: {init.path.name}, which has {len(init.boxes)} boxes, is used")
-        elif main is not None and init is not None and len(main.boxes) and len(init.boxes):
+        elif main is rgb and main is not None and init is not None and len(main.boxes) and len(init.boxes):
             text = difference(main.boxes[0], [init.boxes[0]], f"that of {init.path.name},")
             if text:
                 self._note(f"{main.path}: the first box {text}")

@@ -140,6 +140,8 @@ def test_a_truth_of_corners_that_its_first_box_belies_is_named(tmp_path):
     )
     (folder / "init.txt").write_text("102,81,138,110\n")
     assert FolderSequence(folder).notes == ()
+    (folder / "infrared.txt").write_text("400,80,140,110\n" * 3)  # of a camera that looks elsewhere
+    assert FolderSequence(folder, modality="thermal").notes == ()
 
 
 # VTUAV: one number for both cameras, a truth for every tenth
@@ -172,6 +174,15 @@ def test_vtuav_is_paired_by_number_where_one_camera_lost_images(tmp_path):
     assert [rgb for rgb, _, _ in found] == [n if n != 7 else None for n in range(50)]
     assert [thermal for _, thermal, _ in found] == [n if n not in (20, 21) else None for n in range(50)]
     assert found[20] == (20, None, 20)
+
+
+def test_vtuav_with_a_line_for_each_image_that_is_left_is_read_line_by_line(tmp_path):
+    left = without(30, 4, 17)
+    folder = vtuav(tmp_path / "bus", left, left)
+    for side in ("rgb", "ir"):
+        (folder / f"{side}.txt").write_text(boxes(left))
+    sequence = FolderSequence(folder)
+    assert shown(sequence) == [(n, n, n) for n in left] and sequence.annotated is None
 
 
 def test_vtuav_with_numbers_of_each_cameras_own_is_paired_in_order(tmp_path):
