@@ -1,14 +1,51 @@
-"""Files: replaced whole or not at all, and those that ship with the package."""
+"""Files: replaced whole or not at all, never over what is read, and those that ship with the package."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: What systems and archives leave in folders, and nobody put there.
+_STRAYS = {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "lost+found"}
+
+
+def is_stray(name: str) -> bool:
+    """Whether a file or folder of this name was left by a system and not put there by a person.
+
+    >>> [name for name in ("._car.txt", ".DS_Store", "__MACOSX", "car.txt") if not is_stray(name)]
+    ['car.txt']
+    """
+    return name.startswith(".") or name.lower() in _STRAYS
+
+
+def text_of(path: str | os.PathLike) -> str:
+    """The text of a UTF-8 file, or of a UTF-16 one that begins with a byte order mark; the mark is no part of it.
+
+    Bytes that are no text become U+FFFD. Raises OSError where the file cannot be read.
+    """
+    data = Path(path).read_bytes()
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def refuse_inputs(outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike]) -> None:
+    """Raise ValueError if one of `outputs` is one of `inputs`, or lies in a folder that is one, by whatever name.
+
+    An input that is not there yet counts too: written now, it would be read the next time.
+    """
+    read = [Path(path).resolve() for path in inputs]
+    for output in outputs:
+        place = Path(output).resolve()
+        for known in read:
+            if known in (place, *place.parents) or (place.exists() and known.exists() and place.samefile(known)):
+                raise ValueError(f"'{output}' is an input ({known} is read): name another file to write to")
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -137,13 +137,21 @@ class LiveRun:
             yield result
 
 
-def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path]:
-    """Write boxes as `out` with `.csv`, a table with all that is known of each frame, and with `.txt`.
+def result_files(out: Path) -> tuple[Path, Path, Path]:
+    """What `write_results` writes: table, boxes, faults. Boxes have the name `out` where it does not end in `.csv`.
 
-    The latter has one line `x,y,w,h` for each frame, and takes the name `out` itself where that does not end in `.csv`.
-    Returns both paths.
+    >>> [path.name for path in result_files(Path("car.txt"))]
+    ['car.csv', 'car.txt', 'car_faults.txt']
     """
-    table, boxes_file = out.with_suffix(".csv"), out.with_suffix(".txt") if out.suffix == ".csv" else out
+    boxes = out.with_suffix(".txt") if out.suffix == ".csv" else out
+    return out.with_suffix(".csv"), boxes, out.with_name(f"{out.stem}_faults.txt")
+
+
+def write_results(out: Path, results: Iterable[TrackResult], faults: Sequence[str] = ()) -> list[Path]:
+    """Write a table with all that is known of each frame, boxes, a line `x,y,w,h` a frame, and faults, where there are
+    any (see `result_files`). Returns the paths of what was written.
+    """
+    table, boxes_file, faults_file = result_files(out)
     boxes, rows = [], [["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms"]]
     for number, result in enumerate(results):
         box = [f"{value:.2f}" for value in result.box]
@@ -152,7 +160,12 @@ def write_results(out: Path, results: Iterable[TrackResult]) -> tuple[Path, Path
     with replacing(table) as temporary, open(temporary, "w", newline="") as file:
         csv.writer(file).writerows(rows)
     write_boxes(boxes_file, np.array(boxes))
-    return table, boxes_file
+    if not faults:
+        faults_file.unlink(missing_ok=True)  # of an earlier run
+        return [table, boxes_file]
+    with replacing(faults_file) as temporary:
+        temporary.write_text("".join(f"{' '.join(fault.split())}\n" for fault in faults), encoding="utf-8")
+    return [table, boxes_file, faults_file]
 
 
 def track_live(

@@ -19,13 +19,17 @@ from rich.progress import (
 )
 from rich.table import Column, Table
 
+from ckd_ros.evaluation.report.faults import fault_groups
+from ckd_ros.evaluation.report.marks import mark, meaning
 from ckd_ros.evaluation.scores import Evaluation
 
 if TYPE_CHECKING:
     from ckd_ros.evaluation.progress import ProgressCallback
 
 Item = TypeVar("Item")
-_FAULT_LENGTH = 300  # characters of a fault that are printed: the names of 225 missing sequences fill a screen
+# What is printed of faults: damaged data has thousands, and the names of 225 missing sequences fill a screen.
+_FAULT_LENGTH = 600  # characters of all of one sequence
+_FAULTS = 10  # of the data set and of each tracker
 
 
 def console() -> Console:
@@ -74,17 +78,17 @@ def evaluation_progress(what: str) -> Iterator[ProgressCallback]:
 
 
 def scores_table(evaluation: Evaluation) -> Table:
-    """The trackers, best first, with their scores in per cent."""
-    table = Table(title=evaluation.dataset)
+    """The trackers, best first, with their scores in per cent; marked are those that rest on too little truth."""
+    table = Table(title=evaluation.dataset, caption=meaning(evaluation) or None)
     table.add_column("tracker", overflow="fold")
     for name in (*(measure.name for measure in evaluation.measures), "ms/frame", "sequences", "faults"):
         table.add_column(name, justify="right")
     for tracker in evaluation.trackers:
         scores = [f"{100 * tracker.scores[measure.name]:.1f}" for measure in evaluation.measures]
-        faults = len(tracker.faults) + sum(bool(sequence.faults) for sequence in tracker.sequences.values())
+        faults = len(tracker.faults) + sum(len(sequence.faults) for sequence in tracker.sequences.values())
         table.add_row(
             tracker.label,
-            *("-" if score == "nan" else score for score in scores),
+            *("-" if score == "nan" else score + mark(tracker.covered) for score in scores),
             "-" if tracker.frame_ms is None else f"{tracker.frame_ms:.1f}",
             f"{len(tracker.sequences)} of {len(evaluation.lengths)}",
             str(faults),
@@ -93,9 +97,17 @@ def scores_table(evaluation: Evaluation) -> Table:
 
 
 def fault_lines(evaluation: Evaluation) -> Iterator[str]:
-    """One line for each fault of the data set and of a tracker, cut short where it is very long."""
-    faults = list(evaluation.faults.items())
-    for tracker in evaluation.trackers:
-        faults += [(": ".join(filter(None, (tracker.label, name))), text) for name, text in tracker.faults.items()]
-    for name, reason in faults:
-        yield textwrap.shorten(f"{name}: {reason}", _FAULT_LENGTH, placeholder=" ... (--json and the report say all)")
+    """The first faults of the data set and of each tracker, a line each, and how many more there are."""
+    everything = "--json and the report say all"
+    for group in fault_groups(evaluation):
+        label = "" if group.tracker is None else evaluation.trackers[group.tracker].label
+        for fault in group.faults[:_FAULTS]:
+            count = f"{len(fault.names)} sequences" if len(fault.names) > 1 else ""
+            names = "" if count else ", ".join(fault.names)
+            listed = ", ".join(fault.names) if count else ""
+            line = ": ".join(filter(None, (label, count, names, fault.reason, listed)))
+            yield textwrap.shorten(line, _FAULT_LENGTH, placeholder=f" ... ({everything})")
+        more = group.faults[_FAULTS:]
+        if more:
+            total = sum(fault.count for fault in more)
+            yield ": ".join(filter(None, (label, f"and {total} more faults of {len(more)} kinds ({everything})")))

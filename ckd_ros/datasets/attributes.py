@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from ckd_ros.files import text_of
+
 ATTRIBUTES = "attributes.csv"
 
 
@@ -16,7 +18,7 @@ def read_attributes(path: Path, known: set[str] | None = None) -> tuple[dict[str
     """
     found: dict[str, frozenset[str]] = {}
     faults: dict[str, str] = {}
-    rows = csv.reader(Path(path).read_text(errors="replace").splitlines())
+    rows = csv.reader(text_of(path).splitlines())
     for row in rows:
         fields = [field.strip() for field in row]
         if not any(fields) or fields[0].startswith("#") or (rows.line_num == 1 and fields[0].lower() == "sequence"):

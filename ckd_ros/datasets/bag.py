@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.datasets.pairing import median_period, pair_nearest
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.files import replacing
+from ckd_ros.files import replacing, text_of
 from ckd_ros.frames import FramePair, Image
 
 try:
@@ -129,6 +129,8 @@ class BagSequence(FrameSequence):
         if not path.exists():
             return
         known = read_truth(path)
+        doubt = stamps_of_no_image(path, known.keys() - set(main.tolist()), len(known))
+        self.notes = (doubt,) if doubt else ()
         side = 0 if 0 in self._topics.values() else 1
         blank = [np.nan] * 4
         indices = [pair[side] for pair in self._pairs]
@@ -192,12 +194,18 @@ def truth_file(bag: Path) -> Path:
 
 def read_truth(path: Path) -> dict[int, list[float]]:
     """Stamp (ns) -> `x, y, w, h`, of a file with the header `stamp,x,y,w,h`. Raises ValueError for another one."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(text_of(path).splitlines()))
     try:
         return {int(row["stamp"]): [float(row[field]) for field in "xywh"] for row in rows}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected the columns stamp,x,y,w,h (stamp: whole nanoseconds)") from error
+
+
+def stamps_of_no_image(path: Path, unknown: Set[int], count: int) -> str:
+    """What is said of a truth of `count` boxes that has `unknown` stamps; empty where a few images were lost."""
+    if 10 * len(unknown) <= count:
+        return ""
+    return f"{path}: {len(unknown)} of its {count} stamps are of no image and count for nothing, as {min(unknown)}"
 
 
 def write_truth(path: Path, stamps: Iterable[int | None], boxes: np.ndarray) -> None:

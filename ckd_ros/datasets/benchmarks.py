@@ -29,18 +29,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckd_ros.datasets.attributes import ATTRIBUTES, read_attributes
-from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, VTUAV, FolderSequence, Layout
+from ckd_ros.datasets.folder import GTOT, INIT, LASHER, RGBT210, RGBT234, VTUAV, FolderSequence, Layout
 from ckd_ros.datasets.images import natural_key
 from ckd_ros.datasets.lazy import LazySequence
 from ckd_ros.datasets.rgbt_files import truth_folder
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import MODALITIES, SingleModality
 from ckd_ros.datasets.splits import held_out
+from ckd_ros.files import is_stray
 
 if TYPE_CHECKING:
     from ckd_ros.datasets.simulator import SimulatorConfig
 
-_LAYOUTS = {"gtot": GTOT, "rgbt210": RGBT210, "rgbt234": LASHER, "lasher": LASHER, "vtuav": VTUAV}
+_LAYOUTS = {"gtot": GTOT, "rgbt210": RGBT210, "rgbt234": RGBT234, "lasher": LASHER, "vtuav": VTUAV}
 SPLITS = {
     "lasher": ("train", "test"),
     "vtuav": ("train", "test", "train_st", "train_lt", "test_st", "test_lt"),
@@ -97,9 +98,10 @@ class DataSet:
         raise KeyError(f"'{key}': {reason}")
 
     def report(self) -> str:
-        """How many sequences can be used, then a line for each damaged one and one for all that are missing."""
+        """How many can be used, then a line for each damaged one, each note on others, and one for all missing ones."""
         lines = [f"{self.kind} in {self.root}: {len(self)} of {len(self) + len(self.faults)} sequences can be used"]
         lines += [f"{name}: {reason}" for name, reason in self.faults.items() if name not in set(self.missing)]
+        lines += [f"{sequence.name}: {note}" for sequence in self for note in sequence.notes]
         if self.missing:
             lines.append(f"{len(self.missing)} missing: {self.faults[self.missing[0]]}, and so on")
             lines.append(f"missing are {', '.join(self.missing)}")
@@ -203,12 +205,14 @@ def _open_folder(data: DataSet, split: str | None, modality: str) -> None:
 def _open_videos(data: DataSet, split: str | None, modality: str) -> None:
     if modality == "both":
         raise ValueError("a video has only one modality: choose the modality rgb or thermal")
-    files = [path for path in data.folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+    files = [p for p in data.folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not is_stray(p.name)]
     kept_out = held_out(path.stem for path in files)
     for path in sorted(files, key=lambda path: natural_key(path.name)):
         if split is not None and (path.stem in kept_out) != (split == "held_out"):
             continue
-        if path.with_suffix(".csv").exists():
+        if path.stem in data.names:  # its boxes are those of the other one
+            data.faults[path.name] = f"{path.stem} again, with another suffix: the one before it is used"
+        elif path.with_suffix(".csv").exists():
             _add(data, path.stem, _labelled_video, path, modality)
         else:
             data.faults[path.stem] = f"no truth: expected {path.with_suffix('.csv')} with one x,y,w,h line a frame"
@@ -269,8 +273,8 @@ def _checked(folder: Path, layout: Layout | None, modality: str) -> FrameSequenc
         absent = layout.images[0 if sequence.modality == "thermal" else 1]
         raise ValueError(f"{folder / absent} has no images: expected one for each in the other folder")
     files = [folder / (INIT if layout.truth is None else layout.truth[side]) for side in used]
-    for file in files:
-        if not file.exists():
+    for side, file in zip(used, files, strict=True):
+        if not file.exists() and (side == 1 or sequence.boxes is None):  # `init.txt` may hold the colour truth
             raise ValueError(f"no truth: expected {file} with one line a frame")
     return _with_visible_target(sequence, *files)
 
@@ -296,7 +300,7 @@ def _sequence_folders(root: Path, layouts: list[Layout], known: Collection[str] 
     def walk(folder: Path, levels: int) -> Iterator[Path]:
         try:
             with os.scandir(folder) as listing:
-                entries = {entry.name: entry.is_dir() for entry in listing if not entry.name.startswith(".")}
+                entries = {entry.name: entry.is_dir() for entry in listing if not is_stray(entry.name)}
         except OSError:  # no right to look inside: the reader of the sequence says so
             yield folder
             return

@@ -18,6 +18,7 @@ import numpy as np
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.video import VideoSequence
+from ckd_ros.files import is_stray
 from ckd_ros.frames import FramePair
 
 
@@ -59,7 +60,7 @@ def open_m3svd(root: str | Path) -> list[M3svdSequence]:
     Raises FileNotFoundError without the folder of boxes, and ValueError for a file that cannot be used.
     """
     root = Path(root)
-    files = sorted((root / "boxes").glob("*_*.csv"))
+    files = sorted(file for file in (root / "boxes").glob("*_*.csv") if not is_stray(file.name))
     if not files:
         raise FileNotFoundError(f"there is no file {root / 'boxes' / 'VIDEO_TARGET.csv'} with frame,x,y,w,h lines")
     tracks: dict[str, dict[str, dict[int, np.ndarray]]] = defaultdict(dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +26,10 @@ class FrameSequence(ABC):
             NaN where one is not visible; None where they are not known.
         init_box: `(4,)` box in the first frame, or None when the source does not say.
         attributes: what makes it hard, by the names that its data set uses; empty where that is not known.
+        stride: every how many frames the truth speaks of one.
+        annotated: `(N,)` whether it speaks of each frame, where images may have been lost in between; None: of all.
+        notes: what is doubtful about it and was decided one way; whoever uses the sequence has to be told.
+        inputs: files and folders that it is read from, or would be if they were there: nothing may be written to them.
     """
 
     name: str
@@ -35,6 +40,10 @@ class FrameSequence(ABC):
     other_boxes: np.ndarray | None = None
     init_box: np.ndarray | None = None
     attributes: frozenset[str] = frozenset()
+    stride: int = 1
+    annotated: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.files import is_stray
 from ckd_ros.frames import FramePair
 from ckd_ros.settings import check, from_text, setting
 
@@ -92,10 +93,11 @@ def _folder(path: Path, rate: float | None, modality: str) -> FrameSequence:
         return _simulated(f"pairs={path}", rate, modality)
     if (path / "metadata.yaml").exists():
         return _bag(path, "", rate, modality)
-    recordings = [known for known in path.iterdir() if known.suffix.lower() in BAG_SUFFIXES]
+    there = [known for known in path.iterdir() if not is_stray(known.name)]
+    recordings = [known for known in there if known.suffix.lower() in BAG_SUFFIXES]
     if len(recordings) == 1:
         return _bag(recordings[0], "", rate, modality)
-    found = ", ".join(sorted(known.name for known in path.iterdir())[:8]) or "nothing"
+    found = ", ".join(sorted(known.name for known in there)[:8]) or "nothing"
     raise ValueError(
         f"folder '{path}' holds no source: expected rgb/ and tir/ (registered pairs), visible/ and infrared/ or "
         f"v/ and i/ or rgb/ and ir/ (a sequence), or metadata.yaml (a bag), found {found}"
@@ -117,16 +119,21 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
         rgb = None
     if rgb is None and thermal is None:
         raise ValueError(f"'{spec}' has no {modality} video")
-    return VideoSequence(rgb, thermal, rate)
+    sequence = VideoSequence(rgb, thermal, rate)
+    sequence.inputs = tuple(known for path in (rgb, thermal) if path for known in (path, path.with_suffix(".csv")))
+    return sequence
 
 
 def _bag(path: Path, query: str, rate: float | None, modality: str) -> FrameSequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
     wanted = from_text(BagSettings, query, "bag", "&")
-    from ckd_ros.datasets.bag import BagSequence
+    from ckd_ros.datasets.bag import BagSequence, truth_file
 
-    return BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop)
+    sequence = BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop)
+    truth = truth_file(path)
+    sequence.inputs = (path, truth, truth.with_suffix(".txt"))
+    return sequence
 
 
 def _simulated(text: str, rate: float | None, modality: str) -> FrameSequence:
@@ -134,6 +141,8 @@ def _simulated(text: str, rate: float | None, modality: str) -> FrameSequence:
 
     config = from_text(SimulatorConfig, text, "simulator")
     sequence = SimulatedSequence(config if rate is None else replace(config, rate=rate))
+    pairs = [] if config.pairs is None else [config.pairs / name for name in ("rgb", "tir")]
+    sequence.inputs = (*pairs, *([] if config.crops is None else [config.crops]))
     return sequence if modality == "both" else SingleModality(sequence, modality)
 
 
@@ -142,6 +151,7 @@ class SingleModality(FrameSequence):
 
     def __init__(self, sequence: SimulatedSequence, modality: str) -> None:
         self._sequence, self._rgb, self.modality = sequence, modality == "rgb", modality
+        self.inputs, self.notes = sequence.inputs, sequence.notes
         self.name, self.rate = f"{sequence.name}-{modality}", sequence.rate
         self.attributes = sequence.attributes - ({"crossover"} if self._rgb else {"night", "glare", "smoke"})
         # Which images are lost shows only in the frames themselves: look at them where any can be.

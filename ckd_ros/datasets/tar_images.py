@@ -17,6 +17,7 @@ from ckd_ros.colour import to_rgb
 from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.datasets.images import decode_image
 from ckd_ros.datasets.splits import subset_of
+from ckd_ros.files import is_stray
 
 
 class TarImages:
@@ -32,7 +33,8 @@ class TarImages:
                 members = [member for member in archive if member.isfile()]
         except tarfile.ReadError as error:
             raise ValueError(f"'{path}' is not an uncompressed tar archive: {error}") from error
-        self._places = {member.name.removeprefix("./"): (member.offset_data, member.size) for member in members}
+        places = {member.name.removeprefix("./"): (member.offset_data, member.size) for member in members}
+        self._places = {name: place for name, place in places.items() if not any(map(is_stray, name.split("/")))}
 
     def stems(self, folder: str) -> dict[str, str]:
         """The files of a folder: stem -> name in the archive, sorted."""
@@ -79,7 +81,7 @@ class LabelledImages:
         files = self._images.stems("tir")
         wanted = set(subset_of(files, subset))
         rows: dict[str, list[tuple[str, np.ndarray]]] = {}
-        text = io.StringIO(self._images.read("boxes.csv").decode())
+        text = io.StringIO(self._images.read("boxes.csv").decode("utf-8-sig"))
         for number, row in enumerate(csv.DictReader(text), start=2):
             try:
                 name, box = Path(row["name"]).stem, np.array([float(row[key]) for key in "xywh"])

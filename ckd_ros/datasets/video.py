@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.boxes import fit_truth, read_boxes
+from ckd_ros.datasets.boxes import fit_truth, missing_rows, read_boxes
 from ckd_ros.datasets.pairing import median_period, pair_nearest
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.video_file import VideoFile, VideoReader
@@ -42,7 +42,9 @@ class VideoSequence(FrameSequence):
         self._stamps = [np.round(known * (main.rate / self.rate)).astype(np.int64) for known in stamps]
         truth = main.path.with_suffix(".csv")
         if truth.exists():
-            self._set_truth(fit_truth(read_boxes(truth), len(main), truth), 0 if main is self._videos[0] else 1)
+            boxes = read_boxes(truth)
+            self.notes = missing_rows(boxes, len(main), truth)
+            self._set_truth(fit_truth(boxes, len(main), truth), 0 if main is self._videos[0] else 1)
 
     def __len__(self) -> int:
         return len(self._pairs)

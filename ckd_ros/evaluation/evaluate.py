@@ -30,7 +30,7 @@ from ckd_ros.evaluation.scoring import as_json, evaluate_results
 from ckd_ros.evaluation.settings_file import git_commit, keep_settings
 from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
 from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, Workers, run_jobs
-from ckd_ros.files import replacing
+from ckd_ros.files import refuse_inputs, replacing
 from ckd_ros.system import usable_cores
 
 SCORES = "scores.json"
@@ -108,6 +108,9 @@ def evaluate_set(
     recorded = [result.label for result in evaluation_set.recorded]
     _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in folders)])
     read = [_read(folder, evaluation_set.lengths, label) for label, folder in folders]
+    if out is not None:
+        inputs = [path for sequence in evaluation_set.sequences.values() for path in sequence.inputs]
+        refuse_inputs([out / spec.label for spec in specs], [*inputs, *(folder for _, folder in folders)])
     own: list[TrackerResults] = []
     unusable: list[TrackerResults] = []
     if specs and out is not None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ckd_ros.datasets.benchmarks import official_names, open_dataset
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.evaluation.protocols import BenchmarkProtocol, Truth, protocol_for
+from ckd_ros.evaluation.protocols import BenchmarkProtocol, protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.settings import Setting, read_text
 
 #: Kind of data set that holds the results of a robot's tracker, see `recorded_runs`.

@@ -41,26 +41,7 @@ from ckd_ros.datasets.boxes import axis_aligned, visible_or_nan
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.benchmark_truth import official_attributes, official_truth, sequence_names
 from ckd_ros.evaluation.scores import Measure
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Where the target is in each of N frames.
-
-    Attributes:
-        rgb: `(N, 4)` in the pixels in which trackers answer. NaN rows, or rows without area, where it is not known.
-        thermal: the other modality's, where the protocol takes the better of the two a frame; else None.
-        stride: every how many frames it is annotated at all, from the first on.
-        note: what is unusual about it and has to be reported; empty if nothing is.
-    """
-
-    rgb: np.ndarray
-    thermal: np.ndarray | None = None
-    stride: int = 1
-    note: str = ""
-
-    def __len__(self) -> int:
-        return len(self.rgb)
+from ckd_ros.evaluation.truth import Truth
 
 
 @dataclass(frozen=True)
@@ -122,17 +103,22 @@ class BenchmarkProtocol:
 
         Raises ValueError if the sequence has none, or shows the target in no frame.
         """
-        note, rgb = "", sequence.boxes
+        notes, rgb = [*sequence.notes], sequence.boxes
         if self.official:
             truth = self.official_truths([sequence.name]).get(sequence.name)
-            if truth is not None and len(truth) == len(sequence) and sequence.modality != "thermal":
-                return truth
+            longer = 0 if truth is None else len(sequence) - len(truth)
+            if truth is not None and sequence.modality != "thermal" and (longer == 0 or self._cuts(longer)):
+                if longer:
+                    notes.append(f"{len(sequence)} frames here, {len(truth)} in {self.kind}: cut to the shorter")
+                return truth.first(len(sequence), "; ".join(notes))
             if truth is None:
-                note = f"{self.kind} has no truth for this name: that of the folder is used"
+                notes.append(f"{self.kind} has no truth for this name: that of the folder is used")
             elif sequence.modality == "thermal":
-                note = "thermal images only: scored by the folder's thermal truth"
+                notes.append("thermal images only: scored by the folder's thermal truth")
             else:
-                note = f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
+                notes.append(
+                    f"{len(sequence)} frames here, {len(truth)} in {self.kind}: the truth of the folder is used"
+                )
         if rgb is None or not np.isfinite(rgb).all(axis=1).any():
             raise ValueError(
                 f"{sequence.name} has no truth to score against: expected a box for each frame, or for some of them"
@@ -142,7 +128,21 @@ class BenchmarkProtocol:
             thermal = rgb if sequence.thermal_boxes is None else np.array(sequence.thermal_boxes, float)
         known = np.flatnonzero(np.isfinite(rgb).all(axis=1))
         stride = 10 if self.kind == "vtuav" and len(rgb) > 10 and not (known % 10).any() else 1
-        return Truth(rgb, thermal, stride, note)
+        if sequence.annotated is not None:
+            stride = sequence.stride
+        return Truth(rgb, thermal, stride, sequence.annotated, "; ".join(notes))
+
+    def _cuts(self, longer: int) -> bool:
+        """Whether a sequence may be `longer` frames longer than its truth: RGBT234's toolkit cuts to the shorter."""
+        return self.kind == "rgbt234" and abs(longer) == 1
+
+    def counting(self, truth: Truth) -> np.ndarray:
+        """`(N,)` the frames of a truth that count for a result that has them all, from the target's first on."""
+        known = [np.isfinite(side).all(axis=1) for side in (truth.rgb, truth.thermal) if side is not None]
+        visible = np.logical_or.reduce([np.isfinite(side).all(axis=1) for side in truth.sides])
+        counts = np.logical_and.reduce(known) if self.known_frames_only else np.ones(len(truth), bool)
+        counts[: int(np.argmax(visible))] = False
+        return counts
 
     def attributes(self, sequences: Iterable[FrameSequence] = ()) -> dict[str, list[str]]:
         """Attribute -> names of the sequences that have it: the benchmark's own, or what `sequences` say."""

@@ -22,15 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, truth_file
+from ckd_ros.datasets.bag import BagSequence, has_images, read_tracks, read_truth, stamps_of_no_image, truth_file
 from ckd_ros.datasets.boxes import read_boxes, visible_or_nan
 from ckd_ros.datasets.pairing import median_period
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import BAG_SUFFIXES
 from ckd_ros.datasets.track_bag import TOPIC, TrackMessage
 from ckd_ros.evaluation.one_pass import OnePassResult
-from ckd_ros.evaluation.protocols import Truth
 from ckd_ros.evaluation.result_files import TrackerResults
+from ckd_ros.evaluation.truth import Truth
+from ckd_ros.files import is_stray, text_of
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import TrackState
 
@@ -94,7 +95,8 @@ def _bags(root: Path) -> list[Path]:
         raise FileNotFoundError(f"there is no bag or folder '{root}'")
     if root.is_file() or (root / "metadata.yaml").exists():
         return [root]
-    found = [p for p in root.iterdir() if p.suffix.lower() in BAG_SUFFIXES or (p / "metadata.yaml").exists()]
+    entries = [path for path in root.iterdir() if not is_stray(path.name)]
+    found = [p for p in entries if p.suffix.lower() in BAG_SUFFIXES or (p / "metadata.yaml").exists()]
     if not found:
         raise ValueError(f"'{root}' holds no bag: expected folders with metadata.yaml, or {', '.join(BAG_SUFFIXES)}")
     return sorted(found)
@@ -111,7 +113,7 @@ class _Run:
         messages: one for each frame, None where none came.
         unmatched: how many messages in its time do not carry the stamp of a frame.
         thermal: whether boxes are in thermal pixels.
-        note: why the bag's images are not used; empty otherwise.
+        note: why the bag's images are not used, and what is doubtful about its truth; empty otherwise.
     """
 
     name: str
@@ -135,7 +137,8 @@ class _Run:
                 images = BagSequence(bag)
             except ValueError as error:
                 note = f"its images are not used: {error}"
-        keys, boxes = _frames(images, path, note)
+        keys, boxes, doubt = _frames(images, path, note)
+        note = "; ".join(filter(None, (note, doubt)))
         by_stamp = {message.stamp: message for message in messages if message.state != TrackState.IDLE}
         found = [next((by_stamp[key] for key in frame if key in by_stamp), None) for frame in keys]
         known = [number for number, message in enumerate(found) if message is not None]
@@ -210,17 +213,16 @@ def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:
     raise ValueError(f"{bag} has no truth: expected {' or '.join(map(str, tried))}")
 
 
-def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray]:
-    """The stamps that an answer to each frame may have, and `(N, 4)` its truth."""
-    with open(path, errors="replace") as file:
-        stamped = file.readline().strip().lower().startswith("stamp")
+def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tuple[int, ...]], np.ndarray, str]:
+    """The stamps that an answer to each frame may have, `(N, 4)` its truth, and what is doubtful about that."""
+    stamped = text_of(path).lstrip().lower().startswith("stamp")
     if images is None:
         if not stamped:
             raise ValueError(f"{path} has no stamps, and the bag no images to count: {note or 'give stamp,x,y,w,h'}")
         known = dict(sorted(read_truth(path).items()))
         if not known:
             raise ValueError(f"{path} holds no box")
-        return [(stamp,) for stamp in known], visible_or_nan(np.array(list(known.values())))
+        return [(stamp,) for stamp in known], visible_or_nan(np.array(list(known.values()))), ""
     pairs = images.stamps()
     side = 1 if images.modality == "thermal" else 0
     if stamped:
@@ -231,8 +233,10 @@ def _frames(images: BagSequence | None, path: Path, note: str) -> tuple[list[tup
         if len(boxes) != len(stamps):
             raise ValueError(f"{path} has {len(boxes)} boxes for {len(stamps)} images: expected one for each")
         known = dict(zip(stamps, boxes.tolist(), strict=True))
+    unknown = known.keys() - {pair[side] for pair in pairs}
+    doubt = stamps_of_no_image(path, unknown, len(known))
     truth = np.array([_BLANK if stamp is None else known.get(stamp, _BLANK) for stamp in (p[side] for p in pairs)])
-    return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth)
+    return [tuple(stamp for stamp in pair if stamp is not None) for pair in pairs], visible_or_nan(truth), doubt
 
 
 class _RunSequence(FrameSequence):

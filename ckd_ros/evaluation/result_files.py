@@ -25,7 +25,7 @@ import numpy as np
 
 from ckd_ros.datasets.boxes import axis_aligned, read_rows, visible_or_nan
 from ckd_ros.evaluation.one_pass import OnePassResult
-from ckd_ros.files import replacing
+from ckd_ros.files import is_stray, replacing, text_of
 
 SETTINGS = "settings.json"
 #: Last line of the faults of a pass that failed.
@@ -131,7 +131,8 @@ def read_results(folder: Path, lengths: Mapping[str, int], label: str | None = N
     """The results of one tracker on the sequences of `lengths` (name -> frames), own or another's.
 
     Files are `PREFIXNAME.txt`, with one prefix for all: the one that fits most names. Lines are `x y w h` or four
-    corners, separated by commas, blanks or tabs. `label` is the folder's name if it is not given.
+    corners, separated as `read_rows` says; an empty one is a frame without an answer. `label` is the folder's name if
+    it is not given.
     A file that is missing, empty or cannot be read is named in `faults`; one with too many or too few lines is used,
     with a fault in its result. Raises FileNotFoundError if there is no such folder.
     """
@@ -170,17 +171,29 @@ def result_folders(folder: Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder '{folder}' to read results from")
-    if any(folder.glob("*.txt")):
+    own = _texts(folder)
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_stray(path.name) and _texts(path)]
+    if own and (not inside or any(map(_holds_boxes, own))):  # beside folders of results a README.txt is none
         return [folder]
-    inside = sorted(path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.txt")))
     if not inside:
         raise ValueError(f"'{folder}' holds no results: expected box files SEQUENCE.txt in it, or in its folders")
     return inside
 
 
+def _texts(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.txt")) if not is_stray(path.name)]
+
+
+def _holds_boxes(path: Path) -> bool:
+    try:
+        return len(read_rows(path)) > 0
+    except (ValueError, OSError):
+        return False
+
+
 def _box_files(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     """Name -> box file, for those that are there: all with the one prefix that fits most names."""
-    stems = {path.stem for path in Path(folder).glob("*.txt")}
+    stems = {path.stem for path in _texts(Path(folder))}
     names = set(names)
     fits: Counter[str] = Counter({"": len(names & stems)})
     beside = {name + ending for name in names for ending in _BESIDE}
@@ -200,6 +213,8 @@ def _read_result(path: Path, name: str, rows: np.ndarray, length: int) -> OnePas
     if len(rows) != length:
         faults.append(f"{path} has {len(rows)} boxes for {length} frames of truth")
     boxes = visible_or_nan(axis_aligned(rows) if rows.shape[1] == 8 else rows)
+    if np.isnan(boxes).any(axis=1).all():
+        faults.append(f"{path} holds no box with a width and a height above 0 in any of its {len(rows)} lines")
     columns: list[np.ndarray] = []
     for ending in ("_time", "_confidence"):
         # Beside the boxes of others, with their prefix (`our_NAME_time.txt`) or without.
@@ -224,7 +239,7 @@ def fit_rows(values: np.ndarray, length: int) -> np.ndarray:
 def _read_numbers(path: Path, length: int, faults: list[str]) -> np.ndarray:
     """One number a line; none, and a fault that says why, if the file cannot be read so."""
     try:
-        lines = path.read_text(errors="replace").split("\n")
+        lines = text_of(path).split("\n")
         values = np.array([float(line) for line in lines if line.strip()])
     except (ValueError, OSError) as error:
         faults.append(f"{path} is left out: expected one number a line ({error})")
@@ -235,14 +250,14 @@ def _read_numbers(path: Path, length: int, faults: list[str]) -> np.ndarray:
 
 
 def _fault_lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines() if path.exists() else []
+    return text_of(path).splitlines() if path.exists() else []
 
 
 def _read_settings(path: Path, faults: dict[str, str]) -> dict:
     if not path.exists():
         return {}
     try:
-        settings = json.loads(path.read_text())
+        settings = json.loads(text_of(path))
         if isinstance(settings, dict):
             return settings
         reason = "expected an object"

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+#: A score that rests on a smaller share of the truth (`covered`) is marked wherever it is shown.
+ENOUGH = 0.9
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -69,6 +72,7 @@ class SequenceScores:
         seconds: `(N,)` time for each frame, NaN where not known; None where no times are known at all.
         confidences: `(N,)` the tracker's, NaN where it gave none; None where it gave none at all.
         faults: of this tracker on this sequence: damaged frames, a wrong length, its own failures.
+        covered: share of the truth's frames that count in which the tracker was asked and answered (see `ENOUGH`).
     """
 
     name: str
@@ -80,6 +84,7 @@ class SequenceScores:
     seconds: np.ndarray | None = None
     confidences: np.ndarray | None = None
     faults: tuple[str, ...] = ()
+    covered: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class TrackerScores:
         sequences: by name, in the data set's order; those without a result are missing.
         faults: sequence -> why there is no result for it ('' -> what concerns the tracker as a whole).
         settings: everything that is known of how the results were made; empty for foreign ones.
+        covered: as in `SequenceScores`, of the frames of all sequences, those without a result too.
     """
 
     label: str
@@ -109,6 +115,7 @@ class TrackerScores:
     sequences: dict[str, SequenceScores]
     faults: dict[str, str] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
+    covered: float = 1.0
 
 
 @dataclass(frozen=True)

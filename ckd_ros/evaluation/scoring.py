@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ckd_ros.datasets.boxes import visible_or_nan
 from ckd_ros.evaluation.evaluation_set import EvaluationSet
-from ckd_ros.evaluation.protocols import ProtocolScores, Truth
+from ckd_ros.evaluation.plausibility import answered, coverage_fault, first_box_fault
+from ckd_ros.evaluation.protocols import ProtocolScores
 from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, fit_rows
 from ckd_ros.evaluation.robot_metrics import FrameMeasures, newest_answers_live, newest_answers_simulated, robot_scores
 from ckd_ros.evaluation.scores import Evaluation, SequenceScores, TrackerScores
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.metrics import distances, overlaps
 
 
@@ -31,7 +32,7 @@ def evaluate_results(
     """
     protocol, faults, usable = evaluation_set.protocol, dict(evaluation_set.faults), {}
     for name, truth in evaluation_set.truths.items():
-        if np.isfinite(_visible(truth.rgb)).all(axis=1).any():
+        if np.isfinite(truth.sides[0]).all(axis=1).any():
             usable[name] = truth
         else:
             faults[name] = "its truth does not show the target in any frame: there is nothing to score against"
@@ -79,6 +80,7 @@ def _tracker_json(tracker: TrackerScores, evaluation: Evaluation) -> dict:
     return {
         "label": tracker.label,
         "scores": tracker.scores,
+        "covered": tracker.covered,
         "sequences": {
             "scored": len(tracker.sequences),
             "of": len(evaluation.lengths),
@@ -94,6 +96,7 @@ def _tracker_json(tracker: TrackerScores, evaluation: Evaluation) -> dict:
         "per_sequence": {
             name: {
                 "scores": sequence.scores,
+                "covered": sequence.covered,
                 "mean_iou": _mean(sequence.overlap),
                 "frame_ms": _milliseconds([sequence.seconds], 50),
                 "robot": dataclasses.asdict(sequence.robot),
@@ -112,6 +115,7 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
     sequences: dict[str, SequenceScores] = {}
     scores: dict[str, ProtocolScores] = {}
     measures: dict[str, FrameMeasures] = {}
+    counted, total = 0, sum(int(protocol.counting(truth).sum()) for truth in truths.values())
     for name, truth in truths.items():
         if name not in results.passes:
             faults.setdefault(name, "no result for this sequence")
@@ -128,6 +132,15 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
         boxes, seconds, confidences = (
             fit_rows(values, len(truth)) for values in (result.boxes, result.seconds, result.confidences)
         )
+        counts = protocol.counting(truth)
+        there = answered(result, None if rows is None else len(rows))
+        rests = counts & (fit_rows(there, len(truth)) == 1)
+        counted += int(rests.sum())
+        said = [coverage_fault(int(rests.sum()), int(counts.sum())), truth.note, *result.faults]
+        if rows is not None and len(rows) == len(truth.steps) != len(truth):
+            said.insert(0, f"it has a line for each of {len(rows)} annotated frames: expected one for each frame")
+        if protocol.kind != "runs":  # there trackers start on the box that the robot had
+            said.insert(0, first_box_fault(boxes, truth.sides))
         own_rate = evaluation_set.rates.get(name, 30.0)
         overlap, measures[name] = _frame_measures(truth, boxes, seconds, own_rate, rate, result.live)
         sequences[name] = SequenceScores(
@@ -139,7 +152,8 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
             overlap=overlap,
             seconds=None if np.isnan(seconds).all() else seconds,
             confidences=None if np.isnan(confidences).all() else confidences,
-            faults=(*result.faults, *([truth.note] if truth.note else [])),
+            faults=tuple(filter(None, said)),
+            covered=float(rests.sum() / max(1, counts.sum())),
         )
     overall = protocol.average(scores.values())
     times = [sequence.seconds for sequence in sequences.values()]
@@ -157,6 +171,7 @@ def _tracker_scores(evaluation_set: EvaluationSet, results: TrackerResults, rate
         sequences=sequences,
         faults=faults,
         settings=dict(results.settings),
+        covered=counted / max(1, total),
     )
 
 
@@ -164,11 +179,11 @@ def _frame_measures(
     truth: Truth, boxes: np.ndarray, seconds: np.ndarray, own_rate: float, rate: float | None, live: bool
 ) -> tuple[np.ndarray, FrameMeasures]:
     """`(N,)` overlap of each frame, and what the robot's measures need."""
-    known = [_visible(side) for side in (truth.rgb, truth.thermal) if side is not None]
+    known = truth.sides
     overlap = _best(overlaps, boxes, known)
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = -_best(_nearness, boxes, known)
-    each = slice(None, None, truth.stride)
+    each = truth.steps
     if np.isnan(seconds).all():
         return overlap, FrameMeasures(own_rate / truth.stride, overlap[each], distance[each])
     # The frames of a live run came at its own rate, whatever rate is simulated for the others.
@@ -202,10 +217,6 @@ def _best(
 ) -> np.ndarray:
     """`(N,)` the largest measure over one or two truths; NaN where none is known."""
     return np.fmax.reduce([measure(boxes, truth) for truth in truths])
-
-
-def _visible(truth: np.ndarray) -> np.ndarray:
-    return visible_or_nan(np.asarray(truth, float))
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.result_files import SETTINGS
-from ckd_ros.files import replacing
+from ckd_ros.files import is_stray, replacing
 
 #: What may change from one run to the next one without changing the boxes.
 _HARMLESS = {"label", "tracker", "machine", "file", "runs", "sequences"}
@@ -33,7 +33,7 @@ def keep_settings(folder: Path, settings: dict, data: dict, sequences: Mapping[s
     sums = {name: checksum(sequence) for name, sequence in sequences.items()}
     wanted = json.loads(json.dumps({**settings, "data": data, "sequences": sums, "runs": [run]}, default=str))
     if not path.exists():
-        if any(Path(folder).glob("*.txt")):
+        if any(not is_stray(path.name) for path in Path(folder).glob("*.txt")):
             raise ValueError(f"'{folder}' holds boxes, but no {SETTINGS} that says how they were made: {_REMEDY}")
         _write(path, wanted)
         return

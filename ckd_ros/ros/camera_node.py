@@ -126,6 +126,8 @@ class CameraNode(Node):
         """Publish the source at its pace; returns at its end, or when ROS shuts down."""
         sequence = self.sequence
         self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
+        for note in sequence.notes:
+            self.get_logger().warning(note)
         pairs = Prefetcher(self._pairs(), math.ceil(MAX_STAMP_OFFSET * sequence.rate) + 8)
         published, worst_delay, begin = 0, 0.0, 0.0
         shift: int | None = None  # from the stamps of the source to those of the messages

@@ -260,6 +260,77 @@ def test_a_bad_setting_of_the_simulator_is_refused(tmp_path, capsys, option, val
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "read"),
+    [
+        ("visible.txt", "visible.txt"),
+        ("infrared.csv", "infrared.txt"),
+        ("rgb.txt", "rgb.txt"),
+        ("visible/b.txt", "visible"),
+    ],
+)
+def test_track_never_writes_over_what_a_sequence_is_read_from(tmp_path, model_path, capsys, out, read):
+    car = tmp_path / "car"
+    assert run("simulate", car, *SMALL) == 0
+    before = {path: path.read_bytes() for path in car.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    said = failure(capsys, "track", car, "--out", car / out, "--model", model_path)
+    assert "is an input" in said and f"car/{read} is read" in said and "name another file" in said
+    assert {path: path.read_bytes() for path in car.rglob("*") if path.is_file()} == before
+    assert run("track", car, "--out", car / "ours.txt", "--model", model_path) == 0
+
+
+def test_track_never_writes_over_a_video_its_truth_a_bag_or_the_network(tmp_path, model_path, capsys):
+    assert run("simulate", tmp_path / "run", *SMALL, "--bag") == 0
+    video = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
+    for _ in range(3):
+        writer.write(np.full((64, 96, 3), 90, np.uint8))
+    writer.release()
+    bag, box = tmp_path / "run" / "bag", ("--init", "20,20,20,20", "--model", model_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for source, *outputs in (
+        (f"{video},", "--video", video),
+        (f"{video},", "--out", tmp_path / "clip.txt"),  # its table would be the video's truth
+        (bag, "--out", tmp_path / "run" / "bag.txt"),
+        (bag, "--out", bag / "boxes.txt"),
+        (f"{video},", "--out", model_path),
+    ):
+        capsys.readouterr()
+        assert "is an input" in failure(capsys, "track", source, *outputs, *box)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_track_says_what_is_doubtful_about_a_sequence_and_on_how_much_its_scores_rest(tmp_path, track, capsys):
+    assert run("simulate", tmp_path / "run", *SMALL, "--frames", "20") == 0
+    (tmp_path / "run" / "frames.csv").unlink()
+    for side, number in (("visible", 10), ("infrared", 14)):
+        (tmp_path / "run" / side / f"{number:06d}.jpg").unlink()
+        lines = (tmp_path / "run" / f"{side}.txt").read_text().splitlines()
+        (tmp_path / "run" / f"{side}.txt").write_text("\n".join(lines[:19]))
+    for number in range(3, 8):
+        (tmp_path / "run" / "infrared" / f"{number:06d}.jpg").write_bytes(b"")
+    capsys.readouterr()
+    assert track(tmp_path / "run") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "note: " in said and "the cameras lack different images" in said
+    assert "its score rests on 14 of 19 frames of the truth" in said
+    written = (tmp_path / "boxes_faults.txt").read_text().splitlines()
+    assert "the cameras lack different images" in written[0] and len(written) == 6
+    assert track(f"{CLEAR},frames=2") == 0 and not (tmp_path / "boxes_faults.txt").exists()
+
+
+def test_track_names_the_first_of_many_damaged_images_and_counts_the_others(tmp_path, track, capsys):
+    assert run("simulate", tmp_path / "run", *SMALL, "--frames", "20") == 0
+    for number in range(2, 21):
+        (tmp_path / "run" / "infrared" / f"{number:06d}.jpg").write_bytes(b"")
+    capsys.readouterr()
+    assert track(tmp_path / "run") == 0
+    said = capsys.readouterr().err
+    assert len((tmp_path / "boxes_faults.txt").read_text().splitlines()) == 19
+    assert said.count("infrared/0000") == 2 and "infrared/000002.jpg" in said and "and 17 more like it" in said
+
+
 def test_track_goes_on_behind_a_damaged_image_and_names_it(tmp_path, track, capsys):
     assert run("simulate", tmp_path / "run", *SMALL) == 0
     (tmp_path / "run" / "visible" / "000003.jpg").write_bytes(b"")

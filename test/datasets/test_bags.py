@@ -82,6 +82,18 @@ def test_a_written_bag_reads_back_exactly_with_its_truth(tmp_path, by_file):
     np.testing.assert_allclose(sequence.init_box, original.init_box)
 
 
+def test_a_truth_with_stamps_of_no_image_is_used_and_they_are_named(tmp_path):
+    path = record(tmp_path / "run", {"/rgb": colours(), "/thermal": warms()})
+    stamps = [START + i * PERIOD + (7 if i == 2 else 0) for i in range(COUNT)]
+    rows = "".join(f"{stamp},{i},2,3,4\r\n" for i, stamp in enumerate(stamps))
+    (tmp_path / "run.csv").write_text(f"stamp,x,y,w,h\r\n{rows}", encoding="utf-8-sig")
+    sequence = open_source(path)
+    expected = [i if i != 2 else np.nan for i in range(COUNT)]
+    np.testing.assert_array_equal(sequence.boxes[:, 0], expected)
+    (note,) = sequence.notes
+    assert f"run.csv: 1 of its {COUNT} stamps are of no image and count for nothing, as {stamps[2]}" in note
+
+
 @pytest.mark.parametrize("storage", list(StoragePlugin))
 @pytest.mark.parametrize("inside", [False, True])
 def test_mcap_and_sqlite_as_folder_and_as_file(tmp_path, storage, inside):

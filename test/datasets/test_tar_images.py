@@ -37,6 +37,13 @@ def test_the_last_quarter_is_kept_out_of_training(labelled):
         LabelledImages(labelled, "test")
 
 
+def test_an_archive_packed_on_another_system_is_read_without_what_that_left(tmp_path):
+    files = {"tir/a_0.png": thermal(0), "tir/._a_0.png": "stray", "__MACOSX/tir/a_9.png": "stray", "tir/.DS_Store": ""}
+    path = write_tar(tmp_path / "mac.tar", {**files, "boxes.csv": "\ufeffname,class,x,y,w,h\na_0.png,Car,1,2,3,4\n"})
+    images = LabelledImages(path)
+    assert images.objects == [("a_0", 0)] and images.boxes("a_0").tolist() == [[1, 2, 3, 4]]
+
+
 def test_faulty_labels_and_archives_are_named(tmp_path):
     bad = write_tar(
         tmp_path / "bad.tar", {"tir/a_0.png": thermal(1), "boxes.csv": "name,class,x,y,w,h\na_0.png,Car,1,x,3,4\n"}

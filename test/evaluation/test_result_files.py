@@ -144,6 +144,61 @@ def test_a_folder_of_trackers_is_told_from_one_of_a_tracker(tmp_path):
     assert result_folders(tmp_path / "a") == [tmp_path / "a"]
 
 
+def test_what_lies_beside_folders_of_results_is_no_result(tmp_path):
+    for tracker in ("b", "a"):
+        write_result(tmp_path / tracker, tracker, "car", made(), BOX_FORMATS["folder"])
+        (tmp_path / tracker / "._car.txt").write_bytes(b"\0\5\x16\7")
+        (tmp_path / tracker / "README.txt").write_text("boxes of a tracker")
+    write_result(tmp_path / "__MACOSX", "c", "car", made(), BOX_FORMATS["folder"])
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "._car.txt").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "README.txt").write_text("results of two trackers\n")
+    (tmp_path / "._README.txt").write_bytes(b"\0\5\x16\7")
+    assert result_folders(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    assert result_folders(tmp_path / "a") == [tmp_path / "a"]
+    read = read_results(tmp_path / "a", {"car": 3})
+    assert read.faults == {} and read.passes["car"].faults == ()
+    np.testing.assert_allclose(read.passes["car"].boxes, BOXES, atol=0.0101)
+
+
+def test_results_of_a_single_tracker_beside_a_folder_of_pictures_are_its_own(tmp_path):
+    write_result(tmp_path, "a", "car", made(), BOX_FORMATS["folder"])
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "about.txt").write_text("pictures of it")
+    assert result_folders(tmp_path) == [tmp_path]
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("\ufeff1,1,5,5\n2,2,5,5\n3,3,5,5\n", [[1, 1, 5, 5], [2, 2, 5, 5], [3, 3, 5, 5]]),
+        ("1,1,5,5\n\n3,3,5,5\n", [[1, 1, 5, 5], NAN, [3, 3, 5, 5]]),
+        ("40,5;90,0;30,0;20,0\n" * 3, [[40.5, 90, 30, 20]] * 3),
+        ("x,y,w,h\n1,1,5,5\n2,2,5,5\n3,3,5,5\n", [[1, 1, 5, 5], [2, 2, 5, 5], [3, 3, 5, 5]]),
+    ],
+)
+def test_results_of_spreadsheets_and_empty_lines_keep_their_frames(tmp_path, text, boxes):
+    (tmp_path / "car.txt").write_text(text, encoding="utf-8")
+    read = read_results(tmp_path, {"car": 3})
+    np.testing.assert_array_equal(read.passes["car"].boxes, boxes)
+    assert read.passes["car"].faults == ()
+
+
+def test_results_without_a_single_box_are_named(tmp_path):
+    (tmp_path / "car.txt").write_text("40,0,90,0,30,0,20,0\n" * 3)  # decimal commas, as corners without a height
+    (tmp_path / "man.txt").write_text("0,0,0,0\n" * 2 + "1,1,5,5\n")
+    read = read_results(tmp_path, {"car": 3, "man": 3})
+    assert (
+        "car.txt holds no box with a width and a height above 0 in any of its 3 lines" in read.passes["car"].faults[0]
+    )
+    assert read.passes["man"].faults == ()
+
+
+def test_two_boxes_a_line_are_refused(tmp_path):
+    (tmp_path / "car.txt").write_text("100,80,30,20,102,81,30,20\n" * 3)
+    assert "are not the four corners of a box" in read_results(tmp_path, {"car": 3}).faults["car"]
+
+
 @pytest.mark.parametrize("kind", ["gtot", "folder"])
 def test_finished_is_what_the_tracker_did_not_give_up_on(tmp_path, kind):
     names = ["clean", "damaged", "failed", "absent"]

@@ -7,11 +7,17 @@ import pytest
 
 pytest.importorskip("rgbt", reason="metrics come with the package rgbt")
 
+from rich.console import Console
+
+from ckd_ros.app.terminal import fault_lines, scores_table
 from ckd_ros.evaluation.evaluation_set import EvaluationSet
 from ckd_ros.evaluation.one_pass import OnePassResult
-from ckd_ros.evaluation.protocols import Truth, protocol_for
+from ckd_ros.evaluation.protocols import protocol_for
+from ckd_ros.evaluation.report.marks import meaning
+from ckd_ros.evaluation.report.tables import score_table
 from ckd_ros.evaluation.result_files import BOX_FORMATS, TrackerResults, read_results, write_result
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
+from ckd_ros.evaluation.truth import Truth
 
 FOLDER = protocol_for("folder")
 TRUTH = np.tile([100.0, 100, 20, 20], (8, 1)) + np.arange(8)[:, None] * [4, 0, 0, 0]
@@ -212,3 +218,111 @@ def test_boxes_without_images_are_scored_by_the_official_truth(tmp_path):
     assert scores.trackers[0].scores["PR"] == 1
     assert list(scores.trackers[0].faults) == ["11leftboy"]
     assert scores.attributes["PO"] == ["10runone", "11leftboy"]
+
+
+# -- scores that rest on little, and boxes in another form ------------------------------------------------------------
+
+
+def vtuav_truth(count):
+    """Annotated in every tenth frame, for both cameras."""
+    boxes = np.full((count, 4), np.nan)
+    boxes[::10] = [100, 100, 20, 20]
+    return Truth(boxes, boxes, stride=10)
+
+
+def test_a_score_that_rests_on_little_of_the_truth_is_marked_and_says_so(tmp_path):
+    """Ten lines for 100 frames, nine of them far off, score as perfect: only the first is one that is annotated."""
+    protocol, truths = protocol_for("vtuav"), {"bus": vtuav_truth(100)}
+    (tmp_path / "bus.txt").write_text("100 100 20 20\n" + "400 400 20 20\n" * 9)
+    read = read_results(tmp_path, {"bus": 100}, "short")
+    evaluation = evaluate_results(EvaluationSet(protocol, truths, {"bus": 30.0}), [read])
+    (tracker,) = evaluation.trackers
+    assert tracker.scores["MPR"] == 1 and tracker.covered == tracker.sequences["bus"].covered == 0.1
+    assert tracker.sequences["bus"].faults[:2] == (
+        "it has a line for each of 10 annotated frames: expected one for each frame",
+        "its score rests on 1 of 10 frames of the truth",
+    )
+    assert as_json(evaluation)["trackers"][0]["covered"] == 0.1
+    assert r"100.0\*" in score_table(evaluation).markdown() and "less than 90 % of the truth" in meaning(evaluation)
+    printed = "\n".join(fault_lines(evaluation))
+    assert (
+        "short: bus: it has a line for each of 10 annotated frames" in printed
+        and "rests on 1 of 10" in printed
+        and "has 10 boxes for 100 frames" in printed
+    )
+    assert "100.0*" in table_text(evaluation) and "* rests on less than 90 %" in table_text(evaluation)
+
+
+def test_a_score_that_rests_on_enough_has_no_mark(tmp_path):
+    protocol, truths = protocol_for("vtuav"), {"bus": vtuav_truth(100)}
+    (tmp_path / "bus.txt").write_text("100 100 20 20\n" * 91)
+    evaluation = evaluate_results(EvaluationSet(protocol, truths), [read_results(tmp_path, {"bus": 100})])
+    assert evaluation.trackers[0].covered == 1 and meaning(evaluation) == ""
+    assert "*" not in score_table(evaluation).markdown() and "*" not in table_text(evaluation)
+
+
+def test_sequences_without_a_result_are_truth_that_the_score_does_not_rest_on(evaluation):
+    assert [tracker.covered for tracker in evaluation.trackers] == pytest.approx([1, 2 / 3, 1, 0])
+
+
+def test_frames_that_could_not_be_read_are_no_part_of_what_a_score_rests_on():
+    unread = done(TRUTH, 0.02, [f"frame {number}: infrared/{number:06d}.jpg is no image" for number in range(1, 8)])
+    unread.boxes[1:], unread.seconds[1:] = unread.boxes[0], np.nan
+    evaluation = evaluate_results(
+        EvaluationSet(FOLDER, {"a": TRUTHS["a"]}, RATES), [TrackerResults("t", {"a": unread})]
+    )
+    (tracker,) = evaluation.trackers
+    assert tracker.covered == pytest.approx(1 / 7)
+    (line,) = fault_lines(evaluation)
+    assert "rests on 1 of 7 frames" in line and "frame 1: infrared/000001.jpg" in line and "and 5 more like" in line
+    assert "8" in table_text(evaluation)  # faults, each counted
+
+
+def test_of_many_faults_the_first_are_printed_and_the_others_counted():
+    names = [f"s{number:02d}" for number in range(40)]
+    passes = {name: done(TRUTH, 0.02, [f"frame 3: {number} is no image"]) for number, name in enumerate(names)}
+    evaluation = evaluate_results(
+        EvaluationSet(FOLDER, dict.fromkeys(names, TRUTHS["a"])), [TrackerResults("t", passes)]
+    )
+    printed = list(fault_lines(evaluation))
+    assert len(printed) == 11 and printed[0] == "t: s00: frame 3: 0 is no image"
+    assert "and 30 more faults" in printed[-1] and "--json" in printed[-1]
+
+
+@pytest.mark.parametrize("kind", ["lasher", "rgbt234", "vtuav", "folder"])
+def test_corner_pairs_in_place_of_boxes_are_named(tmp_path, kind):
+    truths = {"a": Truth(TRUTH, TRUTH if kind in ("rgbt234", "vtuav") else None)}
+    corners = np.nan_to_num(np.concatenate([TRUTH[:, :2], TRUTH[:, :2] + TRUTH[:, 2:]], axis=1))
+    np.savetxt(tmp_path / "a.txt", corners, delimiter=",")
+    read = read_results(tmp_path, {"a": 8})
+    evaluation = evaluate_results(EvaluationSet(protocol_for(kind), truths), [read])
+    assert "looks like two corners x1,y1,x2,y2" in evaluation.trackers[0].sequences["a"].faults[0]
+    assert "looks like two corners" in "".join(fault_lines(evaluation))
+
+
+def test_a_tracker_on_a_robots_run_starts_on_the_robots_box_whatever_the_truth_is():
+    far = TrackerResults("t", {"a": done(TRUTH + [60, 0, 0, 0])})
+    for kind, named in (("runs", False), ("folder", True)):
+        evaluation = evaluate_results(EvaluationSet(protocol_for(kind), {"a": TRUTHS["a"]}), [far])
+        assert ("its first box" in str(evaluation.trackers[0].sequences["a"].faults)) == named
+
+
+def test_robot_measures_know_the_annotated_frames_of_vtuav_where_images_were_lost():
+    every = np.delete(np.arange(61), [12, 13, 14, 33])
+    sparse = np.full((57, 4), np.nan)
+    annotated = every % 10 == 0
+    sparse[annotated] = [100, 100, 20, 20]
+    boxes = np.tile([100.0, 100, 20, 20], (57, 1))
+    truth = {"a": Truth(sparse, sparse, stride=10, annotated=annotated)}
+    scores = evaluate_results(
+        EvaluationSet(protocol_for("vtuav"), truth, {"a": 30.0}), [TrackerResults("t", {"a": done(boxes)})]
+    )
+    robot = scores.trackers[0].robot
+    assert (robot.returns, robot.failures) == (0, 0) and robot.longest_run_s == pytest.approx(7 / 3)
+
+
+def table_text(evaluation):
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(scores_table(evaluation))
+    return captured.get()

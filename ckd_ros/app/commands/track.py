@@ -25,7 +25,7 @@ class Track:
             infrared/), videos 'rgb.mp4,thermal.mp4' ('rgb.mp4,' or ',thermal.mp4' for one), or a bag
             ('BAG?rgb=/TOPIC&thermal=/TOPIC' to choose its topics).
         out: file for the boxes, written twice: as .txt one line x,y,w,h per frame, as .csv a table with confidence,
-            state and latency too; default: runs/track/NAME.csv.
+            state and latency too, and what went wrong as NAME_faults.txt; default: runs/track/NAME.csv.
         init: the target's box in the first frame, pixels of the colour image, or 'mouse' to draw it; default: what the
             source says, else it is drawn.
         show: watch it in a window.
@@ -49,15 +49,22 @@ class Track:
     model: OptionalFile = None
 
     def run(self) -> None:
-        from ckd_ros.app.live import LiveRun, write_results
+        from ckd_ros.app.live import LiveRun, result_files, write_results
         from ckd_ros.datasets.sources import open_source
+        from ckd_ros.evaluation.plausibility import coverage_fault
+        from ckd_ros.evaluation.report.faults import first_of_each_kind
+        from ckd_ros.files import refuse_inputs
         from ckd_ros.metrics import score
         from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
 
         registration = Registration.from_text(self.registration, self.min_overlap)
         sequence = open_source(self.source, modality=self.modality)
-        tracker = Tracker(open_engine(self.model or default_model()), registration)
-        out = self.out or Path("runs") / "track" / f"{sequence.name}.csv"
+        out, model = self.out or Path("runs") / "track" / f"{sequence.name}.csv", self.model or default_model()
+        outputs = [*result_files(out), *([self.video] if self.video else [])]
+        refuse_inputs(outputs, [*sequence.inputs, model])
+        for note in sequence.notes:
+            console().print(f"note: {note}", markup=False, soft_wrap=True)
+        tracker = Tracker(open_engine(model), registration)
         results: list[TrackResult] = []
         stopped = False
         with LiveRun(tracker, sequence, registration, self.init, self.show, self.video) as run:
@@ -68,8 +75,9 @@ class Track:
                 if not results:
                     raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
                 stopped = True
-        written = ", ".join(map(str, write_results(out, results)))
-        for fault in (*run.faults, *tracker.new_images.describe()):
+        faults = [*run.faults, *tracker.new_images.describe()]
+        written = ", ".join(map(str, write_results(out, results, [*sequence.notes, *faults])))
+        for fault in first_of_each_kind(faults):
             console().print(fault, markup=False, soft_wrap=True)
         count = f"{len(results)} of {len(sequence)} frames"
         if stopped:
@@ -81,10 +89,14 @@ class Track:
         else:
             raise ValueError(f"{sequence.name} ends after {count}: {written}")
         console().print(f"{count} on {tracker.engine.provider}: {written}", soft_wrap=True)
-        truth = None if sequence.boxes is None else sequence.boxes[: len(results)]
-        if truth is not None and np.isfinite(truth).all(axis=1).any():
-            scores = score(np.array([result.box for result in results]), truth)
+        truth = np.zeros((0, 4)) if sequence.boxes is None else sequence.boxes
+        known = np.isfinite(truth.sum(axis=1))
+        if known[: len(results)].any():
+            scores = score(np.array([result.box for result in results]), truth[: len(results)])
             console().print(
                 f"against the truth in {scores.frames} frames: success AUC {scores.success_auc:.3f}, precision at "
                 f"20 px {scores.precision:.3f}, mean overlap {scores.mean_iou:.3f}"
             )
+            read = known[: len(results)] & np.isfinite([result.total_s for result in results])
+            if fault := coverage_fault(int(read.sum()), int(known.sum())):
+                console().print(fault, soft_wrap=True)

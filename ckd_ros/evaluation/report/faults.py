@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ckd_ros.evaluation.scores import Evaluation
 
-_NAMED = 5  # faults of one sequence that are written out
+_NAMED = 5  # kinds of faults of one sequence that are written out
+_ALIKE = 2  # of each kind
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,28 @@ def fault_groups(evaluation: Evaluation) -> list[FaultGroup]:
         faults += _grouped({name: reason for name, reason in tracker.faults.items() if name})
         for name, scores in tracker.sequences.items():
             if scores.faults:
-                more = len(scores.faults) - _NAMED
-                rest = [f"and {more} more"] if more > 0 else []
-                faults.append(FaultEntry("; ".join([*scores.faults[:_NAMED], *rest]), (name,), len(scores.faults)))
+                faults.append(FaultEntry("; ".join(first_of_each_kind(scores.faults)), (name,), len(scores.faults)))
         without = len(evaluation.lengths.keys() - tracker.sequences.keys())
         missing = f", no result for {without} of {len(evaluation.lengths)} sequences" if without else ""
         groups.append(FaultGroup(f"{tracker.label}{missing}", faults, place))
     return [group for group in groups if group.faults]
+
+
+def first_of_each_kind(faults: Iterable[str]) -> list[str]:
+    """The first faults of each kind, and how many more there are: thousands of damaged images must hide nothing else.
+
+    >>> first_of_each_kind([*(f"frame {number}: torn" for number in range(9)), "it has 3 boxes for 9 frames"])
+    ['frame 0: torn', 'frame 1: torn', 'and 7 more like it', 'it has 3 boxes for 9 frames']
+    """
+    kinds: dict[str, list[str]] = {}
+    for fault in faults:
+        kinds.setdefault(_NUMBER.sub("#", fault), []).append(fault)
+    lines = []
+    for alike in list(kinds.values())[:_NAMED]:
+        lines += alike[:_ALIKE]
+        lines += [f"and {len(alike) - _ALIKE} more like it"] if len(alike) > _ALIKE else []
+    more = sum(map(len, list(kinds.values())[_NAMED:]))
+    return [*lines, f"and {more} more"] if more else lines
 
 
 def _grouped(reasons: Mapping[str, str]) -> list[FaultEntry]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ckd_ros.evaluation.report.marks import mark
 from ckd_ros.evaluation.report.styles import PlotStyle, plot_style
 from ckd_ros.evaluation.scores import Evaluation, Measure, TrackerScores
 
@@ -134,7 +135,7 @@ def _curves(evaluation: Evaluation, measure: Measure) -> Plot:
         line = _line(
             axes, measure.thresholds, 100 * np.asarray(curve), plot_style(place), zorder=3 - rank / len(ranked)
         )
-        entries.append((line, f"{_short(tracker.label)} [{100 * score:.1f}]"))
+        entries.append((line, f"{_named(tracker)} [{100 * score:.1f}]"))
     if measure.at is not None:
         axes.axvline(measure.thresholds[measure.at], color=_INK, lw=0.7, ls=":", zorder=1)
     title = f"{measure.title} ({measure.name}) on {evaluation.dataset}"
@@ -161,7 +162,7 @@ def _radar(evaluation: Evaluation) -> Plot:
         line = _line(axes, closed, ring, plot_style(place), zorder=order, lw=1.3, marker=plot_style(place).marker, ms=3)
         if len(evaluation.trackers) == 1:
             axes.fill(closed, np.nan_to_num(ring), color=plot_style(place).colour, alpha=0.12, lw=0)
-        entries.append((line, f"{_short(tracker.label)} [{100 * score:.1f}]"))
+        entries.append((line, f"{_named(tracker)} [{100 * score:.1f}]"))
     # From a round figure below the worst on: from 0 the differences would hardly be seen.
     bottom = max(0.0, 10 * np.floor((lowest - 8) / 10))
     top = max(bottom + 10, 10 * np.ceil(highest / 10))
@@ -198,7 +199,7 @@ def _speed(evaluation: Evaluation) -> Plot:
         }
         (point,) = axes.plot([rate], [100 * score], style.marker, **options)
         rates.append(rate)
-        entries.append((point, f"{_short(tracker.label)} [{100 * score:.1f}, {_figure(rate)} FPS]"))
+        entries.append((point, f"{_named(tracker)} [{100 * score:.1f}, {_figure(rate)} FPS]"))
     if evaluation.rate:
         axes.axvline(evaluation.rate, color=_INK, lw=0.7, ls=":", zorder=1)
         rates.append(evaluation.rate)
@@ -245,6 +246,11 @@ def _legend(axes: Axes, entries: list[tuple[Artist, str]], corner: Literal["lowe
         axes.legend(artists, labels, loc=corner)
     else:
         axes.legend(artists, labels, loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
+
+
+def _named(tracker: TrackerScores) -> str:
+    """Its label, with the mark of a score that rests on too little."""
+    return _short(tracker.label) + mark(tracker.covered)
 
 
 def _short(label: str) -> str:

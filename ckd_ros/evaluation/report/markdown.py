@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ckd_ros.evaluation.report.faults import FaultEntry, fault_groups
 from ckd_ros.evaluation.report.figures import FORMATS, Plot
+from ckd_ros.evaluation.report.marks import meaning
 from ckd_ros.evaluation.report.tables import attribute_table, plain, robot_table, score_table, speed_table
 from ckd_ros.evaluation.scores import Evaluation
 
@@ -20,6 +21,8 @@ def _blocks(evaluation: Evaluation, plots: list[Plot], folder: str) -> Iterator[
     count, frames = len(evaluation.lengths), sum(evaluation.lengths.values())
     yield f"{count} sequences, {frames} frames. {plain(evaluation.protocol)}"
     yield "## Scores\n\nIn percent.\n\n" + score_table(evaluation).markdown()
+    if meaning(evaluation):
+        yield plain(meaning(evaluation))
     titled = (
         ("On a robot", robot_table(evaluation)),
         ("Speed", speed_table(evaluation)),

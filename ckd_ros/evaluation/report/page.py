@@ -21,6 +21,7 @@ from ckd_ros.evaluation.report import charts, tables
 from ckd_ros.evaluation.report.faults import fault_groups
 from ckd_ros.evaluation.report.figures import Plot
 from ckd_ros.evaluation.report.filmstrips import Tile, draw_strip, image_files, strip_frames
+from ckd_ros.evaluation.report.marks import mark, meaning
 from ckd_ros.evaluation.report.styles import COLOURS, plot_style
 from ckd_ros.evaluation.scores import Evaluation, SequenceScores
 
@@ -36,7 +37,7 @@ def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Fram
     order = report.worst_first
     titled = {plot.name: (plot.title, Markup(plot.svg())) for plot in plots}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=tables.percent, number=tables.number)
+    environment.filters.update(percent=tables.percent, number=tables.number, mark=mark)
     template = environment.from_string(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
     return template.render(
         evaluation=evaluation,
@@ -46,6 +47,7 @@ def page(evaluation: Evaluation, plots: list[Plot], sequences: Mapping[str, Fram
         frames=sum(evaluation.lengths.values()),
         plots=titled,
         scores=tables.score_table(evaluation),
+        meaning=meaning(evaluation),
         robot=tables.robot_table(evaluation),
         speed=tables.speed_table(evaluation),
         attributes=tables.attribute_table(evaluation),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
 
 from ckd_ros.evaluation.report.figures import shown_attributes
+from ckd_ros.evaluation.report.marks import mark
 from ckd_ros.evaluation.scores import Evaluation, TrackerScores
 
 
@@ -90,7 +91,10 @@ def score_table(evaluation: Evaluation) -> Table:
             Column("sequences", "scored, of those that can be"), lambda t: len(t.sequences), lambda v: f"{v}/{total}"
         )
     )
-    return _by_tracker(evaluation, columns)
+    table = _by_tracker(evaluation, columns)
+    for row, tracker in zip(table.rows, evaluation.trackers, strict=True):
+        row[1:-1] = _marked(row[1:-1], [tracker.covered] * len(evaluation.measures))
+    return table
 
 
 def robot_table(evaluation: Evaluation) -> Table | None:
@@ -183,7 +187,8 @@ def sequence_table(evaluation: Evaluation, order: Iterable[str], ids: dict[str, 
         results = [tracker.sequences.get(name) for tracker in evaluation.trackers]
         count = evaluation.lengths[name]
         row = [Cell(name, link=ids[name]), Cell(str(count), count)]
-        row += _figures([None if r is None else r.scores.get(measure) for r in results], "high", _percent)
+        figures = _figures([None if r is None else r.scores.get(measure) for r in results], "high", _percent)
+        row += _marked(figures, [1.0 if r is None else r.covered for r in results])
         if failing:
             row += _figures([None if r is None else r.robot.failures for r in results], None, str)
         rows.append(row)
@@ -230,6 +235,10 @@ def _figures(values: list[float | None], better: str | None, text: Callable[[flo
         best = text(max(there) if better == "high" else min(there))
     cells = zip(values, texts, strict=True)
     return [Cell(t, float(v) if is_known(v) else None, best=is_known(v) and t == best) for v, t in cells]
+
+
+def _marked(cells: list[Cell], covered: list[float]) -> list[Cell]:
+    return [replace(cell, text=cell.text + mark(share)) for cell, share in zip(cells, covered, strict=True)]
 
 
 def _percent(value: float) -> str:

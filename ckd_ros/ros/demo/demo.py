@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
+from ckd_ros.files import refuse_inputs
 from ckd_ros.frames import FramePair
 from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed
 from ckd_ros.ros.demo.run_report import DemoRun, TimedResult, write_summary
@@ -54,6 +55,7 @@ def main(args: list[str] | None = None) -> int:
         first = next(sequence.frames())
         if sequence.init_box is None:
             raise ValueError(f"'{options.source}' does not say where the target is in its first frame")
+        refuse_inputs([options.out / name for name in FILES], sequence.inputs)
         _check_ros()
     except (ValueError, OSError, ImportError) as error:
         return _complain(console, str(error), 2)

@@ -62,7 +62,7 @@ class SequenceSource:
         # By default the training split, where there is one: otherwise test sequences would be trained on.
         split = config.split or ("train" if "train" in SPLITS.get(config.kind, ()) else None)
         data = open_dataset(config.kind, config.root, split)
-        if data.faults:
+        if data.faults or any(sequence.notes for sequence in data):
             log.warning("%s", data.report())
         self.sequences: list[tuple[FrameSequence, np.ndarray]] = []
         for sequence in data:

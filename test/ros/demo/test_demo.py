@@ -145,6 +145,18 @@ def test_bad_arguments_end_with_two(tmp_path, args, message):
     assert code == 2 and message in said and "Traceback" not in said
 
 
+def test_a_demo_of_what_a_demo_left_does_not_remove_it(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "video.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    (tmp_path / "video.csv").write_text("20,20,10,10\n" * 3)
+    before = (tmp_path / "video.mp4").read_bytes()
+    code, said = demo(tmp_path, "--source", f"{tmp_path / 'video.mp4'},")
+    assert code == 2 and "is an input" in said
+    assert (tmp_path / "video.mp4").read_bytes() == before
+
+
 def test_a_source_that_does_not_show_its_target_is_refused(tmp_path):
     writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 20, (64, 48))
     writer.write(np.zeros((48, 64, 3), np.uint8))
