@@ -20,6 +20,8 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 
 #: Smallest box that can be followed, pixels each way.
 MIN_SIDE = 2.0
+_MOTION_RATE = 0.2  # weight of a frame in the motion
+_LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Target:
         correction: of the network's boxes.
         identity: what tells it from others; None where the network gives nothing to tell by.
         search: where to look, while the target is lost; None while it is not.
+        motion: `(2,)` how far it moves from frame to frame, x and y, in geometric mean sides of its box: a running mean.
     """
 
     box: FloatArray
@@ -45,11 +48,23 @@ class Target:
     correction: BoxCorrection = field(default_factory=BoxCorrection.none)
     identity: Identity | None = None
     search: LostSearch | None = None
+    motion: FloatArray = field(default_factory=lambda: np.zeros(2))
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account."""
         if pair.thermal is not None:
             self.thermal.update(pair.thermal)
+
+    def ahead(self, part: float) -> FloatArray:
+        """The box, moved on by a part of its motion."""
+        step = np.clip(part * self.motion, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
+        return self.box + np.concatenate([step, np.zeros(2)])
+
+    def follow(self, box: FloatArray) -> None:
+        """Take a box as the target's in the next frame, and its motion from the one before into account."""
+        step = (geometry.centre(box) - geometry.centre(self.box)) / _side(box)
+        self.motion = self.motion + _MOTION_RATE * (step - self.motion)
+        self.box = box
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`; `momentum` of its size is kept, and `margin` pixels stay in the image."""
@@ -57,6 +72,10 @@ class Target:
         size = np.clip(size, MIN_SIDE, np.maximum(self.pair_geometry.size, MIN_SIDE))
         box = np.concatenate([geometry.centre(found) - size / 2, size])
         return geometry.keep_inside(box, self.pair_geometry.size, margin)
+
+
+def _side(box: FloatArray) -> float:
+    return float(np.sqrt(box[2] * box[3]))
 
 
 def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:

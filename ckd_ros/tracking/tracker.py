@@ -41,6 +41,9 @@ class TrackerConfig:
         0.8, "part of the network's error on the first image that is taken off later boxes; set at init", 0.0, 1.0
     )
     size_momentum: float = setting(0.7, "weight of the box's size so far against the newly found size", 0.0, 0.99)
+    lead: float = setting(
+        0.6, "part of the target's motion so far by which each search goes ahead of the last position", 0.0, 1.0
+    )
     inside_margin: float = setting(10.0, "pixels of the box that always stay inside the image", 1.0, 1000.0)
     lost_windows: int = setting(
         2, "search windows per frame while LOST, besides the last position; each costs one inference", 0, 64
@@ -218,8 +221,8 @@ class Tracker:
         return Identity(views)
 
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
-        """Search around the last position and move the box as far as the evidence carries. Returns the confidence."""
-        found = self._detect(target, rgb, thermal, target.box, self._prior)
+        """Search ahead of the last position and move the box as far as the evidence carries. Returns the confidence."""
+        found = self._detect(target, rgb, thermal, target.ahead(self.config.lead), self._prior)
         confidence = found.confidence if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             confidence = target.identity.follow(found.view, found.confidence)
@@ -231,7 +234,7 @@ class Tracker:
             # On weak evidence only the position follows: a size once wrong spoils the scale of every later crop.
             resize = state is TrackState.TRACKING and confidence >= thresholds.uncertain_below
             momentum = self.config.size_momentum if resize else 1.0
-            target.box = target.moved_to(found.box, momentum, self.config.inside_margin)
+            target.follow(target.moved_to(found.box, momentum, self.config.inside_margin))
         return confidence
 
     def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> float:
@@ -249,6 +252,7 @@ class Tracker:
         search.candidate = None
         if found is not None and state is TrackState.TRACKING:
             target.search = None
+            target.motion = np.zeros(2)
             if target.identity is not None:
                 target.identity.restart()
             target.box = target.moved_to(found.box, self.config.size_momentum, margin)

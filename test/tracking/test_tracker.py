@@ -294,3 +294,22 @@ def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="window_weight is 1.5: it must be a number from 0 to 1"):
         TrackerConfig(window_weight=1.5)
+
+
+def test_each_search_goes_ahead_with_the_target_and_a_target_found_again_starts_at_rest(tracker, scene, monkeypatch):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 20))
+    target = tracker._target
+    ahead, before, windows = target.ahead(tracker.config.lead), target.box.copy(), []
+    for_window = target.inputs.for_window
+    monkeypatch.setattr(target.inputs, "for_window", lambda *a: windows.append(a[2]) or for_window(*a))
+    tracker.update(scene(path(20)))
+    middle = np.array([windows[0].x + windows[0].width / 2, windows[0].y + windows[0].height / 2])
+    assert np.allclose(middle, ahead[:2] + ahead[2:] / 2, atol=0.5), "to whole pixels"
+    assert 1.0 < middle[0] - (before[0] + before[2] / 2) < 3.0, "it moves by 3 pixels a frame"
+    hide(tracker, scene, 30)
+    assert tracker.state is TrackState.LOST
+    for _ in range(10):
+        tracker.update(scene((200.0, 150.0)))
+    assert tracker.state is TrackState.TRACKING
+    assert np.abs(target.motion).max() < 0.05

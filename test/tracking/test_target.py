@@ -1,0 +1,51 @@
+"""Where a target is looked for next."""
+
+import numpy as np
+import pytest
+
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking.confidence import ConfidenceMonitor
+from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.target import Target
+from ckd_ros.tracking.thermal import ThermalNormalizer
+
+
+@pytest.fixture
+def target(engine):
+    thermal = ThermalNormalizer()
+    pair = FramePair(Image(np.zeros((240, 320, 3), np.uint8), "rgb8"), None)
+    return Target(
+        box=np.array([100.0, 100.0, 40.0, 10.0]),  # geometric mean side 20
+        pair_geometry=PairGeometry.of(pair, Registration()),
+        monitor=ConfidenceMonitor(),
+        thermal=thermal,
+        inputs=NetworkInputs(engine.spec, thermal),
+    )
+
+
+def moving(target, step, frames):
+    for _ in range(frames):
+        target.follow(target.box + [*step, 0, 0])
+
+
+def test_a_target_that_stands_still_is_searched_where_it_is(target):
+    moving(target, (0.0, 0.0), 3)
+    assert target.ahead(1.0).tolist() == target.box.tolist()
+
+
+def test_one_that_moves_is_searched_ahead(target):
+    moving(target, (4.0, -2.0), 60)
+    assert np.allclose(target.ahead(0.5) - target.box, [2.0, -1.0, 0.0, 0.0], atol=1e-3)
+    assert target.ahead(0.0).tolist() == target.box.tolist()
+
+
+def test_a_single_leap_counts_little(target):
+    moving(target, (10.0, 0.0), 1)
+    assert np.allclose(target.ahead(1.0) - target.box, [2.0, 0.0, 0.0, 0.0])
+
+
+def test_the_search_goes_no_further_ahead_than_the_target_is_likely_to_be(target):
+    moving(target, (-30.0, 50.0), 60)
+    assert np.allclose(target.ahead(1.0) - target.box, [-8.0, 8.0, 0.0, 0.0])
