@@ -37,7 +37,7 @@ class Target:
         correction: of the network's boxes.
         identity: what tells it from others; None where the network gives nothing to tell by.
         search: where to look, while the target is lost; None while it is not.
-        motion: `(2,)` how far it moves from frame to frame, x and y, in geometric mean sides of its box: a running mean.
+        motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
     """
 
     box: FloatArray
@@ -58,7 +58,8 @@ class Target:
     def ahead(self, part: float) -> FloatArray:
         """The box, moved on by a part of its motion."""
         step = np.clip(part * self.motion, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
-        return self.box + np.concatenate([step, np.zeros(2)])
+        ahead: FloatArray = self.box + np.concatenate([step, np.zeros(2)])
+        return ahead
 
     def follow(self, box: FloatArray) -> None:
         """Take a box as the target's in the next frame, and its motion from the one before into account."""
