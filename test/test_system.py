@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from ckd_ros.system import end_process_group, usable_cores
+from ckd_ros import system
+from ckd_ros.system import end_process_group, multiplies_bytes, usable_cores
 
 #: Starts a child that sleeps, prints both process numbers, and sleeps too.
 PARENT = """
@@ -88,3 +89,25 @@ def test_only_the_cores_that_this_process_may_use_are_counted():
         assert usable_cores() == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    "text, can",
+    [
+        ("flags\t\t: fpu sse4_2 avx2 avx512f avx512_vnni bmi2", True),
+        ("flags\t\t: fpu avx2 avx_vnni", True),
+        ("flags\t\t: fpu sse4_2 avx2 avx512f", False),
+        ("Features\t: fp asimd aes atomics asimddp", True),
+        ("Features\t: fp asimd aes", False),
+    ],
+)
+def test_what_the_cpu_makes_of_bytes_is_read_from_its_instructions(tmp_path, monkeypatch, text, can):
+    file = tmp_path / "cpuinfo"
+    file.write_text(f"processor\t: 0\n{text}\n")
+    monkeypatch.setattr(system, "_CPU_INFO", file)
+    assert multiplies_bytes() is can
+
+
+def test_a_cpu_that_cannot_be_asked_is_not_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr(system, "_CPU_INFO", tmp_path / "none")
+    assert not multiplies_bytes()

@@ -50,7 +50,9 @@ class TransportSettings:
 class ModelSettings:
     """The network and what it runs on."""
 
-    path: str = setting("", "the .onnx file of the network; empty: the shipped student", read_only=True)
+    path: str = setting(
+        "", "the .onnx file of the network; empty: the shipped student, as int8 on CPUs made for that", read_only=True
+    )
     providers: tuple[str, ...] = setting(
         ("auto",),
         "ONNX Runtime's execution providers, best first; auto: tensorrt, cuda, cpu",

@@ -34,7 +34,7 @@ from ckd_ros.ros.sync.pairing import FramePairer
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.target_services import TargetServices
 from ckd_ros.ros.worker import TrackedPair, TrackerWorker, WorkerSnapshot
-from ckd_ros.tracking import OnnxEngine, Tracker, default_model
+from ckd_ros.tracking import OnnxEngine, Tracker, suited_model
 from ckd_ros.tracking.engine import Engine
 
 
@@ -73,11 +73,11 @@ class TrackerNode(LifecycleNode):
     @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         values = self.values
-        names = values["model.providers"]
+        providers = None if "auto" in values["model.providers"] else values["model.providers"]
         try:
             self.engine = OnnxEngine(
-                values["model.path"] or default_model(),
-                None if "auto" in names else names,
+                values["model.path"] or suited_model(providers),
+                providers,
                 values["model.cache_dir"] or None,
                 values["model.threads"] or None,
             )

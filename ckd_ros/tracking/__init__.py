@@ -4,7 +4,7 @@
 """
 
 from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
-from ckd_ros.tracking.engine.factory import default_model, open_engine
+from ckd_ros.tracking.engine.factory import default_model, open_engine, suited_model
 from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
 from ckd_ros.tracking.engine.spec import Engine, ModelSpec
 from ckd_ros.tracking.registration import Registration
@@ -25,4 +25,5 @@ __all__ = [
     "TrackerConfig",
     "default_model",
     "open_engine",
+    "suited_model",
 ]

@@ -35,7 +35,8 @@ class Track:
             or homography: 9 numbers, row by row.
         min_overlap: least part of the colour image that the thermal one must show, 0 to 1, for a registration to be
             taken; lower it for a thermal camera of narrow view.
-        model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one.
+        model: the network, an .onnx file or a .safetensors checkpoint; default: the shipped one, as int8 on CPUs made
+            for that.
     """
 
     source: tyro.conf.Positional[Source]
@@ -55,11 +56,11 @@ class Track:
         from ckd_ros.evaluation.report.faults import first_of_each_kind
         from ckd_ros.files import refuse_inputs
         from ckd_ros.metrics import score
-        from ckd_ros.tracking import Registration, Tracker, TrackResult, default_model, open_engine
+        from ckd_ros.tracking import Registration, Tracker, TrackResult, open_engine, suited_model
 
         registration = Registration.from_text(self.registration, self.min_overlap)
         sequence = open_source(self.source, modality=self.modality)
-        out, model = self.out or Path("runs") / "track" / f"{sequence.name}.csv", self.model or default_model()
+        out, model = self.out or Path("runs") / "track" / f"{sequence.name}.csv", self.model or suited_model()
         outputs = [*result_files(out), *([self.video] if self.video else [])]
         refuse_inputs(outputs, [*sequence.inputs, model])
         for note in sequence.notes:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ckd_ros.files import package_file
-from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
+from ckd_ros.system import multiplies_bytes
+from ckd_ros.tracking.engine.onnx_engine import OnnxEngine, on_cpu
 from ckd_ros.tracking.engine.spec import Engine
 
 #: What `open_engine` takes: an exported network, and a checkpoint that training left.
@@ -37,8 +38,21 @@ def open_engine(
     return open_torch(path, device, threads)
 
 
+def suited_model(providers: Sequence[str] | None = None) -> Path:
+    """The form of the shipped student for this machine: int8 on a CPU that is made for it, else as `default_model`.
+
+    Args:
+        providers: those it is to run on, in order of preference, as `OnnxEngine` takes them.
+
+    Raises FileNotFoundError as `default_model` does.
+    """
+    model = default_model()
+    quantised = model.with_name("tiny-int8.onnx")
+    return quantised if quantised.is_file() and on_cpu(providers) and multiplies_bytes() else model
+
+
 def default_model() -> Path:
-    """The shipped student. Raises FileNotFoundError that lists where it was looked for."""
+    """The shipped student, in full precision. Raises FileNotFoundError that lists where it was looked for."""
     try:
         return package_file("models/tiny.onnx")
     except FileNotFoundError as error:

@@ -192,6 +192,15 @@ def _check_file(path: Path) -> None:
         raise ValueError(f"model {path} is empty (0 bytes): it was not written to the end or not fetched; get it again")
 
 
+def on_cpu(providers: Sequence[str] | None = None) -> bool:
+    """Whether `OnnxEngine` runs on the CPU with these providers, as far as that can be told before a file is opened.
+
+    Raises ValueError for an unknown provider.
+    """
+    names = [_provider_name(name) for name in (PROVIDERS if providers is None else providers)]
+    return next((n for n in names if n in ort.get_available_providers()), PROVIDERS["cpu"]) == PROVIDERS["cpu"]
+
+
 def _thread_count(threads: int | None) -> int:
     if threads is None:
         return min(2, usable_cores())

@@ -8,7 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from ckd_ros import files
-from ckd_ros.tracking import OnnxEngine, default_model
+from ckd_ros.tracking import OnnxEngine, default_model, suited_model
+from ckd_ros.tracking.engine import factory
 from ckd_ros.tracking.engine import onnx_engine as engine_module
 
 
@@ -227,3 +228,26 @@ def test_without_a_shipped_model_the_places_are_listed(tmp_path, monkeypatch):
     monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
     with pytest.raises(FileNotFoundError, match="empty/models.*name a model file"):
         default_model()
+
+
+@pytest.mark.parametrize(
+    "multiplies, present, providers, chosen",
+    [
+        (True, ["CPUExecutionProvider"], None, "tiny-int8.onnx"),
+        (True, ["CUDAExecutionProvider", "CPUExecutionProvider"], ["cpu"], "tiny-int8.onnx"),
+        (True, ["CUDAExecutionProvider", "CPUExecutionProvider"], None, "tiny.onnx"),
+        (False, ["CPUExecutionProvider"], None, "tiny.onnx"),
+    ],
+)
+def test_the_shipped_model_suits_the_machine(monkeypatch, multiplies, present, providers, chosen):
+    monkeypatch.setattr(factory, "multiplies_bytes", lambda: multiplies)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: present)
+    assert suited_model(providers) == default_model().with_name(chosen)
+
+
+def test_without_the_int8_file_the_other_is_taken(tmp_path, monkeypatch):
+    installed_at(tmp_path / "package", monkeypatch)
+    (tmp_path / "package" / "models").mkdir()
+    (tmp_path / "package" / "models" / "tiny.onnx").write_bytes(b"model")
+    monkeypatch.setattr(factory, "multiplies_bytes", lambda: True)
+    assert suited_model(["cpu"]).name == "tiny.onnx"
