@@ -14,9 +14,6 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.geometry import FloatArray
 
-#: Displacements of the search windows it is measured in, in geometric mean sides of the target: as far as targets move
-#: from frame to frame, so that the target lies in different cells of the score map.
-WINDOW_SHIFTS = ((0.0, 0.0), (0.3, 0.2), (-0.25, 0.3), (0.2, -0.3), (-0.3, -0.2))
 #: A larger error is not a habit of the network but another object: a factor of the size, and a part of it.
 _MOST_GROWTH, _MOST_SHIFT = 1.6, 0.3
 

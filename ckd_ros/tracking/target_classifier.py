@@ -19,18 +19,6 @@ import numpy as np
 from ckd_ros.frames import Float32Array
 from ckd_ros.geometry import FloatArray
 
-#: Search windows of the first image it is learned from: displacement in sides of the box, and scale.
-FIRST_WINDOWS = (
-    ((0.0, 0.0), 1.0),
-    ((0.5, 0.3), 1.0),
-    ((-0.4, 0.5), 1.0),
-    ((0.3, -0.5), 1.0),
-    ((-0.5, -0.3), 1.0),
-    ((0.8, -0.8), 1.0),
-    ((-0.8, 0.8), 1.0),
-    ((0.0, 0.0), 1.15),
-    ((0.0, 0.0), 0.87),
-)
 _WIDTH = 32  # principal components of each camera's features
 _RATE = 0.03  # of forgetting, a frame
 _ANCHOR = 0.5  # share of the first image

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ckd_ros.frames import Float32Array, FramePair, Image
-from ckd_ros.geometry import FloatArray, centre, crop_window, transform_box, visible_part
+from ckd_ros.geometry import FloatArray, crop_window, transform_box, visible_part
 from ckd_ros.settings import check, setting
-from ckd_ros.tracking.box_correction import WINDOW_SHIFTS, BoxCorrection
+from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
+from ckd_ros.tracking.first_look import NEAR, first_boxes
 from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
@@ -23,7 +24,6 @@ from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.target import Target, initial_box
-from ckd_ros.tracking.target_classifier import FIRST_WINDOWS
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
 
@@ -189,36 +189,24 @@ class Tracker:
         target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
-        target.correction = self._measure_correction(target, pair)
-        target.identity = self._learn_identity(target, pair)
+        self._look_around(target, pair)
         return target
 
-    def _measure_correction(self, target: Target, pair: FramePair) -> BoxCorrection:
-        """What the network gets wrong about the box in the very images it was drawn in."""
-        weight = self.config.box_correction
-        if weight == 0.0:
-            return BoxCorrection.none()
-        side = np.sqrt(target.box[2] * target.box[3])
-        around = [target.box + [dx * side, dy * side, 0.0, 0.0] for dx, dy in WINDOW_SHIFTS]
-        detections = [self._detect(target, pair.rgb, pair.thermal, box, self._prior) for box in around]
+    def _look_around(self, target: Target, pair: FramePair) -> None:
+        """Learn how the network errs about the target and what tells it from what surrounds it, where it was marked."""
+        spec, weight = self.engine.spec, self.config.box_correction
+        boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR if weight > 0.0 else 0]
+        found = [self._detect(target, pair.rgb, pair.thermal, box, self._prior) for box in boxes]
         enough = self.config.confidence.uncertain_below
-        boxes = [found.box for found in detections if found is not None and found.confidence >= enough]
-        return BoxCorrection.measure(boxes, target.box, weight)
-
-    def _learn_identity(self, target: Target, pair: FramePair) -> Identity | None:
-        """What tells the target from what surrounds it in the images it was drawn in; None without features."""
-        if not self.engine.spec.gives_features:
-            return None
+        near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
+        target.correction = BoxCorrection.measure(near, target.box, weight)
         views = []
-        for (dx, dy), scale in FIRST_WINDOWS:
-            size = target.box[2:] * scale
-            box = np.concatenate([centre(target.box) + target.box[2:] * [dx, dy] - size / 2, size])
-            found = self._detect(target, pair.rgb, pair.thermal, box, self._prior)
-            if found is None or found.view is None:
-                return None
-            window = crop_window(box, self.engine.spec.search_factor, self.engine.spec.stretched)
-            views.append(view_of(target.box, window, found.view.features))
-        return Identity(views)
+        for box, one in zip(boxes, found, strict=True):
+            if one is not None and one.view is not None:
+                window = crop_window(box, spec.search_factor, spec.stretched)
+                views.append(view_of(target.box, window, one.view.features))
+        if views and len(views) == len(boxes):
+            target.identity = Identity(views)
 
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the confidence."""

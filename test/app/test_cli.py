@@ -44,7 +44,7 @@ def failure(capsys, *args):
 def track(tmp_path, model_path, monkeypatch):
     """Calls `ckd track`, writing boxes.txt, with the correlation network."""
     # Without calibration: this network's error is its grid's, another one in every frame.
-    monkeypatch.setattr("ckd_ros.tracking.tracker.WINDOW_SHIFTS", ())
+    monkeypatch.setattr("ckd_ros.tracking.tracker.first_boxes", lambda box: [])
     return lambda *args: run("track", *args, "--out", tmp_path / "boxes.txt", "--model", model_path)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ckd_ros.tracking.target_classifier import FIRST_WINDOWS, View
+from ckd_ros.tracking.first_look import FIRST_WINDOWS
+from ckd_ros.tracking.target_classifier import View
 
 G, CHANNELS, SIZE = 16, 40, np.full(2, 3.0)
 TARGET, OTHER = np.array([5.0, 6.0]), np.array([11.0, 9.0])  # cells (x, y)

@@ -1,0 +1,33 @@
+"""Where the target is looked at in the images it was marked in, to learn how the network sees it there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.geometry import FloatArray
+
+#: Displacement of each search window in sides of the target's box, and its scale: the target then lies in different
+#: cells of the score map, as it does when it moves. The first is the window of the box itself.
+FIRST_WINDOWS = (
+    ((0.0, 0.0), 1.0),
+    ((0.3, 0.2), 1.0),
+    ((-0.25, 0.3), 1.0),
+    ((0.2, -0.3), 1.0),
+    ((-0.3, -0.2), 1.0),
+    ((0.8, -0.8), 1.0),
+    ((-0.8, 0.8), 1.0),
+    ((0.0, 0.0), 1.15),
+    ((0.0, 0.0), 0.87),
+)
+#: So many of them, the first, are of the target's own scale and near it: there the network's error is measured.
+NEAR = 5
+
+
+def first_boxes(box: FloatArray) -> list[FloatArray]:
+    """The boxes `(x, y, w, h)` around which the network searches, one for each of `FIRST_WINDOWS`."""
+    boxes = []
+    for shift, scale in FIRST_WINDOWS:
+        size = box[2:] * scale
+        boxes.append(np.concatenate([geometry.centre(box) + box[2:] * shift - size / 2, size]))
+    return boxes

@@ -1,0 +1,25 @@
+"""The target is first looked at where it was marked, and then beside it and at other scales."""
+
+import numpy as np
+
+from ckd_ros import geometry
+from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes
+
+BOX = np.array([100.0, 60.0, 20.0, 40.0])
+
+
+def test_the_first_window_is_the_targets_own():
+    boxes = first_boxes(BOX)
+    assert len(boxes) == len(FIRST_WINDOWS) and boxes[0].tolist() == BOX.tolist()
+
+
+def test_those_near_it_have_its_size_and_reach_no_further_than_it_moves_from_frame_to_frame():
+    near = np.array(first_boxes(BOX)[:NEAR])
+    assert (near[:, 2:] == BOX[2:]).all()
+    assert np.abs((geometry.centre(near) - geometry.centre(BOX)) / BOX[2:]).max() < 0.5
+
+
+def test_the_others_lie_further_away_or_have_another_size_about_the_same_centre():
+    for box in first_boxes(BOX)[NEAR:]:
+        shift = np.abs((geometry.centre(box) - geometry.centre(BOX)) / BOX[2:]).max()
+        assert shift > 0.5 or np.allclose(shift, 0) and not np.allclose(box[2:], BOX[2:])
