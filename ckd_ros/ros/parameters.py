@@ -196,6 +196,12 @@ class CameraSettings:
     rate: float = setting(0.0, "pairs per second; 0: the source's own rate", 0, 1000, read_only=True)
     frames: int = setting(0, "pairs to publish; 0: all", 0, 1_000_000_000, read_only=True)
     loop: bool = setting(False, "start again at the end", read_only=True)
+    init: str = setting(
+        "none",
+        "auto: show the target, where the source says where it is, to the tracker of the same namespace",
+        choices=("none", "auto"),
+        read_only=True,
+    )
     wait_for_subscribers: bool = setting(False, "begin when both image topics have a subscriber", read_only=True)
     reliability: str = setting(
         "reliable",

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 
 from ckd_ros.ros import configuration
 from ckd_ros.ros.clock import NodeClock
@@ -26,6 +27,7 @@ from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
+from ckd_ros.ros.process import StopRequest, run, spin
 from ckd_ros.ros.qos import without_effect
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.approximate import ApproximateMatcher
@@ -207,9 +209,9 @@ class TrackerNode(LifecycleNode):
         self.clock.check()
 
 
-def main() -> int:
-    """Run the node until it is told to stop. Returns the process's exit code."""
-    rclpy.init()
+def main(stop: StopRequest) -> int:
+    """Run the node until it is told to stop. Returns the process's exit status."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = TrackerNode()
     except ParameterError as error:
@@ -218,19 +220,15 @@ def main() -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    code = 0
     try:
         if node.values["autostart"] and not node.start():
-            code = 1
-        else:
-            executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+            return 1
+        spin(executor, stop)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
-    return code
+    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("tracker_node")

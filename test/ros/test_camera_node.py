@@ -151,12 +151,12 @@ def test_images_come_in_the_order_of_their_stamps_whatever_the_offset():
         events = list(in_order(pairs))
         assert len(events) == 120
         assert [stamp for stamp, *_ in events] == sorted(stamp for stamp, *_ in events)
-        assert sum(stream == "rgb" for _, stream, _ in events) == 60
+        assert sum(event.stream == "rgb" for event in events) == 60
 
 
 def test_a_missing_image_is_no_event():
     pairs = [FramePair(GREY, None, 0, None), FramePair(None, GREY, None, 50), FramePair(GREY, GREY, 100, 101)]
-    assert [(stamp, stream) for stamp, stream, _ in in_order(pairs)] == [
+    assert [(event.stamp, event.stream) for event in in_order(pairs)] == [
         (0, "rgb"),
         (50, "thermal"),
         (100, "rgb"),
