@@ -54,8 +54,8 @@ class CameraTruth:
         if stream != self._stream:
             return
         index = number % len(self._sequence)
-        if index == 0:
-            self._wanted = self._client is not None
+        if index == 0:  # where the target was in the round before says nothing
+            self._wanted, self._seen = self._client is not None, None
         if self._wanted and self._seen is not None:  # the image before this one: by now the tracker has it
             self._show(self._seen)
         rgb, thermal = self._sequence.truth(index)
