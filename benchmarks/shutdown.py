@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -77,9 +78,11 @@ def main(runs: int = 200, load: int = 2, latest: float = 6.0, seed: int = 0) -> 
 
 def interrupted(moment: float, again: float | None) -> list[End]:
     """Start both nodes, interrupt them `moment` seconds later, and once more after `again` seconds (None: not)."""
-    with tempfile.TemporaryDirectory() as folder:
-        logs = [open(Path(folder) / node, "w+") for node in NODES]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        logs = [stack.enter_context(open(Path(folder) / node, "w+")) for node in NODES]
         processes = [start(node, log) for node, log in zip(NODES, logs, strict=True)]
+        for process in processes:
+            stack.callback(process.kill)  # nothing for one that has ended
         for process in processes:
             wait_for_first_line(process)
         time.sleep(moment)
@@ -95,7 +98,6 @@ def interrupted(moment: float, again: float | None) -> list[End]:
         for node, process, log, taken in zip(NODES, processes, logs, seconds, strict=True):
             log.seek(0)
             ends.append(End(node, taken, process.returncode, log.read()))
-            log.close()
         return ends
 
 
