@@ -3,11 +3,11 @@
 ros2 launch ckd_ros demo.launch.py rviz:=true
 ros2 launch ckd_ros demo.launch.py source:=/data/lasher/man rate:=15.0 rviz:=true
 
-Takes the arguments of tracker.launch.py too. The true boxes are on /ckd/truth. With init:=none you show the target
-yourself, for instance where it is now:
+Takes the arguments of tracker.launch.py too. The true boxes are on /ckd/truth. To show the target yourself, take one
+that stands still:
 
-ros2 topic echo --once /ckd/truth --field box
-ros2 service call /ckd/init_target ckd_ros/srv/InitTarget "{box: {x: 173, y: 249, width: 48, height: 79}}"
+ros2 launch ckd_ros demo.launch.py init:=none source:=simulator:motion=0,camera_motion=0,scale=0
+ros2 service call /ckd/init_target ckd_ros/srv/InitTarget "{box: {x: 333, y: 308, width: 48, height: 88}}"
 """
 
 from launch import LaunchDescription

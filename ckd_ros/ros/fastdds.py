@@ -7,15 +7,8 @@ from collections.abc import Mapping
 
 from ckd_ros.files import package_file
 
-#: What names a profile of Fast DDS 3 and of Fast DDS 2.
+#: The variables that name a profile, of Fast DDS 3 (Kilted and later) and of Fast DDS 2 (Humble, Jazzy).
 VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-#: ROS 2 distributions on Fast DDS 2.
-_FAST_DDS_2 = ("humble", "iron", "jazzy")
-
-
-def profile_variable(environment: Mapping[str, str]) -> str:
-    """What names the profile in the ROS 2 distribution of an environment."""
-    return VARIABLES[environment.get("ROS_DISTRO") in _FAST_DDS_2]
 
 
 def set_by_user(environment: Mapping[str, str]) -> str | None:
@@ -29,4 +22,4 @@ def use_large_images() -> None:
     What the user has set stays. See `config/fastdds.xml`. Call before `rclpy.init`.
     """
     if set_by_user(os.environ) is None:
-        os.environ[profile_variable(os.environ)] = str(package_file("config/fastdds.xml"))
+        os.environ.update(dict.fromkeys(VARIABLES, str(package_file("config/fastdds.xml"))))
