@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
@@ -41,7 +42,7 @@ class CameraTruth:
         self._node, self._sequence = node, sequence
         self._stream = THERMAL if sequence.modality == "thermal" else RGB
         self._publisher = None if sequence.boxes is None else node.create_publisher(Track, "truth", 10)
-        self._client = node.create_client(InitTarget, "init_target") if show else None
+        self._client: Client | None = node.create_client(InitTarget, "init_target") if show else None
         self._wanted, self._asked = show, -math.inf
         self._seen: _Seen | None = None
         if show and sequence.init_box is None:
@@ -76,8 +77,9 @@ class CameraTruth:
         request = InitTarget.Request(image=image, box=_box(seen.box), stamp=seen.header.stamp)
         client.call_async(request).add_done_callback(self._on_answer)
 
-    def _on_answer(self, future: Future) -> None:
+    def _on_answer(self, future: Future[InitTarget.Response]) -> None:
         answer = future.result()
+        assert answer is not None, "called when it has come"
         self._wanted = self._wanted and not answer.success
         self._asked = -math.inf
         if not answer.success:

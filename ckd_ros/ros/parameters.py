@@ -87,8 +87,8 @@ class SyncSettings:
     slop: float = setting(0.05, "largest difference of the stamps of a pair, seconds", 0, 10)
     thermal_offset: float = setting(
         0.0,
-        "by how much the thermal camera's stamps are ahead of the colour camera's for the same moment, seconds; negative: "
-        "behind",
+        "by how much the thermal camera's stamps are ahead of the colour camera's for the same moment, seconds; "
+        "negative: behind",
         -3600,
         3600,
     )

@@ -1,8 +1,8 @@
 """A node as a process: from its first line to its exit status, with signals that end it in order at any moment.
 
-The main thread does nothing but wait for a signal; the node is loaded and runs in a thread of its own. So a signal never
-becomes an exception in the middle of an import, of a callback or of the end itself, and ROS is shut down only when the
-node no longer uses it.
+The main thread does nothing but wait for a signal; the node is loaded and runs in a thread of its own. So a signal
+never becomes an exception in the middle of an import, of a callback or of the end itself, and ROS is shut down only
+when the node no longer uses it.
 """
 
 from __future__ import annotations

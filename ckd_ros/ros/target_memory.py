@@ -8,6 +8,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,18 +66,11 @@ class TargetMemory:
         if not np.isfinite(box).all():
             return
         self._target, self._due = target, now + PERIOD
-        arrays = {name: image.data for name, image in ((RGB, images.rgb), (THERMAL, images.thermal)) if image}
-        encodings = [image.encoding if image else "" for image in (images.rgb, images.thermal)]
+        shown = {RGB: images.rgb, THERMAL: images.thermal}
+        arrays: dict[str, Any] = {name: image.data for name, image in shown.items() if image}
+        arrays["encodings"] = [image.encoding if image else "" for image in shown.values()]
         with replacing(self.path) as temporary:
-            np.savez(
-                temporary,
-                target=target,
-                box=box,
-                drawn_in=drawn_in,
-                seen=time.time(),
-                encodings=encodings,
-                **arrays,
-            )
+            np.savez(temporary, target=target, box=box, drawn_in=drawn_in, seen=time.time(), **arrays)
 
     def forget(self) -> None:
         """Remember no target."""

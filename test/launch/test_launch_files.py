@@ -57,7 +57,9 @@ def test_its_arguments_say_what_they_are(path):
 
 def test_the_tracker_takes_the_arguments_that_nav2_has():
     promised = {"namespace", "params_file", "use_sim_time", "autostart", "use_respawn", "log_level"}
-    assert promised | {"config", "model", "rviz", "transports", "respawn_delay"} <= set(launched(TRACKER, {}, {}).declared)
+    assert promised | {"config", "model", "rviz", "transports", "respawn_delay"} <= set(
+        launched(TRACKER, {}, {}).declared
+    )
 
 
 def test_as_it_is_the_tracker_is_what_its_parameter_file_says():

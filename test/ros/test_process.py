@@ -18,7 +18,11 @@ NEEDS_ROS = "no rclpy: run `make setup`, or source a ROS 2 distribution"
 #: Modules of nodes, and with what status and words they end when they are interrupted as soon as they say "ready".
 NODES = {
     "loading": ("import time; print('ready', flush=True); time.sleep(0.5)\ndef main(stop): print('began')", 130, ""),
-    "waiting": ("def main(stop):\n print('ready', flush=True)\n stop.wait(60)\n print('closed')\n return 0", 0, "closed"),
+    "waiting": (
+        "def main(stop):\n print('ready', flush=True)\n stop.wait(60)\n print('closed')\n return 0",
+        0,
+        "closed",
+    ),
     "stuck": ("import time\ndef main(stop): print('ready', flush=True); time.sleep(60)", 130, "ended all the same"),
     "ignored": ("def main(stop): print('ready', flush=True); stop.wait(60); return 7", 7, ""),
 }
@@ -41,7 +45,9 @@ def run(tmp_path: Path, code: str, **options) -> subprocess.Popen:
 def test_a_signal_ends_it_in_order(tmp_path, name, number):
     code, status, words = NODES[name]
     ignored = name == "ignored"  # as a shell has it of what it starts in the background
-    process = run(tmp_path, code, preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None)
+    process = run(
+        tmp_path, code, preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None
+    )
     assert process.stdout.readline() == "ready\n"
     for _ in range(3):
         process.send_signal(number)
