@@ -16,7 +16,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from ckd_ros.ros.fastdds import VARIABLES, set_by_user
+from ckd_ros.ros.fastdds import profile_variable, set_by_user
 
 STREAMS = ("rgb", "thermal")
 COMPRESSED = "/compressed"
@@ -158,7 +158,7 @@ def transports(context: LaunchContext) -> list[Action]:
         chosen = PathJoinSubstitution([FindPackageShare("ckd_ros"), "config", "fastdds.xml"]).perform(context)
     elif not Path(chosen).expanduser().is_file():
         raise RuntimeError(f"transports:={chosen}: there is no such file; expected a Fast DDS profile, auto or none")
-    return [SetEnvironmentVariable(name, str(Path(chosen).expanduser())) for name in VARIABLES]
+    return [SetEnvironmentVariable(profile_variable(context.environment), str(Path(chosen).expanduser()))]
 
 
 def rviz(context: LaunchContext) -> Node:

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from ckd_ros.files import package_file
 
 #: The variables that name a profile, of Fast DDS 3 (Kilted and later) and of Fast DDS 2 (Humble, Jazzy).
-VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+#: ROS 2 distributions on Fast DDS 2, and its library, by which it is known where none is sourced.
+_FAST_DDS_2, _LIBRARY_2 = ("humble", "iron", "jazzy"), "lib/libfastrtps.so"
+
+
+def profile_variable(environment: Mapping[str, str]) -> str:
+    """The variable that names a profile for the Fast DDS of an environment.
+
+    Fast DDS 3 reads the former name as well, and complains of a profile that both name: only one may be set.
+    """
+    prefixes = filter(None, environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep))
+    former = environment.get("ROS_DISTRO") in _FAST_DDS_2 or any(Path(p, _LIBRARY_2).exists() for p in prefixes)
+    return _VARIABLES[former]
 
 
 def set_by_user(environment: Mapping[str, str]) -> str | None:
     """The variable by which an environment chooses transports of Fast DDS itself; None where it does not."""
-    return next((name for name in (*VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS") if name in environment), None)
+    return next((name for name in (*_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS") if name in environment), None)
 
 
 def use_large_images() -> None:
@@ -22,4 +35,4 @@ def use_large_images() -> None:
     What the user has set stays. See `config/fastdds.xml`. Call before `rclpy.init`.
     """
     if set_by_user(os.environ) is None:
-        os.environ.update(dict.fromkeys(VARIABLES, str(package_file("config/fastdds.xml"))))
+        os.environ[profile_variable(os.environ)] = str(package_file("config/fastdds.xml"))

@@ -34,7 +34,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._calls: list[Callable[[], None]] = []
+        self._calls: list[Callable[[], object]] = []
         self._lock = threading.Lock()
 
     def set(self) -> None:
@@ -53,7 +53,7 @@ class StopRequest:
         """Sleep for so long, or until the process is asked to end; whether it has been."""
         return self._event.wait(max(0.0, seconds))
 
-    def when_set(self, call: Callable[[], None]) -> None:
+    def when_set(self, call: Callable[[], object]) -> None:
         """Have `call` called once the process is asked to end, at once if it has been."""
         with self._lock:
             if not self._event.is_set():
@@ -64,11 +64,10 @@ class StopRequest:
 
 def spin(executor: Executor, stop: StopRequest) -> None:
     """Spin until the process is asked to end. Unlike a shutdown of ROS this leaves everything usable."""
-    from rclpy.task import Future
-
-    done: Future[None] = Future(executor=executor)
-    stop.when_set(lambda: done.set_result(None))
-    executor.spin_until_future_complete(done)
+    # A task wakes the executor. (Spinning until a future is complete grows with every callback before Kilted.)
+    stop.when_set(lambda: executor.create_task(lambda: None))
+    while not stop.is_set():
+        executor.spin_once()
 
 
 def run(node: str) -> NoReturn:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRACKER, DEMO = ROOT / "launch" / "tracker.launch.py", ROOT / "launch" / "demo.launch.py"
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 PROFILE = str(ROOT / "config" / "fastdds.xml")
-OURS = {"FASTDDS_DEFAULT_PROFILES_FILE": PROFILE, "FASTRTPS_DEFAULT_PROFILES_FILE": PROFILE}
+OURS = {"FASTDDS_DEFAULT_PROFILES_FILE": PROFILE}
 each_file = pytest.mark.parametrize("path", sorted((ROOT / "launch").iterdir()), ids=lambda path: path.name)
 
 
@@ -157,6 +157,17 @@ def test_the_transports_of_the_robot_stay_unless_others_are_asked_for(chosen, en
     assert done.environment == {**environment, **expected}
     kept = chosen == "auto" and bool(environment)
     assert [next(iter(environment)) in words for words in done.said] == [True] * kept
+
+
+def test_fast_dds_2_has_its_own_variable_and_only_one_is_set(tmp_path):
+    """Fast DDS 3 complains of a profile that both name."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libfastrtps.so").touch()
+    for environment in ({"ROS_DISTRO": "jazzy"}, {"AMENT_PREFIX_PATH": f"/nowhere:{tmp_path}"}):
+        assert launched(TRACKER, {}, environment).environment == {
+            **environment,
+            "FASTRTPS_DEFAULT_PROFILES_FILE": PROFILE,
+        }
 
 
 def test_rviz_shows_the_topics_of_the_tracker(rviz2):
