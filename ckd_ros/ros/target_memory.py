@@ -16,10 +16,12 @@ from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import FloatArray
 from ckd_ros.ros.sync.streams import RGB, THERMAL
-from ckd_ros.tracking import TrackResult, TrackState
+from ckd_ros.tracking import Tracker, TrackResult, TrackState
 
 #: Between two writings, seconds.
 PERIOD = 1.0
+#: What a node says that follows no target.
+IDLE = "IDLE: nothing is followed until init_target shows the target"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,20 @@ class TargetMemory:
         """Remember no target."""
         self._target = 0
         self.path.unlink(missing_ok=True)
+
+    def restore(self, tracker: Tracker) -> tuple[int, str]:
+        """Have a tracker follow the target, if it was seen not too long ago. Returns its number, 0 for none, and, for a
+        person, what became of it."""
+        seen = self.recall()
+        if seen is None:
+            return 0, IDLE
+        if not 0 <= seen.age <= self.max_age:
+            return 0, f"{IDLE}; the last one was seen {seen.age:.0f} s ago (init.max_age is {self.max_age:g} s)"
+        try:
+            tracker.init(seen.images, seen.box, drawn_in=seen.drawn_in)
+        except ValueError as error:
+            return 0, f"{IDLE}; the last one is not taken up again: {error}"
+        return seen.target, f"target {seen.target} is taken up again where it was seen {seen.age:.1f} s ago"
 
     def recall(self) -> SeenTarget | None:
         """The target that was remembered, whatever its age; None where there is none that can be read."""

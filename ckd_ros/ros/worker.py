@@ -19,7 +19,7 @@ from ckd_ros.ros.health import PairingHealth, RegistrationHealth, StreamHealth
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
-from ckd_ros.ros.target_memory import TargetMemory
+from ckd_ros.ros.target_memory import IDLE, TargetMemory
 from ckd_ros.tracking import Tracker, TrackResult
 from ckd_ros.tracking.thermal_content import cropped
 
@@ -211,20 +211,10 @@ class TrackerWorker:
         return self._target
 
     def restore(self) -> str:
-        """Follow the target that is remembered, if there is one and it was seen not too long ago. Returns, for a
-        person, what became of it."""
-        idle = "IDLE: nothing is followed until init_target shows the target"
-        seen = self._memory.recall() if self._memory else None
-        if self._memory is None or seen is None:
-            return idle
-        if not 0 <= seen.age <= self._memory.max_age:
-            return f"{idle}; the last one was seen {seen.age:.0f} s ago (init.max_age is {self._memory.max_age:g} s)"
-        try:
-            self.tracker.init(seen.images, seen.box, drawn_in=seen.drawn_in)
-        except ValueError as error:
-            return f"{idle}; the last one is not taken up again: {error}"
-        self._target, self._targets.newest = seen.target, max(seen.target, self._targets.newest)
-        return f"target {seen.target} is taken up again where it was seen {seen.age:.1f} s ago"
+        """Follow the target that is remembered, if there is one. Returns, for a person, what became of it."""
+        self._target, what = (0, IDLE) if self._memory is None else self._memory.restore(self.tracker)
+        self._targets.newest = max(self._target, self._targets.newest)
+        return what
 
     def stop_target(self) -> int:
         """Follow nothing any more. Returns the id of the target that was followed, 0 for none."""
