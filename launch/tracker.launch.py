@@ -11,6 +11,7 @@ from pathlib import Path
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -81,6 +82,7 @@ def start(context: LaunchContext) -> list[Action]:
         remappings.append((f"{stream}/image{COMPRESSED}", f"{image}{COMPRESSED}"))
         remappings.append((f"{stream}/image", image))
         remappings.append((f"{stream}/camera_info", info))
+    respawn = flag(context, "use_respawn")
     tracker = Node(
         package="ckd_ros",
         executable="tracker_node",
@@ -89,11 +91,18 @@ def start(context: LaunchContext) -> list[Action]:
         parameters=[params_file(context), *([overrides] if overrides else [])],
         remappings=remappings,
         ros_arguments=["--log-level", value(context, "log_level")],
-        respawn=flag(context, "use_respawn"),
+        respawn=respawn,
         respawn_delay=seconds(context, "respawn_delay"),
+        on_exit=None if respawn else ended,
         output="screen",
     )
     return [*actions, tracker]
+
+
+def ended(event: ProcessExited, context: LaunchContext) -> None:
+    """End the launch with the tracker, and with a status that says so to whoever started it (systemd, docker)."""
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"the tracker ended with status {event.returncode}")
 
 
 def value(context: LaunchContext, name: str) -> str:

@@ -15,6 +15,7 @@ class Context:
 
     def __init__(self, arguments: dict[str, str], environment: dict[str, str]) -> None:
         self.launch_configurations, self.environment = dict(arguments), dict(environment)
+        self.is_shutdown = False
 
 
 class Substitution:
@@ -122,6 +123,7 @@ MODULES = {
         kind.__name__: kind
         for kind in (DeclareLaunchArgument, IncludeLaunchDescription, LogInfo, OpaqueFunction, SetEnvironmentVariable)
     },
+    "launch.events.process": {"ProcessExited": SimpleNamespace},
     "launch.launch_description_sources": {"PythonLaunchDescriptionSource": lambda path: path},
     "launch.substitutions": {
         "LaunchConfiguration": lambda name: Substitution(lambda context: context.launch_configurations[name]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -84,6 +85,16 @@ def test_arguments_become_parameters_of_the_node():
     assert parameters.keys() <= PARAMETERS.keys() | {"use_sim_time"}
     node = tracker(log_level="debug", use_respawn="on", respawn_delay="2")
     assert node.ros_arguments == ["--log-level", "debug"] and node.respawn and node.respawn_delay == 2.0
+
+
+def test_the_launch_ends_with_a_tracker_that_fails_and_is_not_started_again():
+    context = stand_ins.Context({}, {})
+    with pytest.raises(RuntimeError, match="the tracker ended with status 1"):
+        tracker().on_exit(SimpleNamespace(returncode=1), context)
+    tracker().on_exit(SimpleNamespace(returncode=0), context)
+    context.is_shutdown = True
+    tracker().on_exit(SimpleNamespace(returncode=130), context)
+    assert tracker(use_respawn="true").on_exit is None
 
 
 @pytest.mark.parametrize("name", ["params_file", "config"])

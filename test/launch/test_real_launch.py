@@ -87,7 +87,7 @@ def test_a_bad_argument_ends_it_before_anything_is_started(launch, name, argumen
 def test_a_bad_parameter_is_no_clean_end(launch, tmp_path):
     (tmp_path / "bad.yaml").write_text("/**: {ros__parameters: {sync.slop: often}}\n")
     started = launch("tracker.launch.py", f"params_file:={tmp_path / 'bad.yaml'}")
-    started.process.wait(timeout=60)
+    assert started.process.wait(timeout=60) == 1
     assert "exit code 1" in started.said and "parameter 'sync.slop' is 'often'" in started.said
 
 
