@@ -11,12 +11,13 @@ from __future__ import annotations
 import collections
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -65,7 +66,9 @@ def main(runs: int = 200, load: int = 2, latest: float = 6.0, seed: int = 0) -> 
             ends += interrupted(moment, again=rng.uniform(0.0, 0.5) if run % 2 else None)
             for end in ends[-len(NODES) :]:
                 if end.fault():
-                    print(f"run {run}: {end.node} interrupted after {moment:.2f} s: {end.fault()}\n{end.log}")
+                    print(
+                        f"run {run}: {end.node} interrupted after {moment:.2f} s: {end.fault()}\n{end.log}", flush=True
+                    )
     finally:
         for process in busy:
             process.kill()
@@ -107,12 +110,14 @@ def start(node: str, log: IO[str]) -> subprocess.Popen:
 
 
 def wait_for_first_line(process: subprocess.Popen) -> None:
-    """Wait until a node has blocked its signals, the first thing that it does (`ckd_ros.ros.process`)."""
+    """Wait until a node has blocked its signals, the first thing that it does (`ckd_ros.ros.process`); the thread that
+    waits for them does not show it."""
+    bit = 1 << (signal.SIGINT - 1)
     while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
-        if int(blocked.split()[1], 16) >> (signal.SIGINT - 1) & 1:
-            return
+        for status in Path(f"/proc/{process.pid}/task").glob("*/status"):
+            with suppress(OSError):  # the thread has ended
+                if int(re.findall(r"SigBlk:\s*(\w+)", status.read_text())[0], 16) & bit:
+                    return
         time.sleep(0.005)
 
 
