@@ -78,19 +78,21 @@ def run(node: str) -> NoReturn:
     """
     # Signals that are blocked wait for sigwait, also in shells that have their background jobs ignore Ctrl-C.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    stop = StopRequest()
-    threading.Thread(target=_work, args=(node, stop), name=node, daemon=True).start()
+    stop, begun = StopRequest(), threading.Event()
+    threading.Thread(target=_work, args=(node, stop, begun), name=node, daemon=True).start()
     signal.sigwait(SIGNALS)
     stop.set()
-    time.sleep(GRACE)
-    print(f"{node}: not ready to end {GRACE:g} s after it was asked to: ended all the same", file=sys.stderr)
+    if begun.is_set():  # before that there is nothing that must end in order
+        time.sleep(GRACE)
+        print(f"{node}: not ready to end {GRACE:g} s after it was asked to: ended all the same", file=sys.stderr)
     _exit(INTERRUPTED)
 
 
-def _work(node: str, stop: StopRequest) -> None:
+def _work(node: str, stop: StopRequest, begun: threading.Event) -> None:
     try:
         main = import_module(f"ckd_ros.ros.{node}").main
-        status = INTERRUPTED if stop.is_set() else main(stop)
+        begun.set()
+        status = main(stop)
     except BaseException:  # also SystemExit, which would end this thread only
         traceback.print_exc()
         status = 1

@@ -227,7 +227,7 @@ def main(stop: StopRequest) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        if node.values["autostart"] and not node.start():
+        if node.values["autostart"] and not stop.is_set() and not node.start():
             return 1
         spin(executor, stop)
     finally:
