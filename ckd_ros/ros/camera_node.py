@@ -13,22 +13,27 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
 
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
+from ckd_ros.ros.camera_truth import CameraTruth
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
+from ckd_ros.ros.process import StopRequest, run, spin
 from ckd_ros.ros.qos import overridable, without_effect
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 
@@ -39,26 +44,29 @@ LINGER, SETTLE = 1.0, 1.0
 #: An image that is sent this late against its stamp is worth a warning, seconds.
 LATE = 0.1
 
-#: An image to publish: its stamp in nanoseconds, its stream, the image.
-Event = tuple[int, str, Image]
+
+class Event(NamedTuple):
+    """An image to publish: its stamp in nanoseconds, the number of its pair from 0 on, its stream, the image."""
+
+    stamp: int
+    number: int
+    stream: str
+    image: Image
 
 
 def in_order(pairs: Iterable[FramePair]) -> Iterator[Event]:
-    """The images of pairs one by one in the order of their stamps: (stamp in nanoseconds, stream, image)."""
-    waiting: list[tuple[int, int, str, Image]] = []
-    count = itertools.count()
-    for pair in pairs:
+    """The images of pairs one by one in the order of their stamps."""
+    waiting: list[Event] = []  # no two have the same number and stream, so that images are never compared
+    for number, pair in enumerate(pairs):
         stamps = [stamp for stamp in (pair.stamp, pair.thermal_stamp) if stamp is not None]
         for stream, stamp, image in ((RGB, pair.stamp, pair.rgb), (THERMAL, pair.thermal_stamp, pair.thermal)):
             if image is not None:
                 assert stamp is not None, "an image has a stamp"
-                heapq.heappush(waiting, (stamp, next(count), stream, image))
-        while waiting and waiting[0][0] < min(stamps) - MAX_STAMP_OFFSET * 1e9:
-            stamp, _, stream, image = heapq.heappop(waiting)
-            yield stamp, stream, image
+                heapq.heappush(waiting, Event(stamp, number, stream, image))
+        while waiting and waiting[0].stamp < min(stamps) - MAX_STAMP_OFFSET * 1e9:
+            yield heapq.heappop(waiting)
     while waiting:
-        stamp, _, stream, image = heapq.heappop(waiting)
-        yield stamp, stream, image
+        yield heapq.heappop(waiting)
 
 
 class Prefetcher:
@@ -82,10 +90,15 @@ class Prefetcher:
         except Exception as error:
             self._queue.put(error)
 
-    def wait_until_full(self) -> None:
-        """Return when as many pairs are held as may be, or all that there are."""
-        while self._thread.is_alive() and not self._queue.full():
-            time.sleep(0.01)
+    def wait_until_full(self, stop: StopRequest) -> None:
+        """Return when as many pairs are held as may be, or all that there are, or the process is to end."""
+        while self._thread.is_alive() and not self._queue.full() and not stop.wait(0.01):
+            pass
+
+    def end(self) -> None:
+        """Have whoever waits for a pair wait no longer."""
+        with suppress(queue.Full):
+            self._queue.put_nowait(None)
 
     def __iter__(self) -> Iterator[FramePair]:
         while (item := self._queue.get()) is not None:
@@ -111,6 +124,7 @@ class CameraNode(Node):
         # Kept for those who join late: the stamp of the first one tells them which image is which.
         kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._infos = {name: self._create(CameraInfo, f"{name}/camera_info", kept) for name in (RGB, THERMAL)}
+        self._truth = CameraTruth(self, self.sequence, self.values["init"] == "auto")
         for text in without_effect(self, self._declared.given):
             self.get_logger().warning(text)
 
@@ -122,30 +136,31 @@ class CameraNode(Node):
         """The parameters by name."""
         return self._declared.values
 
-    def play(self) -> None:
-        """Publish the source at its pace; returns at its end, or when ROS shuts down."""
+    def play(self, stop: StopRequest) -> None:
+        """Publish the source at its pace; returns at its end, or when the process is to end."""
         sequence = self.sequence
         self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
         for note in sequence.notes:
             self.get_logger().warning(note)
         pairs = Prefetcher(self._pairs(), math.ceil(MAX_STAMP_OFFSET * sequence.rate) + 8)
+        stop.when_set(pairs.end)
         published, worst_delay, begin = 0, 0.0, 0.0
         shift: int | None = None  # from the stamps of the source to those of the messages
         first = 0
-        for stamp, stream, image in in_order(pairs):
+        for stamp, number, stream, image in in_order(pairs):
             if shift is None:
                 if self.values["wait_for_subscribers"]:
-                    self._wait_for_subscribers(stream)
-                pairs.wait_until_full()  # else filling it would take the processor time of the first second
+                    self._wait_for_subscribers(stream, stop)
+                pairs.wait_until_full(stop)  # else filling it would take the processor time of the first second
                 shift, first = self.get_clock().now().nanoseconds - stamp, stamp
                 begin = time.monotonic()
             due = begin + (stamp - first) / 1e9
-            time.sleep(max(0.0, due - time.monotonic()))
-            if not self.context.ok():
+            if stop.wait(due - time.monotonic()):
                 return
             worst_delay = max(worst_delay, time.monotonic() - due)
             try:
-                self._publish(stream, image, stamp + shift)
+                header = self._publish(stream, image, stamp + shift)
+                self._truth.published(stream, number, header)
                 published += 1
             except RuntimeError as error:  # a reliable subscriber that does not keep up
                 self.get_logger().warning(f"an image was not sent: {error}", throttle_duration_sec=5.0)
@@ -155,7 +170,7 @@ class CameraNode(Node):
             )
         if published:
             self.get_logger().info(f"{published} images published in {time.monotonic() - begin:.1f} s")
-        time.sleep(LINGER)
+        stop.wait(LINGER)
 
     def _pairs(self) -> Iterator[FramePair]:
         """The pairs of the source, with stamps that go on growing when it loops."""
@@ -176,25 +191,27 @@ class CameraNode(Node):
                 return
             shift += newest - first + period
 
-    def _wait_for_subscribers(self, stream: str) -> None:
+    def _wait_for_subscribers(self, stream: str, stop: StopRequest) -> None:
         self.get_logger().info("waiting for a subscriber of the image topics")
         publishers = [self._images[stream]] if self._has_one_camera() else list(self._images.values())
-        while self.context.ok() and not all(publisher.get_subscription_count() for publisher in publishers):
-            time.sleep(0.02)
-        time.sleep(SETTLE)
+        while not all(publisher.get_subscription_count() for publisher in publishers):
+            if stop.wait(0.02):
+                return
+        stop.wait(SETTLE)
 
     def _has_one_camera(self) -> bool:
         """Whether the source has one camera only, as its first pair shows."""
         pair = next(iter(self.sequence.frames()))
         return pair.rgb is None or pair.thermal is None
 
-    def _publish(self, stream: str, image: Image, stamp: int) -> None:
+    def _publish(self, stream: str, image: Image, stamp: int) -> Header:
         frame_id = self.values[f"frames.{stream}"]
         message = image_message(image.data, image.encoding, stamp, frame_id)
         info = camera_info(image.width, image.height, self.values["field_of_view"])
         info.header = message.header
         self._infos[stream].publish(info)
         self._images[stream].publish(message)
+        return message.header
 
 
 def camera_info(width: int, height: int, field_of_view: float) -> CameraInfo:
@@ -209,9 +226,9 @@ def camera_info(width: int, height: int, field_of_view: float) -> CameraInfo:
     return info
 
 
-def main() -> int:
-    """Publish a source until its end. Returns the process's exit code."""
-    rclpy.init()
+def main(stop: StopRequest) -> int:
+    """Publish a source until its end. Returns the process's exit status."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = CameraNode()
     except (ParameterError, ValueError, OSError, ImportError) as error:
@@ -220,26 +237,17 @@ def main() -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    services = threading.Thread(target=_spin, args=(executor,), daemon=True)
+    services = threading.Thread(target=spin, args=(executor, stop))
     services.start()
     try:
-        node.play()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        node.play(stop)
     finally:
-        executor.shutdown()
+        stop.set()
         services.join()
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
 
 
-def _spin(executor: SingleThreadedExecutor) -> None:
-    try:
-        executor.spin()
-    except ExternalShutdownException:
-        pass
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("camera_node")

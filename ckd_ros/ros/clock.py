@@ -42,15 +42,15 @@ class NodeClock:
 
     def latency(self, pair: CameraPair) -> float:
         """Seconds since the newer image of a pair was taken; since it arrived where its stamp is of another clock."""
-        newest = max(pair.frames, key=lambda frame: frame.stamp)
+        newest = max(pair.frames, key=lambda frame: frame.moment)
         now = self._clock.now().nanoseconds
-        if now and -FUTURE <= now - newest.stamp <= PAST:
-            return (now - newest.stamp) / 1e9
+        if now and -FUTURE <= now - newest.moment <= PAST:
+            return (now - newest.moment) / 1e9
         if now:
             self._faults.report(
                 f"{newest.stream} clock",
-                f"the stamps of the {newest.stream} images are {abs(now - newest.stamp) / 1e9:.1f} s "
-                f"{'behind' if now > newest.stamp else 'ahead of'} the node's clock: a bag needs --clock and "
+                f"the stamps of the {newest.stream} images are {abs(now - newest.moment) / 1e9:.1f} s "
+                f"{'behind' if now > newest.moment else 'ahead of'} the node's clock: a bag needs --clock and "
                 "use_sim_time, a camera a clock that is set. Until then the latency is counted from reception",
             )
         return (time.monotonic_ns() - pair.arrival) / 1e9

@@ -115,6 +115,7 @@ class PairingHealth:
             return {}
         return {
             "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour stamp, "
-            f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? If the images of one "
-            "come that late, sync.timeout must be longer"
+            f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? A constant "
+            "difference can be set as sync.thermal_offset. If the images of one come that late, sync.timeout must be "
+            "longer"
         }

@@ -63,11 +63,17 @@ class CameraInputs:
         self._latched: dict[str, Subscription] = {}
         self._stamps: dict[str, StampWatch] = {}
         self._newest: dict[str, int] = {}  # arrival of the newest message of a stream, at first of its subscription
+        self._offsets = {RGB: 0, THERMAL: 0}
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
+
+    def configure(self, values: dict[str, Any]) -> None:
+        """Take over what may change while images come; `values` are the node's parameters by name."""
+        self._offsets[THERMAL] = round(values["sync.thermal_offset"] * 1e9)
 
     def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
         """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
         self._on_frame = on_frame
+        self.configure(values)
         reliable = values["qos.reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         for stream in (RGB, THERMAL):
@@ -140,12 +146,12 @@ class CameraInputs:
         except conversions.ImageError as error:
             self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
             return
-        stamp = conversions.to_nanoseconds(message.header.stamp)
+        stamp, offset = conversions.to_nanoseconds(message.header.stamp), self._offsets[stream]
         if problem := self._stamps[stream].problem(stamp):
             self._faults.report(f"{stream} stamp", f"{stream} images {problem}: the time of reception is used instead")
-            stamp = self._clock.now()
+            stamp, offset = self._clock.now(), 0
         load = partial(conversions.load_image, message)
-        verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id))
+        verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id, offset))
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 

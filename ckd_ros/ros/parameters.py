@@ -87,8 +87,28 @@ class SyncSettings:
         read_only=True,
     )
     slop: float = setting(0.05, "largest difference of the stamps of a pair, seconds", 0, 10)
+    thermal_offset: float = setting(
+        0.0,
+        "by how much the thermal camera's stamps are ahead of the colour camera's for the same moment, seconds; "
+        "negative: behind",
+        -3600,
+        3600,
+    )
     timeout: float = setting(0.5, "time without a pair after which one image is used alone, seconds", 0.05, 60)
     history: float = setting(2.0, "how far back init_target may start, seconds; costs memory", 0, 60)
+
+
+@dataclass(frozen=True)
+class InitSettings:
+    """What the node follows when it is activated, or started again."""
+
+    restore: bool = setting(
+        False,
+        "take up the last target; false: nothing, until init_target shows one. Costs writing a pair of images once a "
+        "second, to memory where the system has a place for that",
+        read_only=True,
+    )
+    max_age: float = setting(10.0, "unless it was last seen longer ago than this, seconds", 0, 3600, read_only=True)
 
 
 @dataclass(frozen=True)
@@ -198,6 +218,12 @@ class CameraSettings:
     rate: float = setting(0.0, "pairs per second; 0: the source's own rate", 0, 1000, read_only=True)
     frames: int = setting(0, "pairs to publish; 0: all", 0, 1_000_000_000, read_only=True)
     loop: bool = setting(False, "start again at the end", read_only=True)
+    init: str = setting(
+        "none",
+        "auto: show the target, where the source says where it is, to the tracker of the same namespace",
+        choices=("none", "auto"),
+        read_only=True,
+    )
     wait_for_subscribers: bool = setting(False, "begin when both image topics have a subscriber", read_only=True)
     reliability: str = setting(
         "reliable",
@@ -223,6 +249,7 @@ GROUPS: tuple[tuple[str, type[Any]], ...] = (
     ("model", ModelSettings),
     ("qos", QosSettings),
     ("sync", SyncSettings),
+    ("init", InitSettings),
     ("registration", RegistrationSettings),
     ("thermal", ThermalConfig),
     ("thermal", ThermalImageSettings),

@@ -6,14 +6,14 @@ unless `autostart` is false. Callbacks only store images; the worker thread trac
 
 from __future__ import annotations
 
-import itertools
 import time
 from functools import partial
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
 
 from ckd_ros.ros import configuration
 from ckd_ros.ros.clock import NodeClock
@@ -26,14 +26,16 @@ from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
+from ckd_ros.ros.process import StopRequest, run, spin
 from ckd_ros.ros.qos import without_effect
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.approximate import ApproximateMatcher
 from ckd_ros.ros.sync.matching import LatestMatcher
 from ckd_ros.ros.sync.pairing import FramePairer
 from ckd_ros.ros.sync.streams import RGB, THERMAL
+from ckd_ros.ros.target_memory import TargetMemory
 from ckd_ros.ros.target_services import TargetServices
-from ckd_ros.ros.worker import TrackedPair, TrackerWorker, WorkerSnapshot
+from ckd_ros.ros.worker import TargetCount, TrackedPair, TrackerWorker, WorkerSnapshot
 from ckd_ros.tracking import OnnxEngine, Tracker, suited_model
 from ckd_ros.tracking.engine import Engine
 
@@ -49,7 +51,7 @@ class TrackerNode(LifecycleNode):
         self.engine: Engine | None = None
         self.worker: TrackerWorker | None = None
         self._outputs: Outputs | None = None
-        self._targets = itertools.count(1)
+        self._targets = TargetCount()
         self._latency = Meter()
         self._bond = ManagerBond(self)
         topics = {stream: self.resolve_topic_name(f"{stream}/image") for stream in (RGB, THERMAL)}
@@ -101,10 +103,15 @@ class TrackerNode(LifecycleNode):
         pairer = FramePairer(matcher, values["sync.slop"], values["sync.timeout"], values["sync.history"])
         assert self.engine is not None, "a node is configured before it is activated"
         tracker = Tracker(self.engine, self.registration.update(values), configuration.tracker_config(values))
-        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets)
+        memory = None
+        if values["init.restore"]:
+            memory = TargetMemory(self.get_fully_qualified_name(), values["init.max_age"])
+        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets, memory)
         self.worker.thermal_crop = tuple(values["thermal.crop"])
         result = super().on_activate(state)
         self.worker.start()
+        restored = self.worker.submit(self.worker.restore)
+        restored.add_done_callback(lambda done: self.get_logger().info(str(done.exception() or done.result())))
         self.inputs.subscribe(values, self.worker.add)
         for text in without_effect(self, self._declared.given):
             self.get_logger().warning(text)
@@ -152,6 +159,7 @@ class TrackerNode(LifecycleNode):
         worker = self.worker
         if worker is None:
             return
+        self.inputs.configure(values)
         worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
         registration, config = self.registration.update(values), configuration.tracker_config(values)
         worker.submit(lambda: worker.tracker.configure(registration, config))
@@ -207,9 +215,9 @@ class TrackerNode(LifecycleNode):
         self.clock.check()
 
 
-def main() -> int:
-    """Run the node until it is told to stop. Returns the process's exit code."""
-    rclpy.init()
+def main(stop: StopRequest) -> int:
+    """Run the node until it is told to stop. Returns the process's exit status."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = TrackerNode()
     except ParameterError as error:
@@ -218,19 +226,15 @@ def main() -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    code = 0
     try:
-        if node.values["autostart"] and not node.start():
-            code = 1
-        else:
-            executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        if node.values["autostart"] and not stop.is_set() and not node.start():
+            return 1
+        spin(executor, stop)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
-    return code
+    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run("tracker_node")

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from ckd_ros.ros.health import PairingHealth, RegistrationHealth, StreamHealth
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
+from ckd_ros.ros.target_memory import IDLE, TargetMemory
 from ckd_ros.tracking import Tracker, TrackResult
 from ckd_ros.tracking.thermal_content import cropped
 
@@ -40,6 +41,18 @@ class TrackedPair:
     images: FramePair
     result: TrackResult | None
     target: int
+
+
+@dataclass
+class TargetCount:
+    """The number of the newest target; every new one has the next."""
+
+    newest: int = 0
+
+    def next(self) -> int:
+        """The number of a new target."""
+        self.newest += 1
+        return self.newest
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class WorkerSnapshot:
 class TrackerWorker:
     """Runs `tracker` on what `pairer` has ready and gives every TrackedPair to `publish`, in its own thread.
 
-    `targets` gives every new target its number.
+    `targets` gives every new target its number; with `memory` a target outlives the worker, see `restore`.
 
     `add`, `submit`, `configure_pairing`, `snapshot`, `check_pairing`, `start` and `stop` may be called from any thread;
     the other methods only through `submit`.
@@ -97,7 +110,8 @@ class TrackerWorker:
         pairer: FramePairer,
         publish: Callable[[TrackedPair], None],
         faults: FaultMonitor,
-        targets: Iterator[int],
+        targets: TargetCount,
+        memory: TargetMemory | None = None,
     ) -> None:
         self.tracker = tracker
         self.thermal_crop = (0, 0)
@@ -106,7 +120,8 @@ class TrackerWorker:
         self._registration_health = RegistrationHealth()
         self._progress = Progress()
         self._latest: TrackedPair | None = None
-        self._pairer, self._publish, self._faults, self._targets = pairer, publish, faults, targets
+        self._pairer, self._publish, self._faults = pairer, publish, faults
+        self._targets, self._memory = targets, memory
         self._changed = threading.Condition()
         self._actions: deque[tuple[Callable[[], Any], Future]] = deque()
         self._stopping = False
@@ -189,14 +204,22 @@ class TrackerWorker:
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
         result = self.tracker.init(images, box, drawn_in=stream)
-        self._target = next(self._targets)
+        self._target = self._targets.next()
         self._advance(pair)
         self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
         self._finish(TrackedPair(pair, images, result, self._target))
         return self._target
 
+    def restore(self) -> str:
+        """Follow the target that is remembered, if there is one. Returns, for a person, what became of it."""
+        self._target, what = (0, IDLE) if self._memory is None else self._memory.restore(self.tracker)
+        self._targets.newest = max(self._target, self._targets.newest)
+        return what
+
     def stop_target(self) -> int:
         """Follow nothing any more. Returns the id of the target that was followed, 0 for none."""
+        if self._memory is not None:
+            self._memory.forget()
         stopped, self._target, self._catch_up = self._target, 0, None
         return stopped
 
@@ -267,6 +290,11 @@ class TrackerWorker:
             self._faults.report(key, message)
         self._latest = tracked
         self._publish(tracked)
+        if self._memory is not None and tracked.result is not None:
+            try:
+                self._memory.note(tracked.target, tracked.images, tracked.result)
+            except OSError as error:
+                self._faults.report("init.restore", f"the target cannot be remembered: {error}")
 
     def _load(self, pair: CameraPair) -> tuple[FramePair | None, dict[str, str]]:
         """The images of a pair, without those that are broken (None if all are), and why an image is missing."""

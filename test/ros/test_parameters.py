@@ -14,6 +14,7 @@ from bench import Bench, wait_for  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
+from ckd_ros.ros import conversions  # noqa: E402
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, PARAMETERS, ParameterError  # noqa: E402
 from ckd_ros.ros.tracker_node import TrackerNode  # noqa: E402
 
@@ -220,6 +221,24 @@ def test_registration_changes_while_following(bench):
     track = b.steps(2)
     assert abs(track.thermal_box.x - (track.box.x / 2 + 3.0)) < 1e-6
     assert abs(track.thermal_box.y - (track.box.y / 2 - 2.0)) < 1e-6
+
+
+def test_an_offset_between_the_clocks_of_the_cameras_can_be_set_while_running(bench):
+    b = bench().start()
+
+    def ahead():
+        rgb, thermal = b.messages()
+        thermal.header.stamp.sec += 3
+        return rgb, thermal
+
+    b.play(0.3, make=ahead)
+    assert not b.tracks
+    assert set_parameters(b, sync__thermal_offset=3.0)[0].successful
+    b.step(make=ahead)
+    assert b.init().success
+    track = b.step(make=ahead)
+    assert track.rgb_used and track.thermal_used
+    assert conversions.to_nanoseconds(track.thermal_stamp) == b.stamp() + 3_000_000_000, "as the camera stamped it"
 
 
 def test_pairing_changes_while_running(bench):

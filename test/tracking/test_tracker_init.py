@@ -37,6 +37,9 @@ def test_a_box_drawn_where_it_cannot_be_is_refused(tracker, scene, shown, box, d
         ((10, 10, 20, -5), "height -5.*positive"),
         ((400, 10, 20, 20), "inside the image of 320 x 240"),
         ((-19, 10, 20, 20), "inside the image of 320 x 240"),
+        ((-1000, -1000, 5000, 5000), "reaches far outside the image of 320 x 240: 0 % of it lies inside"),
+        ((-16, 10, 20, 20), "20 % of it lies inside, and at least 25 % must"),
+        ((-10, -14, 400, 900), "reaches far outside"),
         ((10, 10, 1.0, 1.0), "less than 2 x 2 pixels"),
     ],
 )

@@ -50,6 +50,6 @@ class ApproximateMatcher:
         pairs: list[tuple[CameraFrame, CameraFrame]] = []
         synchronizer.registerCallback(lambda rgb, thermal: pairs.append((rgb.frame, thermal.frame)))
         for one in (*waiting, frame):
-            header = SimpleNamespace(stamp=Time(nanoseconds=one.stamp))
+            header = SimpleNamespace(stamp=Time(nanoseconds=one.moment))
             inputs[one.stream].signalMessage(SimpleNamespace(header=header, frame=one))
         return pairs[0] if pairs else None

@@ -39,17 +39,17 @@ class PairMatcher(Protocol):
 
 
 class RecentStamps:
-    """The stamps of the frames that a matcher was shown, by which it sees that a pairing is one image off."""
+    """The moments of the frames that a matcher was shown, by which it sees that a pairing is one image off."""
 
     def __init__(self) -> None:
-        self._stamps: dict[str, deque[int]] = {name: deque(maxlen=REMEMBERED) for name in (RGB, THERMAL)}
+        self._moments: dict[str, deque[int]] = {name: deque(maxlen=REMEMBERED) for name in (RGB, THERMAL)}
 
     def restart(self, waiting: Iterable[CameraFrame]) -> None:
         """See `PairMatcher`."""
-        for stamps in self._stamps.values():
-            stamps.clear()
+        for moments in self._moments.values():
+            moments.clear()
         for frame in waiting:
-            self._stamps[frame.stream].append(frame.stamp)
+            self._moments[frame.stream].append(frame.moment)
 
     def candidates(
         self, frame: CameraFrame, waiting: Iterable[CameraFrame], slop: int, overdue: bool
@@ -60,18 +60,18 @@ class RecentStamps:
         (that of a frame whose own was lost, or had a wild stamp). Without this a pairing, once one image off, would
         stay so for ever, as every frame finds the partner of its neighbour waiting. Not when overdue.
         """
-        self._stamps[frame.stream].append(frame.stamp)
-        near = [other for other in waiting if abs(other.stamp - frame.stamp) <= slop]
+        self._moments[frame.stream].append(frame.moment)
+        near = [other for other in waiting if abs(other.moment - frame.moment) <= slop]
         return [other for other in near if overdue or not self._off(frame, other)]
 
     def _off(self, frame: CameraFrame, other: CameraFrame) -> bool:
-        limit = abs(frame.stamp - other.stamp) / 2
-        return self._has_near(other.stream, frame.stamp, limit) or self._has_near(frame.stream, other.stamp, limit)
+        limit = abs(frame.moment - other.moment) / 2
+        return self._has_near(other.stream, frame.moment, limit) or self._has_near(frame.stream, other.moment, limit)
 
-    def _has_near(self, stream: str, stamp: int, limit: float) -> bool:
-        for one in reversed(self._stamps[stream]):  # from the newest
-            if one < stamp + limit:
-                return one > stamp - limit
+    def _has_near(self, stream: str, moment: int, limit: float) -> bool:
+        for one in reversed(self._moments[stream]):  # from the newest
+            if one < moment + limit:
+                return one > moment - limit
         return False
 
 
@@ -98,12 +98,13 @@ class LatestMatcher:
         """See `PairMatcher`."""
         other = streams[other_stream(frame.stream)]
         candidates = self._recent.candidates(frame, other.waiting, self._slop, overdue)
-        partner = min(candidates, key=lambda candidate: abs(candidate.stamp - frame.stamp), default=None)
+        partner = min(candidates, key=lambda candidate: abs(candidate.moment - frame.moment), default=None)
         if partner is None:
             return None
         expected = other.expected()
         # Without this, a pairing that started one image off would stay one image off for ever. Less than half
         # as far, because a small gain is not worth the wait; not when overdue, because then expectations have failed.
-        if expected is not None and not overdue and abs(expected - frame.stamp) < abs(partner.stamp - frame.stamp) / 2:
+        near_enough = abs(partner.moment - frame.moment) / 2
+        if expected is not None and not overdue and abs(expected - frame.moment) < near_enough:
             return None
         return (frame, partner) if frame.stream == RGB else (partner, frame)

@@ -35,7 +35,8 @@ class PairingSnapshot:
 
     Attributes:
         counters: a copy.
-        offset: stamp of the newest thermal image minus that of the newest colour image, seconds; None before both came.
+        offset: stamp of the newest thermal image minus that of the newest colour image, without the offset that was set
+            by hand, seconds; None before both came.
         slop: largest difference of the stamps of a pair, seconds.
     """
 
@@ -160,7 +161,7 @@ class FramePairer:
     def snapshot(self) -> PairingSnapshot:
         """How the pairing goes."""
         rgb, thermal = self.streams[RGB].newest, self.streams[THERMAL].newest
-        offset = None if rgb is None or thermal is None else (thermal.stamp - rgb.stamp) / 1e9
+        offset = None if rgb is None or thermal is None else (thermal.moment - rgb.moment) / 1e9
         return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9)
 
     def _check_order(self, stream: Stream, frame: CameraFrame) -> Verdict:

@@ -26,6 +26,7 @@ class CameraFrame:
         arrival: reception time, nanoseconds of this machine's monotonic clock.
         load: decodes the image; raises ValueError when it is broken.
         frame_id: coordinate frame of the camera.
+        offset: by how much the stamps of its camera are ahead of the colour camera's at one moment, nanoseconds.
     """
 
     stream: str
@@ -33,6 +34,12 @@ class CameraFrame:
     arrival: int
     load: Callable[[], Image]
     frame_id: str = ""
+    offset: int = 0
+
+    @property
+    def moment(self) -> int:
+        """Acquisition time on the colour camera's clock, nanoseconds: what is compared between the streams."""
+        return self.stamp - self.offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +130,7 @@ class Stream:
         return max(timeout, 2 * int(statistics.median(self.arrival_intervals))) if self.arrival_intervals else timeout
 
     def expected(self) -> int | None:
-        """Stamp of the next frame, if the last few came regularly enough to say."""
+        """Moment of the next frame, if the last few came regularly enough to say."""
         if self.newest is None or len(self.stamp_intervals) < 3:
             return None
-        return self.newest.stamp + int(statistics.median(self.stamp_intervals))
+        return self.newest.moment + int(statistics.median(self.stamp_intervals))

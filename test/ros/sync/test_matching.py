@@ -1,5 +1,7 @@
 """What every policy of pairing must manage: wild stamps, lost images, cameras that are late or of different rates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,3 +71,12 @@ def test_cameras_of_different_rates_pair_every_image_of_the_slower_one(matcher, 
     thermal = [frame(THERMAL, period * i + 9, period * i + 9) for i in range(3000 // period)]
     pairs = run(matcher, rgb + thermal)
     assert len(pairs) >= len(thermal) - 2 and all(abs(t - r) <= 17 for r, t in pairs)
+
+
+def test_an_offset_set_by_hand_is_taken_off_the_stamps_that_are_compared(matcher):
+    """Thermal stamps 3 s ahead of colour stamps, as of a camera that counts from its start."""
+    rgb = [frame(RGB, 33 * i, 33 * i) for i in range(60)]
+    ahead = [frame(THERMAL, 33 * i + 5 + 3000, 33 * i + 5) for i in range(60)]
+    assert not run(matcher, rgb + ahead)
+    pairs = run(matcher, rgb + [replace(one, offset=3000 * MS) for one in ahead])
+    assert len(pairs) > 55 and all(t - r == 3005 for r, t in pairs), "stamps stay those of the cameras"
