@@ -67,6 +67,7 @@ class Target:
     def follow(self, box: FloatArray) -> None:
         """Take a box as the target's in the next frame, and its motion from the one before into account."""
         step = (geometry.centre(box) - geometry.centre(self.box)) / _side(box)
+        step = np.clip(step, -_LONGEST_LEAD, _LONGEST_LEAD)  # a leap is a gap between frames, no motion
         self.motion = self.motion + _MOTION_RATE * (step - self.motion)
         self.box = box
 

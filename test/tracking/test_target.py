@@ -41,9 +41,9 @@ def test_one_that_moves_is_searched_ahead(target):
     assert target.ahead(0.0).tolist() == target.box.tolist()
 
 
-def test_a_single_leap_counts_little(target):
-    moving(target, (10.0, 0.0), 1)
-    assert np.allclose(target.ahead(1.0) - target.box, [2.0, 0.0, 0.0, 0.0])
+def test_a_leap_as_after_a_gap_between_frames_counts_as_no_more_than_the_longest_lead(target):
+    moving(target, (60.0, 0.0), 1)  # 3 sides
+    assert np.allclose(target.ahead(1.0) - target.box, [0.2 * 0.4 * 20, 0.0, 0.0, 0.0])
 
 
 def test_the_search_goes_no_further_ahead_than_the_target_is_likely_to_be(target):
