@@ -177,7 +177,7 @@ def test_the_overlay_is_made_only_while_somebody_looks(bench, monkeypatch):
     assert not drawn
     pictures, compressed = b.subscribe(Image, "overlay"), b.subscribe(CompressedImage, "overlay/compressed")
     track = b.follow(5)
-    wait_for(lambda: pictures and compressed)
+    wait_for(lambda: all(p and p[-1].header.stamp == track.header.stamp for p in (pictures, compressed)))
     picture = conversions.load_image(pictures[-1])
     assert (picture.width, picture.height) == (2 * 160, 120 + 28)
     assert pictures[-1].header.frame_id == "rgb_frame"

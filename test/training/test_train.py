@@ -177,7 +177,7 @@ def test_many_damaged_pairs_end_a_training_with_what_to_do(tmp_path):
     for number in range(8):
         (tmp_path / "pairs" / "tir" / f"a{number}.png").write_bytes(b"torn")
     with pytest.raises(
-        OSError, match=r"20 samples in a row of (pasted|in_place) were .*a\d.png' is not .*repair or remove"
+        OSError, match=r"20 samples in a row of (pasted|in_place) were .*a\d.png is not .*repair or remove"
     ):
         loop.train(config, out=tmp_path / "run")
 
