@@ -109,6 +109,11 @@ def counts_of_temperatures(pixels: Pixels) -> Pixels:
     return np.rint((np.clip(known, low, high) - low) * 100).astype(np.uint16)
 
 
+def upper_bytes(pixels: Pixels) -> Pixels:
+    """The upper 8 of 16 bits."""
+    return (pixels >> 8).astype(np.uint8)
+
+
 def gain_control(image: Image) -> Pixels:
     """An image's pixels in 8 bits as a thermal camera's own gain control makes them: 16-bit counts are stretched
     between their 0.5th and 99.5th percentile, 8-bit values stay as they are."""

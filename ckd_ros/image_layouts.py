@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ckd_ros.colour import OPENCV_LAYOUTS, counts_of_signed, counts_of_temperatures
+from ckd_ros.colour import OPENCV_LAYOUTS, counts_of_signed, counts_of_temperatures, upper_bytes
 from ckd_ros.frames import ENCODINGS, Pixels
 
 
@@ -58,11 +58,6 @@ def _opencv(code: int) -> Callable[[Pixels], Pixels]:
     return lambda pixels: cv2.cvtColor(np.ascontiguousarray(pixels), code)
 
 
-def _eight_bits(pixels: Pixels) -> Pixels:
-    """The upper half of 16 bits."""
-    return (pixels >> 8).astype(np.uint8)
-
-
 def _yuv422(code: int) -> Layout:
     return Layout(_BYTE, 2, "bgr8", _opencv(code), multiple=(2, 1))
 
@@ -73,7 +68,7 @@ def _yuv420(code: int) -> Layout:
 
 def _bayer16(code: int) -> Layout:
     demosaic = _opencv(code)
-    return Layout(_WORD, 1, "bgr8", lambda pixels: _eight_bits(demosaic(pixels)))
+    return Layout(_WORD, 1, "bgr8", lambda pixels: upper_bytes(demosaic(pixels)))
 
 
 #: ROS names a mosaic by its first two rows, these codes by the second and third pixel of the second row.
@@ -94,7 +89,7 @@ LAYOUTS: dict[str, Layout] = {
     "nv21": _yuv420(cv2.COLOR_YUV2BGR_NV21),
     **{f"bayer_{name}8": Layout(_BYTE, 1, "bgr8", _opencv(code)) for name, code in _BAYER.items()},
     **{f"bayer_{name}16": _bayer16(code) for name, code in _BAYER.items()},
-    **{f"{order}16": Layout(_WORD, len(order), f"{order}8", _eight_bits) for order in ("rgb", "bgr", "rgba", "bgra")},
+    **{f"{order}16": Layout(_WORD, len(order), f"{order}8", upper_bytes) for order in ("rgb", "bgr", "rgba", "bgra")},
     "16SC1": Layout(np.dtype(np.int16), 1, "mono16", counts_of_signed),
     "32FC1": Layout(np.dtype(np.float32), 1, "mono16", counts_of_temperatures),
 }

@@ -28,7 +28,7 @@ def without_copies(names: Sequence[str]) -> tuple[list[str], list[str]]:
     >>> without_copies(["10 (1).jpg", "10.jpg", "11.jpg", "11.png", "12 - Copy.jpg"])
     (['10.jpg', '11.jpg', '12 - Copy.jpg'], ['10 (1).jpg', '11.png'])
     """
-    if _of_one_form(names):
+    if of_one_form(names):
         return list(names), []
     suffixes = Counter(PurePath(name).suffix for name in names)
     best: dict[str, str] = {}
@@ -57,7 +57,7 @@ def frame_numbers(names: Sequence[str]) -> np.ndarray | None:
     >>> frame_numbers(["v008.jpg", "v009.jpg", "v011.jpg", "v012.jpg"]).tolist()
     [8, 9, 11, 12]
     """
-    if len(names) > 1 and _of_one_form(names):  # most are: a benchmark has more than a million images
+    if len(names) > 1 and of_one_form(names):  # most are: a benchmark has more than a million images
         first, last = (_DIGITS.findall(PurePath(name).stem)[-1:] for name in (names[0], names[-1]))
         if first and len(first[0]) <= _LONGEST and int(last[0]) - int(first[0]) == len(names) - 1:
             return np.arange(int(first[0]), int(last[0]) + 1)
@@ -76,7 +76,7 @@ def frame_numbers(names: Sequence[str]) -> np.ndarray | None:
     return None
 
 
-def _of_one_form(names: Sequence[str]) -> bool:
+def of_one_form(names: Sequence[str]) -> bool:
     """Whether names differ in digits only."""
     return len(set("\n".join(names).translate(_SAME_DIGIT).split("\n"))) == 1  # one call for all is quicker
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ckd_ros.colour import gain_control, opencv_encoding, to_bgr
+from ckd_ros.colour import gain_control, opencv_encoding, to_bgr, upper_bytes
+from ckd_ros.datasets.frame_numbers import of_one_form
 from ckd_ros.frames import Image
 from ckd_ros.jpeg import SIGNATURE, JpegError, check_markers, is_whole_jpeg
 
@@ -22,7 +23,6 @@ _GREY_SPREAD = {1: 2, 2: 2 * 257}
 #: What decoders take for the pixels of a JPEG that are missing.
 _FILLED_IN = 128
 _DIGITS = re.compile(r"(\d+)")
-_SAME_DIGIT = str.maketrans("123456789", "000000000")
 
 
 def list_images(folder: Path) -> list[str]:
@@ -35,8 +35,7 @@ def list_images(folder: Path) -> list[str]:
     suffixes = tuple(IMAGE_SUFFIXES)
     names = [name for name in os.listdir(folder) if name.lower().endswith(suffixes) and not name.startswith(".")]
     # Numbers of equal width sort as text, many times faster; a benchmark has more than a million images.
-    same_form = len({name.translate(_SAME_DIGIT) for name in names}) == 1
-    return sorted(names, key=None if same_form else natural_key)
+    return sorted(names, key=None if of_one_form(names) else natural_key)
 
 
 def check_not_unread(folder: Path) -> None:
@@ -132,4 +131,4 @@ def check_depth(data: np.ndarray) -> None:
 
 
 def _eight_bits(data: np.ndarray) -> np.ndarray:
-    return data if data.dtype == np.uint8 else (data >> 8).astype(np.uint8)
+    return data if data.dtype == np.uint8 else upper_bytes(data)

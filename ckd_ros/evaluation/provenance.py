@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ckd_ros.files import sha256_of
 from ckd_ros.system import usable_cores
 
 
@@ -32,11 +32,7 @@ def machine() -> dict[str, str | int]:
 
 def fingerprint(path: Path) -> dict[str, str | int]:
     """A file's path, size in bytes and SHA-256. Raises OSError for what cannot be read."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return {"file": str(path), "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"file": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _cpu_name() -> str:

@@ -6,12 +6,11 @@ that weights say what they were made from. A run goes on only where all of it is
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
+from ckd_ros.files import sha256_of
 from ckd_ros.network.checkpoint import read_record
 from ckd_ros.training.config import TrainingConfig
 from ckd_ros.training.samples.config import plain
@@ -42,7 +41,7 @@ def run_record(settings: TrainingConfig) -> Record:
         record["start"] = {
             "file": settings.start.name,
             **read_record(settings.start),
-            "digest": _digest(settings.start),
+            "digest": sha256_of(settings.start)[:16],
         }
     return dict(json.loads(json.dumps(record)))
 
@@ -90,11 +89,3 @@ def _shown(value: Any) -> str:
         what = f"{value['files']} files of {value['bytes']} bytes" if "files" in value else f"'{value.get('file')}'"
         return f"{what} ({value['digest']})"
     return json.dumps(value)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as content:
-        digest = hashlib.sha256()
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()[:16]

@@ -12,7 +12,6 @@ from ckd_ros.training.samples.cropping import Cropper, Sample
 from ckd_ros.training.samples.objects import soft_mask
 
 _SMALLEST = 7.0  # side in pixels of an object to learn from
-_ATTEMPTS = 20
 
 
 class ThermalImageSource:
