@@ -6,8 +6,8 @@ import os
 
 from ckd_ros.files import package_file
 
-#: ROS 2 distributions on Fast DDS 2, which names the variable differently.
-_FAST_DDS_2 = ("humble", "iron", "jazzy")
+#: The variable that names a profile, of Fast DDS 3 (Kilted and later) and of Fast DDS 2 (Humble, Jazzy).
+_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 
 
 def use_large_images() -> None:
@@ -15,6 +15,5 @@ def use_large_images() -> None:
 
     A profile that the user has set stays. See `config/fastdds.xml`. Call before `rclpy.init`.
     """
-    names = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-    if not any(name in os.environ for name in names):
-        os.environ[names[os.environ.get("ROS_DISTRO") in _FAST_DDS_2]] = str(package_file("config/fastdds.xml"))
+    if not any(name in os.environ for name in _VARIABLES):
+        os.environ.update(dict.fromkeys(_VARIABLES, str(package_file("config/fastdds.xml"))))

@@ -132,7 +132,7 @@ def test_a_fresh_machine_gets_pinned_versions_of_what_pip_installs():
     assert set(requirements("runtime.txt") | requirements("onnxruntime.txt")) == listed("dependencies")
     assert set(requirements("onnxruntime-gpu.txt")) == listed("gpu")
     assert set(requirements("test.txt")) >= listed("train") | listed("dev") | listed("window") | listed("ray")
-    for name in ("runtime.txt", "onnxruntime.txt", "onnxruntime-gpu.txt", "ros.txt", "test.txt"):
+    for name in ("runtime.txt", "onnxruntime.txt", "onnxruntime-gpu.txt", "ros-jazzy.txt", "ros-kilted.txt", "test.txt"):
         assert all(version.startswith("==") for version in requirements(name).values()), name
 
 
