@@ -60,7 +60,7 @@ def test_every_supported_python_lints_and_tests(monkeypatch):
 
 def test_every_supported_distribution_builds_and_tests():
     matrix = yaml.safe_load(WORKFLOW.read_text())["jobs"]["distribution"]["strategy"]["matrix"]
-    assert matrix["distribution"] == ["humble", "jazzy", "kilted"]
+    assert matrix["distribution"] == ["humble", "jazzy", "kilted", "lyrical"]
     commands = "\n".join(steps("distribution"))
-    order = ["rosdep install", "colcon build", "colcon test ", "colcon test-result"]
+    order = ["rosdep install", "colcon build", "colcon test ", "colcon test-result", "make test"]
     assert sorted(order, key=commands.index) == order

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ON_PYPI = ("jazzy", "kilted")
 
 
 @pytest.fixture
@@ -247,11 +248,13 @@ def test_without_a_browser_the_set_up_goes_on_and_says_so(tools, checkout, monke
     assert len([line for line in lines if "skipped" in line and "sudo apt install chromium" in line]) == 1
 
 
-def test_ci_lints_and_runs_the_tests():
+def test_ci_lints_and_runs_the_tests_on_each_ros_from_pypi():
     ci = ROOT / ".ci" / "run"
     assert os.access(ci, os.X_OK)
     lines = [line for line in ci.read_text().splitlines() if line and not line.startswith("#")]
-    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', "make lint", "make test"]
+    assert lines[:2] == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."']
+    other = [f'make test DISTRO={name} TESTS="test/ros test/launch test/packaging"' for name in ON_PYPI[1:]]
+    assert lines[2:] == ["make lint", "make test", *other]
 
 
 @pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "lint", "clean"])
@@ -260,6 +263,24 @@ def test_targets_of_make(target):
         pytest.skip("make is not installed")
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_environment_of_another_ros_is_asked_for_by_name(tools, tmp_path):
+    """`tools/env.sh` and the set-up agree on where each lies."""
+    (tmp_path / "tools").mkdir()
+    script = shutil.copy(ROOT / "tools" / "env.sh", tmp_path / "tools")
+    for distribution in ON_PYPI:
+        environment = tools.choose(tmp_path, {"DISTRO": distribution})
+        (environment.venv / "bin").mkdir(parents=True)
+        environment.install.mkdir()
+        (environment.venv / "bin" / "activate").write_text(f"VIRTUAL_ENV={environment.venv}\n")
+        (environment.install / "local_setup.bash").write_text(f"export BUILT={environment.install}\n")
+    hidden = ("ROS_DISTRO", "DISTRO")
+    variables = {name: value for name, value in os.environ.items() if name not in hidden}
+    for wished in ("", *ON_PYPI):
+        command = ["bash", str(script), "printenv", "BUILT"]
+        done = subprocess.run(command, env={**variables, "DISTRO": wished}, capture_output=True, text=True)
+        assert done.stdout.strip() == str(tools.choose(tmp_path, {"DISTRO": wished}).install), done.stderr
 
 
 def test_make_demo_hands_over_source_and_rate():
