@@ -196,7 +196,7 @@ def install_library(environment: Environment, progress: Progress) -> None:
 def build_interfaces(environment: Environment, progress: Progress) -> None:
     venv, root = environment.venv, environment.root
     variables = dict(os.environ, VIRTUAL_ENV=str(venv), PATH=f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    cmake_arguments = [f"-DPython3_EXECUTABLE={environment.python}"]
+    cmake_arguments = [f"-DPython3_EXECUTABLE={environment.python}", f"-DCKD_ROS_PYTHON={environment.python}"]
     if not environment.installed:
         variables.update(AMENT_PREFIX_PATH=str(venv), CMAKE_PREFIX_PATH=str(venv))
         cmake_arguments += debian_packages.python_headers(venv, progress)
