@@ -22,10 +22,10 @@ PROMISED = {
     *("message_filters", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
 }
 #: The rosdep key of each package of Python that the node's code may import.
-ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime": "python3-onnxruntime-pip"}
+ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "tf2_ros": "tf2_ros_py"}
 ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
-#: Have no rosdep key: package.xml says how to get them.
-ONLY_PIP = {"av", "rosbags", "tyro"}
+#: Not packaged for a distribution: `make setup` installs them beside its packages.
+ONLY_PIP = {"av", "onnxruntime", "rosbags", "tyro"}
 #: Not needed on a robot: `tracking/engine/torch_engine.py`, imported lazily, opens a checkpoint that was not exported.
 NOT_ON_A_ROBOT = {"torch"}
 
