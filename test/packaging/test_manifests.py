@@ -23,9 +23,9 @@ PROMISED = {
 }
 #: The rosdep key of each package of Python that the node's code may import.
 ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "tf2_ros": "tf2_ros_py"}
-ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
+ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "yaml": "python3-yaml"}
 #: Not packaged for a distribution: `make setup` installs them beside its packages.
-ONLY_PIP = {"av", "onnxruntime", "rosbags", "tyro"}
+ONLY_PIP = {"av", "onnxruntime", "rich", "rosbags", "tyro"}
 #: Not needed on a robot: `tracking/engine/torch_engine.py`, imported lazily, opens a checkpoint that was not exported.
 NOT_ON_A_ROBOT = {"torch"}
 

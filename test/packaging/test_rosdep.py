@@ -28,8 +28,8 @@ RELEASED = [
     *("std_srvs", "tf2_ros_py", "vision_msgs", "visualization_msgs"),
 ]
 #: Keys of system packages: from Ubuntu's archive, or from pip.
-SYSTEM = ("python3-matplotlib", "python3-numpy", "python3-opencv", "python3-pytest", "python3-rich", "python3-venv")
-RULES = {key: {"ubuntu": [key]} for key in (*SYSTEM, "python3-yaml")}
+SYSTEM = ("python3-matplotlib", "python3-numpy", "python3-opencv", "python3-pytest", "python3-venv", "python3-yaml")
+RULES: dict[str, dict] = {key: {"ubuntu": [key]} for key in SYSTEM}
 RULES["python3-onnxruntime-pip"] = {"ubuntu": {"pip": {"packages": ["onnxruntime"]}}}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
 pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `make setup` or `colcon build`")
+pytest.importorskip("onnxruntime", reason="no ONNX Runtime: run `make setup`")
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
