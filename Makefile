@@ -13,7 +13,7 @@ help:
 	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
 	@echo "make test [TESTS=test/ros]        install what the tests need and run them, or those of one folder"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
-	@echo "make lint                         check style, spelling, workflow files, layers and types"
+	@echo "make lint                         check style, spelling, workflow and Docker files, layers, types"
 	@echo "make clean                        remove everything that these commands made"
 	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.14) than python3"
 	@echo "DISTRO=kilted                     with another ROS 2 from PyPI than Jazzy, in .venv-kilted, build-kilted, ..."
@@ -34,6 +34,8 @@ lint:
 	@$(ENV) ruff format --check .
 	@$(ENV) codespell
 	@$(ENV) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(ENV) check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	@$(ENV) hadolint docker/*.Dockerfile
 	@$(ENV) lint-imports --no-logo
 	@$(ENV) python -m mypy
 

@@ -27,8 +27,8 @@ def steps(job: str) -> list[str]:
     return "\n".join(commands).splitlines()
 
 
-def test_lint_checks_style_spelling_workflows_layers_and_types():
-    expected = {"ruff", "codespell", "check-jsonschema", "lint-imports", "python -m mypy"}
+def test_lint_checks_style_spelling_workflows_images_layers_and_types():
+    expected = {"ruff", "codespell", "check-jsonschema", "hadolint", "lint-imports", "python -m mypy"}
     assert set(lint_programs()) == expected
 
 
