@@ -54,7 +54,7 @@ def test_compose_fits_its_schema_and_starts_what_is_there():
         assert service["build"]["target"] in stages
         for launch_file in re.findall(r"\w+\.launch\.py", service["command"]):
             text = (ROOT / "launch" / launch_file).read_text()
-            assert all(f'"{name}"' in text for name in re.findall(r"(\w+):=", service["command"]))
+            assert all(f"{name}:=" in text for name in re.findall(r"(\w+):=", service["command"]))
         for path in re.findall(r"/opt/ckd_ros/(\S+)", service["command"]):
             assert (ROOT / path).is_file()
 
