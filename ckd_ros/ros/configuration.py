@@ -46,9 +46,7 @@ def takes_pose_of_tf(values: Mapping[str, Any]) -> bool:
     return values["registration.type"] == "calibrated" and values["registration.extrinsics"] == "tf"
 
 
-def registration(
-    values: Mapping[str, Any], infos: Mapping[str, CameraInfo], pose: Pose | None = None
-) -> Registration:
+def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo], pose: Pose | None = None) -> Registration:
     """The registration that parameters and camera_info (by stream) describe, with `pose` in place of the stated one.
 
     Raises ParameterError for values that do not go together, and CalibrationError for a camera_info that is missing or

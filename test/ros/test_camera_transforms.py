@@ -1,4 +1,4 @@
-"""`registration.extrinsics: tf`, with the real tf2 where it is installed, else with a stand-in that knows direct poses."""
+"""`registration.extrinsics: tf`, with the real tf2 where it is installed, else with a stand-in for it."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def broadcast(ros, monkeypatch):
         yield lambda made: known.update({(made.header.frame_id, made.child_frame_id): made})
         return
     node = ros.create_node("rig")
-    broadcaster = StaticTransformBroadcaster(node)
-    yield broadcaster.sendTransform
+    # A broadcaster each: one of Python goes on to send the first transform of a frame when it is given another.
+    yield lambda made: StaticTransformBroadcaster(node).sendTransform(made)
     node.destroy_node()
 
 

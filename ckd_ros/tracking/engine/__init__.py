@@ -10,7 +10,7 @@ from importlib.util import find_spec
 if find_spec("onnxruntime") is None:
     raise ModuleNotFoundError(
         f"{sys.executable} has no onnxruntime, which runs the network. On ROS 2 source the distribution and run `make "
-        "setup` in the checkout of ckd_ros (in a workspace `colcon build` after it); elsewhere: pip install onnxruntime",
+        "setup` in the checkout of ckd_ros (in a workspace build after it); elsewhere: pip install onnxruntime",
         name="onnxruntime",
     )
 
