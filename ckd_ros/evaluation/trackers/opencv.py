@@ -21,7 +21,6 @@ from ckd_ros.settings import REQUIRED, check, setting
 from ckd_ros.tracking import ThermalNormalizer
 
 _NO_BOX = np.full(4, np.nan)
-_WITH_SCORE = (cv2.TrackerNano, cv2.TrackerVit)
 
 
 class OpenCvTracker:
@@ -45,7 +44,8 @@ class OpenCvTracker:
 
     def update(self, pair: FramePair) -> BoxEstimate:
         found, box = self.tracker.update(self._bgr_image(pair))
-        score = self.tracker.getTrackingScore() if isinstance(self.tracker, _WITH_SCORE) else np.nan
+        scored = getattr(self.tracker, "getTrackingScore", None)
+        score = scored() if scored else np.nan
         return BoxEstimate(np.array(box, float) if found else _NO_BOX, float(np.clip(score, 0.0, 1.0)))
 
 
