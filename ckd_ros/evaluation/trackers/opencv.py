@@ -52,12 +52,16 @@ class OpenCvTracker:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without OpenCV 5's warning about its default target, which comes whenever a network is loaded."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is None:  # OpenCV 4.5, as of Humble, which has no such warning either
+        yield
+        return
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
 
 
 class TemplateMatcher:
