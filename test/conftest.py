@@ -1,16 +1,34 @@
-"""Fixtures that the tests of every package share."""
+"""Fixtures that the tests of every package share, and what is done where a test's packages are not installed."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
+from absent import skip_without
+
+TESTS = Path(__file__).parent
+# The package, the benchmarks (tested in test/benchmarks), and the folders of helpers that tests share. (A setting of
+# pytest would do it, but that of Humble, 6.2, has none.)
+HELPERS = ("datasets", "evaluation", "ros", "tracking", "training")
+sys.path[:0] = map(str, (TESTS.parent, TESTS.parent / "benchmarks", TESTS, *(TESTS / name for name in HELPERS)))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so every process that they start and stop.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report():
+    skip_without((yield).get_result())
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    skip_without((yield).get_result())
 
 
 @pytest.fixture(scope="session")

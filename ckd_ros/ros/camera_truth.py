@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rclpy.client import Client
 from rclpy.node import Node
-from rclpy.task import Future
 from std_msgs.msg import Header
 
 from ckd_ros.datasets.sequence import FrameSequence
@@ -77,9 +77,8 @@ class CameraTruth:
         request = InitTarget.Request(image=image, box=_box(seen.box), stamp=seen.header.stamp)
         client.call_async(request).add_done_callback(self._on_answer)
 
-    def _on_answer(self, future: Future[InitTarget.Response]) -> None:
-        answer = future.result()
-        assert answer is not None, "called when it has come"
+    def _on_answer(self, future: Any) -> None:  # a Future, generic in Kilted's rclpy and not in Jazzy's
+        answer: InitTarget.Response = future.result()
         self._wanted = self._wanted and not answer.success
         self._asked = -math.inf
         if not answer.success:

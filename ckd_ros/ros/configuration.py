@@ -10,6 +10,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros.calibration import Calibration, CalibrationError, read_calibration
+from ckd_ros.ros.camera_transforms import Pose, can_be_heard
 from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, of_group
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
@@ -34,10 +35,19 @@ def tracker_config(values: Mapping[str, Any]) -> TrackerConfig:
 def check_registration(values: Mapping[str, Any]) -> None:
     """Raises ParameterError for values of `registration.*` that do not go together, whatever the cameras will say."""
     registration(values, {RGB: _STAND_IN, THERMAL: _STAND_IN})
+    if takes_pose_of_tf(values) and not can_be_heard():
+        raise ParameterError(
+            "parameter 'registration.extrinsics' is 'tf', which needs the package tf2_ros: install "
+            "ros-$ROS_DISTRO-tf2-ros-py, or state registration.rotation and registration.translation"
+        )
 
 
-def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> Registration:
-    """The registration that parameters and camera_info (by stream) describe.
+def takes_pose_of_tf(values: Mapping[str, Any]) -> bool:
+    return values["registration.type"] == "calibrated" and values["registration.extrinsics"] == "tf"
+
+
+def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo], pose: Pose | None = None) -> Registration:
+    """The registration that parameters and camera_info (by stream) describe, with `pose` in place of the stated one.
 
     Raises ParameterError for values that do not go together, and CalibrationError for a camera_info that is missing or
     cannot be used.
@@ -45,7 +55,7 @@ def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo]) -> 
     try:
         settings = of_group(RegistrationSettings, "registration", values)
         calibrations = used_calibrations(settings, infos)
-        config: dict[str, object] = {"type": settings.type, **_pose(settings, calibrations)}
+        config: dict[str, object] = {"type": settings.type, **_pose(pose or _stated(settings), calibrations)}
         for name in ("distance", "offset", "matrix", "min_overlap"):
             config[name] = getattr(settings, name)
         for stream in (RGB, THERMAL):
@@ -75,9 +85,13 @@ def used_calibrations(settings: RegistrationSettings, infos: Mapping[str, Camera
     return {s: read_calibration(infos[s], getattr(settings, f"{s}_images"), s) for s in streams}
 
 
-def _pose(settings: RegistrationSettings, calibrations: Mapping[str, Calibration]) -> dict[str, list[float]]:
+def _stated(settings: RegistrationSettings) -> Pose:
+    return Pose(np.reshape(settings.rotation, (-1, 3)), np.asarray(settings.translation))
+
+
+def _pose(pose: Pose, calibrations: Mapping[str, Calibration]) -> dict[str, list[float]]:
     """`rotation` and `translation` between the frames of the images: the cameras' own, or those of rectified ones."""
-    rotation, translation = np.reshape(settings.rotation, (-1, 3)), np.asarray(settings.translation)
+    rotation, translation = pose
     if RGB in calibrations:
         rotation = rotation @ calibrations[RGB].rotation.T
     if THERMAL in calibrations:

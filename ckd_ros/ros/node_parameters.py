@@ -41,9 +41,10 @@ class NodeParameters:
         changed: Callable[[dict[str, Any]], None] = lambda values: None,
     ) -> None:
         self._table, self._validate, self._changed = table, validate, changed
-        self.given = given = {
-            name: _plain(parameter.value) for name, parameter in node.get_parameters_by_prefix("").items()
-        }
+        declared: Mapping[str, Any] = node.get_parameters_by_prefix(
+            ""
+        )  # Jazzy's annotation is wrong: they are Parameter
+        self.given = given = {name: _plain(parameter.value) for name, parameter in declared.items()}
         self.values: dict[str, Any] = {name: given.get(name, stated.default) for name, stated in table.items()}
         unknown = [name for name in given if name not in table and not name.startswith(_BUILT_IN)]
         faults = problems(self.values, table)

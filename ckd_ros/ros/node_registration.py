@@ -8,10 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros import configuration
 from ckd_ros.ros.calibration import RAW, RECTIFIED, Calibration, CalibrationError, read_calibration
+from ckd_ros.ros.camera_transforms import CameraTransforms, Pose
 from ckd_ros.ros.parameters import RegistrationSettings, of_group
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.tracking import Registration
@@ -23,9 +25,10 @@ _SAME_VIEW = 1.15
 
 
 class NodeRegistration:
-    """From the parameters and what the cameras say of themselves.
+    """From the parameters, what the cameras say of themselves, and /tf where that is asked for.
 
     Args:
+        node: listens to /tf.
         calibrations: the newest camera_info of each stream, kept up to date by their receiver.
         topics: the full name of the image topic of each stream.
 
@@ -33,17 +36,45 @@ class NodeRegistration:
         current: the registration in effect.
     """
 
-    def __init__(self, calibrations: Mapping[str, CameraInfo], topics: Mapping[str, str]) -> None:
+    def __init__(self, node: Node, calibrations: Mapping[str, CameraInfo], topics: Mapping[str, str]) -> None:
         self.current = Registration()
-        self._calibrations, self._topics = calibrations, topics
+        self._node, self._calibrations, self._topics = node, calibrations, topics
+        self._transforms: CameraTransforms | None = None
+        self._pose: Pose | None = None
 
     def update(self, values: Mapping[str, Any]) -> Registration:
         """The registration for these values of the parameters, in effect from now on."""
         try:
-            self.current = configuration.registration(values, self._calibrations)
-        except ValueError as error:  # a camera_info is missing, or contradicts the parameters
-            self.current = UnknownRegistration(reason=str(error))
+            self._pose = self._pose_of_tf(values)
+            self.current = configuration.registration(values, self._calibrations, self._pose)
+        except ValueError as error:  # a camera_info or the pose is missing, or contradicts the parameters
+            self.current, self._pose = UnknownRegistration(reason=str(error)), None
         return self.current
+
+    def moved(self, values: Mapping[str, Any]) -> bool:
+        """Whether /tf has another pose by now than the one in effect, or has one at last."""
+        try:
+            pose = self._pose_of_tf(values)
+        except CalibrationError:
+            return False  # it keeps the last one: a tf that paused says nothing new
+        return pose is not None and not pose.near(self._pose)
+
+    def end(self) -> None:
+        """Listens to /tf no longer."""
+        if self._transforms is not None:
+            self._transforms.end()
+            self._transforms = None
+
+    def _pose_of_tf(self, values: Mapping[str, Any]) -> Pose | None:
+        """None where the parameters state the pose. Raises CalibrationError where /tf has none."""
+        if not configuration.takes_pose_of_tf(values):
+            self.end()
+            return None
+        if self._transforms is None:
+            self._transforms = CameraTransforms(self._node)
+        infos = self._calibrations
+        said = {stream: infos[stream].header.frame_id if stream in infos else "" for stream in (RGB, THERMAL)}
+        return self._transforms.pose({stream: values[f"frames.{stream}"] or frame for stream, frame in said.items()})
 
     def problems(self, values: Mapping[str, Any], formats: Mapping[str, tuple[int, int, str]]) -> dict[str, str]:
         """What speaks against it: key -> what, and what to do.

@@ -160,6 +160,12 @@ class RegistrationSettings:
         0,
         _BOUND,
     )
+    extrinsics: str = setting(
+        "given",
+        "calibrated: where the pose between the cameras comes from; given: rotation and translation; tf: /tf, between "
+        "the frames that both camera_info (or frames.*) name, where tf2_ros is installed",
+        choices=("given", "tf"),
+    )
     rotation: tuple[float, ...] = setting(
         _IDENTITY,
         "calibrated: 3x3, row by row, from the colour camera's optical frame to the thermal camera's",

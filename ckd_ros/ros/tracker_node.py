@@ -55,7 +55,7 @@ class TrackerNode(LifecycleNode):
         self._latency = Meter()
         self._bond = ManagerBond(self)
         topics = {stream: self.resolve_topic_name(f"{stream}/image") for stream in (RGB, THERMAL)}
-        self.registration = NodeRegistration(self.inputs.calibrations, topics)
+        self.registration = NodeRegistration(self, self.inputs.calibrations, topics)
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
         self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults)
@@ -139,6 +139,7 @@ class TrackerNode(LifecycleNode):
     def _halt(self) -> None:
         self._bond.end()
         self.inputs.unsubscribe()
+        self.registration.end()
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
@@ -208,6 +209,8 @@ class TrackerNode(LifecycleNode):
         if self.worker is None:
             return
         self.inputs.hear_latched()
+        if self.registration.moved(self.values):
+            self._apply(self.values)
         for key, message in self.registration.problems(self.values, self.worker.snapshot().formats).items():
             self.faults.report(key, message)
         self.worker.check_pairing()

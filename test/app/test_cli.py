@@ -405,6 +405,7 @@ def test_track_stopped_before_its_first_result_says_so_and_writes_nothing(
 
 
 def test_ctrl_c_while_the_command_is_loaded_ends_it_in_order():
+    pytest.importorskip("tyro")
     code = (
         "import sys, ckd_ros.cli\n"
         "class Stop:\n"
@@ -490,6 +491,7 @@ def test_bad_arguments_end_with_two_and_no_traceback(args):
 
 
 def test_the_command_starts_without_torch_and_ros():
+    pytest.importorskip("tyro")
     heavy = ("torch", "rclpy", "rosbags", "onnxruntime")
     code = f"import sys, ckd_ros.app.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

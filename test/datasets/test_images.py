@@ -67,7 +67,13 @@ def test_other_cut_files_are_named(tmp_path, suffix, share):
 @pytest.mark.parametrize("thermal", [False, True])
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int8, np.int16, np.int32, np.uint32])
 def test_numbers_that_are_no_pixels_are_named_with_the_remedy(tmp_path, kind, thermal):
-    cv2.imwrite(str(tmp_path / "celsius.tif"), np.full((8, 8), 21, kind))
+    try:
+        cv2.imwrite(str(tmp_path / "celsius.tif"), np.full((8, 8), 21, kind))
+        written = cv2.imread(str(tmp_path / "celsius.tif"), cv2.IMREAD_UNCHANGED).dtype
+    except cv2.error:
+        written = None
+    if written != kind:
+        pytest.skip(f"OpenCV {cv2.__version__} does not write {np.dtype(kind)}")
     with pytest.raises(
         ValueError, match=f"celsius.tif: its pixels are {np.dtype(kind)}: .*kelvins times 100 in a 16-bit"
     ):

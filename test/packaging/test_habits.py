@@ -27,8 +27,8 @@ def steps(job: str) -> list[str]:
     return "\n".join(commands).splitlines()
 
 
-def test_lint_checks_style_spelling_workflows_layers_and_types():
-    expected = {"ruff", "codespell", "check-jsonschema", "lint-imports", "python -m mypy"}
+def test_lint_checks_style_spelling_workflows_images_layers_and_types():
+    expected = {"ruff", "codespell", "check-jsonschema", "hadolint", "lint-imports", "python -m mypy"}
     assert set(lint_programs()) == expected
 
 
@@ -55,12 +55,13 @@ def test_every_supported_python_lints_and_tests(monkeypatch):
     (major, first), (_, last) = PYTHONS
     matrix = yaml.safe_load(WORKFLOW.read_text())["jobs"]["pypi"]["strategy"]["matrix"]
     assert matrix["python"] == [f"{major}.{minor}" for minor in range(first, last + 1)]
-    assert [line for line in steps("pypi") if line.startswith("make")] == ["make lint", "make test"]
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [line for line in steps("pypi") if line.startswith("make")] == [x for x in ci if x.startswith("make")]
 
 
 def test_every_supported_distribution_builds_and_tests():
     matrix = yaml.safe_load(WORKFLOW.read_text())["jobs"]["distribution"]["strategy"]["matrix"]
-    assert matrix["distribution"] == ["humble", "jazzy", "kilted"]
+    assert matrix["distribution"] == ["humble", "jazzy", "kilted", "lyrical"]
     commands = "\n".join(steps("distribution"))
-    order = ["rosdep install", "colcon build", "colcon test ", "colcon test-result"]
+    order = ["rosdep install", "colcon build", "colcon test ", "colcon test-result", "make test"]
     assert sorted(order, key=commands.index) == order

@@ -22,10 +22,10 @@ PROMISED = {
     *("message_filters", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
 }
 #: The rosdep key of each package of Python that the node's code may import.
-ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "onnxruntime": "python3-onnxruntime-pip"}
-ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "rich": "python3-rich", "yaml": "python3-yaml"}
-#: Have no rosdep key: package.xml says how to get them.
-ONLY_PIP = {"av", "rosbags", "tyro"}
+ROSDEP_KEYS = {"numpy": "python3-numpy", "cv2": "python3-opencv", "tf2_ros": "tf2_ros_py"}
+ROSDEP_KEYS |= {"matplotlib": "python3-matplotlib", "yaml": "python3-yaml"}
+#: Not packaged for a distribution: `make setup` installs them beside its packages.
+ONLY_PIP = {"av", "onnxruntime", "rich", "rosbags", "tyro"}
 #: Not needed on a robot: `tracking/engine/torch_engine.py`, imported lazily, opens a checkpoint that was not exported.
 NOT_ON_A_ROBOT = {"torch"}
 
@@ -132,13 +132,17 @@ def test_a_fresh_machine_gets_pinned_versions_of_what_pip_installs():
     assert set(requirements("runtime.txt") | requirements("onnxruntime.txt")) == listed("dependencies")
     assert set(requirements("onnxruntime-gpu.txt")) == listed("gpu")
     assert set(requirements("test.txt")) >= listed("train") | listed("dev") | listed("window") | listed("ray")
-    for name in ("runtime.txt", "onnxruntime.txt", "onnxruntime-gpu.txt", "ros.txt", "test.txt"):
-        assert all(version.startswith("==") for version in requirements(name).values()), name
+    for path in (ROOT / "requirements").glob("*.txt"):
+        if path.name != "distribution.txt":
+            assert all(version.startswith("==") for version in requirements(path.name).values()), path.name
 
 
 def test_a_distribution_keeps_its_own_opencv():
     elsewhere = {"opencv-contrib-python-headless", "onnxruntime"}
-    assert set(requirements("distribution.txt")) == listed("dependencies") - elsewhere
+    beside = requirements("distribution.txt")
+    assert set(beside) == listed("dependencies") - elsewhere
+    for name, version in beside.items():
+        assert f'"{name}{version}"' in PYPROJECT, f"{name}: one version is wanted here, another one there"
 
 
 def test_extras_of_the_pip_package():

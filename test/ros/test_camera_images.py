@@ -184,7 +184,7 @@ def test_coarse_counts_are_named(bench):
 
 @pytest.mark.parametrize("stream", [0, 1])
 def test_padded_jpegs_are_taken_and_cut_ones_are_not(bench, stream):
-    b = bench(**{"image_transport.rgb": "compressed", "image_transport.thermal": "compressed"}).start()
+    b = bench(**dict.fromkeys(("image_transport.rgb", "image_transport.thermal"), "compressed")).start()
 
     def compressed(spoil=lambda data: data):
         pair = b.pair()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import onnx
 import pytest
-from correlation import METADATA, correlation_model
-from moving_target import CONFIDENCE
-from scene import Scene
-
-from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig
 
 
 @pytest.fixture
 def save_model(tmp_path):
     """Saves the network after `change(model)`, or with other metadata, and returns its path."""
+    import onnx
+    from correlation import METADATA, correlation_model
 
     def save(change=lambda model: None, metadata: dict[str, str] = METADATA):
         model = correlation_model(metadata)
@@ -26,20 +22,30 @@ def save_model(tmp_path):
 
 @pytest.fixture
 def metadata():
+    from correlation import METADATA
+
     return dict(METADATA)
 
 
 @pytest.fixture(scope="session")
 def engine(model_path):
+    from ckd_ros.tracking import OnnxEngine
+
     return OnnxEngine(model_path, threads=1)
 
 
 @pytest.fixture(scope="session")
 def scene():
+    from scene import Scene
+
     return Scene()
 
 
 @pytest.fixture
 def tracker(engine):
+    from moving_target import CONFIDENCE
+
+    from ckd_ros.tracking import Tracker, TrackerConfig
+
     # Its error is its grid's, another one in every frame: nothing that could be corrected.
     return Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))

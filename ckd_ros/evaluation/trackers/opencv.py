@@ -21,7 +21,6 @@ from ckd_ros.settings import REQUIRED, check, setting
 from ckd_ros.tracking import ThermalNormalizer
 
 _NO_BOX = np.full(4, np.nan)
-_WITH_SCORE = (cv2.TrackerNano, cv2.TrackerVit)
 
 
 class OpenCvTracker:
@@ -45,19 +44,24 @@ class OpenCvTracker:
 
     def update(self, pair: FramePair) -> BoxEstimate:
         found, box = self.tracker.update(self._bgr_image(pair))
-        score = self.tracker.getTrackingScore() if isinstance(self.tracker, _WITH_SCORE) else np.nan
+        scored = getattr(self.tracker, "getTrackingScore", None)
+        score = scored() if scored else np.nan
         return BoxEstimate(np.array(box, float) if found else _NO_BOX, float(np.clip(score, 0.0, 1.0)))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without OpenCV 5's warning about its default target, which comes whenever a network is loaded."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    logging = getattr(cv2.utils, "logging", None)
+    if logging is None:  # OpenCV 4.5, as of Humble, which has no such warning either
+        yield
+        return
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
 
 
 class TemplateMatcher:

@@ -66,7 +66,8 @@ class Observer:
         kept = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         stream = "thermal" if self._thermal_only else "rgb"
         node.create_subscription(CameraInfo, f"{stream}/camera_info", self._on_info, kept)
-        node.create_subscription(Track, "track", self._on_track, 100)
+        on_track: Any = self._on_track  # takes the message's info too, which Jazzy gives but leaves out of its types
+        node.create_subscription(Track, "track", on_track, 100)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._client: Client = node.create_client(InitTarget, "init_target")
         return self

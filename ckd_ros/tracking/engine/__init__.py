@@ -4,9 +4,19 @@
 when a checkpoint is asked for, not before.
 """
 
-from ckd_ros.tracking.engine.factory import MODEL_SUFFIXES, default_model, open_engine, suited_model
-from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine
-from ckd_ros.tracking.engine.spec import Engine, ModelSpec
+import sys
+from importlib.util import find_spec
+
+if find_spec("onnxruntime") is None:
+    raise ModuleNotFoundError(
+        f"{sys.executable} has no onnxruntime, which runs the network. On ROS 2 source the distribution and run `make "
+        "setup` in the checkout of ckd_ros (in a workspace build after it); elsewhere: pip install onnxruntime",
+        name="onnxruntime",
+    )
+
+from ckd_ros.tracking.engine.factory import MODEL_SUFFIXES, default_model, open_engine, suited_model  # noqa: E402
+from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine  # noqa: E402
+from ckd_ros.tracking.engine.spec import Engine, ModelSpec  # noqa: E402
 
 __all__ = [
     "MODEL_SUFFIXES",

@@ -16,6 +16,9 @@ import pytest
 from ckd_ros.cli import main as ckd
 from ckd_ros.datasets.boxes import read_boxes, write_boxes
 
+for name in ("onnxruntime", "rich", "tyro"):
+    pytest.importorskip(name, reason=f"{name} is not installed: run `make setup`")
+
 FRAMES = 40
 # Slow and undisturbed, so that the hand-made network follows even when a busy machine drops frames.
 CLEAR = (
