@@ -22,9 +22,17 @@ ROOT = Path(__file__).resolve().parents[2]
 UBUNTU = {"humble": "jammy", "jazzy": "noble", "kilted": "noble", "lyrical": "resolute"}
 #: ROS packages that each of these distributions released.
 RELEASED = [
-    *("ament_cmake", "ament_cmake_pytest", "ament_cmake_python", "bondpy", "builtin_interfaces", "diagnostic_msgs"),
-    *("geometry_msgs", "launch", "launch_ros", "lifecycle_msgs", "message_filters", "rcl_interfaces", "rclpy"),
-    *("ros2launch", "rosidl_default_generators", "rosidl_default_runtime", "rviz2", "sensor_msgs", "std_msgs"),
+    *("ament_cmake", "ament_cmake_pytest", "ament_cmake_python", "ament_index_python", "bondpy", "builtin_interfaces"),
+    *(
+        "diagnostic_msgs",
+        "geometry_msgs",
+        "launch",
+        "launch_ros",
+        "lifecycle_msgs",
+        "message_filters",
+        "rcl_interfaces",
+    ),
+    *("rclpy", "ros2launch", "rosidl_default_generators", "rosidl_default_runtime", "rviz2", "sensor_msgs", "std_msgs"),
     *("std_srvs", "tf2_ros_py", "vision_msgs", "visualization_msgs"),
 ]
 #: Keys of system packages: from Ubuntu's archive, or from pip.

@@ -21,6 +21,8 @@ from ckd_ros.settings import REQUIRED, check, setting
 from ckd_ros.tracking import ThermalNormalizer
 
 _NO_BOX = np.full(4, np.nan)
+#: Those that say how sure they are; OpenCV 5 has the method for all. By name, since OpenCV 4.5 lacks some.
+_WITH_SCORE = ("TrackerNano", "TrackerVit")
 
 
 class OpenCvTracker:
@@ -44,8 +46,7 @@ class OpenCvTracker:
 
     def update(self, pair: FramePair) -> BoxEstimate:
         found, box = self.tracker.update(self._bgr_image(pair))
-        scored = getattr(self.tracker, "getTrackingScore", None)
-        score = scored() if scored else np.nan
+        score = self.tracker.getTrackingScore() if type(self.tracker).__name__ in _WITH_SCORE else np.nan
         return BoxEstimate(np.array(box, float) if found else _NO_BOX, float(np.clip(score, 0.0, 1.0)))
 
 
