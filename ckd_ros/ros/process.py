@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: A node that was asked to end and has not within this time is ended all the same, seconds: what it waits for (a model
 #: that is being built, a middleware that hangs) may take minutes.
-GRACE = 2.0
+GRACE = 1.0
 #: Exit status of a process that Ctrl-C has interrupted in the middle of something.
 INTERRUPTED = 130
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ckd_ros import geometry
@@ -20,6 +22,8 @@ FIRST_WINDOWS = (
     ((0.0, 0.0), 1.15),
     ((0.0, 0.0), 0.87),
 )
+#: Those that differ from the window of the box itself in nothing but their scale.
+_LARGER, _SMALLER = 7, 8
 #: So many of them, the first, are of the target's own scale and near it: there the network's error is measured.
 NEAR = 5
 
@@ -31,3 +35,14 @@ def first_boxes(box: FloatArray) -> list[FloatArray]:
         size = box[2:] * scale
         boxes.append(np.concatenate([geometry.centre(box) + box[2:] * shift - size / 2, size]))
     return boxes
+
+
+def scale_dependence(sizes: Sequence[FloatArray]) -> float:
+    """How much the size that is found follows the window's instead of the target's, from 0 to 1.
+
+    Args:
+        sizes: `(2,)` width and height found in each of `FIRST_WINDOWS`.
+    """
+    scales = [FIRST_WINDOWS[k][1] for k in (_LARGER, _SMALLER)]
+    growth = np.log(sizes[_LARGER] / sizes[_SMALLER]) / np.log(scales[0] / scales[1])
+    return float(growth.clip(0.0, 1.0).mean())

@@ -16,6 +16,7 @@ from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 #: Smallest box that can be followed, pixels each way.
@@ -40,6 +41,7 @@ class Target:
         correction: of the network's boxes.
         identity: what tells it from others; None where the network gives nothing to tell by.
         search: where to look, while the target is lost; None while it is not.
+        size_hold: keeps its size near the first one where its images hardly show it.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
     """
 
@@ -48,6 +50,7 @@ class Target:
     monitor: ConfidenceMonitor
     thermal: ThermalNormalizer
     inputs: NetworkInputs
+    size_hold: SizeHold
     correction: BoxCorrection = field(default_factory=BoxCorrection.none)
     identity: Identity | None = None
     search: LostSearch | None = None
@@ -71,9 +74,18 @@ class Target:
         self.motion = self.motion + _MOTION_RATE * (step - self.motion)
         self.box = box
 
+    def transform(self, change: FloatArray) -> None:
+        """Take it into other pixels: `change` is the 3x3 transform from those of before."""
+        box = geometry.transform_box(change, self.box)
+        self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
+        self.box = box
+
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
-        """The box at the centre of `found`; `momentum` of its size is kept, and `margin` pixels stay in the image."""
-        size = momentum * self.box[2:] + (1 - momentum) * found[2:]
+        """The box at the centre of `found`, `margin` pixels of which stay in the image.
+
+        `momentum` of its size is kept, and the rest taken from `found` as far as the size is seen at all.
+        """
+        size = self.box[2:] if momentum == 1.0 else self.size_hold.next_size(self.box[2:], found[2:], momentum)
         size = np.clip(size, MIN_SIDE, np.maximum(self.pair_geometry.size, MIN_SIDE))
         box = np.concatenate([geometry.centre(found) - size / 2, size])
         return geometry.keep_inside(box, self.pair_geometry.size, margin)

@@ -10,19 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ckd_ros.frames import Float32Array, FramePair, Image
-from ckd_ros.geometry import FloatArray, crop_window, transform_box, visible_part
+from ckd_ros.geometry import FloatArray, crop_window, visible_part
 from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
-from ckd_ros.tracking.first_look import NEAR, first_boxes
+from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence
 from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.repeats import NewImages
+from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.target import Target, initial_box
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
@@ -41,6 +42,13 @@ class TrackerConfig:
         0.8, "part of the network's error on the first image that is taken off later boxes; set at init", 0.0, 1.0
     )
     size_momentum: float = setting(0.7, "weight of the box's size so far against the newly found size", 0.0, 0.99)
+    size_hold: float = setting(
+        1.0,
+        "how firmly the size stays near the first one where the network hardly sees it, as of small targets: 0 not at "
+        "all; set at init",
+        0.0,
+        1.0,
+    )
     lead: float = setting(
         0.6, "part of the target's motion so far by which each search goes ahead of the last position", 0.0, 1.0
     )
@@ -178,12 +186,14 @@ class Tracker:
         else:
             pair_geometry = self._target.pair_geometry.after(pair)
         thermal = ThermalNormalizer(self.config.thermal)
+        first = initial_box(pair_geometry, pair, box, drawn_in)
         target = Target(
-            box=initial_box(pair_geometry, pair, box, drawn_in),
+            box=first,
             pair_geometry=pair_geometry,
             monitor=ConfidenceMonitor(self.config.confidence),
             thermal=thermal,
             inputs=NetworkInputs(self.engine.spec, thermal),
+            size_hold=SizeHold(first[2:]),
         )
         target.observe_range(pair)
         target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
@@ -200,6 +210,9 @@ class Tracker:
         enough = self.config.confidence.uncertain_below
         near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
         target.correction = BoxCorrection.measure(near, target.box, weight)
+        sizes = [one.box[2:] for one in found if one is not None]
+        if len(sizes) == len(FIRST_WINDOWS):
+            target.size_hold.strength = self.config.size_hold * scale_dependence(sizes) ** 2
         views = []
         for box, one in zip(boxes, found, strict=True):
             if one is not None and one.view is not None:
@@ -295,7 +308,7 @@ class Tracker:
         change = target.pair_geometry.boxes_from(earlier)
         if change is None:
             return
-        target.box = transform_box(change, target.box)
+        target.transform(change)
         if target.search is not None:
             self._start_search(target)
 

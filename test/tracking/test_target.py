@@ -8,6 +8,7 @@ from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.target import Target
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
@@ -22,6 +23,7 @@ def target(engine):
         monitor=ConfidenceMonitor(),
         thermal=thermal,
         inputs=NetworkInputs(engine.spec, thermal),
+        size_hold=SizeHold(np.array([40.0, 10.0])),
     )
 
 
@@ -49,3 +51,10 @@ def test_a_leap_as_after_a_gap_between_frames_counts_as_no_more_than_the_longest
 def test_the_search_goes_no_further_ahead_than_the_target_is_likely_to_be(target):
     moving(target, (-30.0, 50.0), 60)
     assert np.allclose(target.ahead(1.0) - target.box, [-8.0, 8.0, 0.0, 0.0])
+
+
+def test_an_image_of_another_size_takes_the_first_size_along(target):
+    target.box = np.array([100.0, 100.0, 20.0, 20.0])
+    target.transform(np.diag([2.0, 0.5, 1.0]))
+    assert target.box.tolist() == [200.0, 50.0, 40.0, 10.0]
+    assert target.size_hold.first.tolist() == [80.0, 5.0]
