@@ -100,15 +100,18 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class InitSettings:
-    """What the node follows when it is activated, or started again."""
+    """Which targets the node takes up."""
 
     restore: bool = setting(
         False,
-        "take up the last target; false: nothing, until init_target shows one. Costs writing a pair of images once a "
+        "take up the last target when the node is activated; false: none, until init_target shows one. Costs writing a pair of images once a "
         "second, to memory where the system has a place for that",
         read_only=True,
     )
     max_age: float = setting(10.0, "unless it was last seen longer ago than this, seconds", 0, 3600, read_only=True)
+    min_confidence: float = setting(
+        0.0, "init_target refuses what the network is less sure of; a target drawn tightly has 0.9 and more", 0, 1
+    )
 
 
 @dataclass(frozen=True)

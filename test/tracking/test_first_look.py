@@ -3,7 +3,8 @@
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes
+from ckd_ros.tracking.decoding import Detection
+from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, sureness
 
 BOX = np.array([100.0, 60.0, 20.0, 40.0])
 
@@ -23,3 +24,10 @@ def test_the_others_lie_further_away_or_have_another_size_about_the_same_centre(
     for box in first_boxes(BOX)[NEAR:]:
         shift = np.abs((geometry.centre(box) - geometry.centre(BOX)) / BOX[2:]).max()
         assert shift > 0.5 or np.allclose(shift, 0) and not np.allclose(box[2:], BOX[2:])
+
+
+def test_the_network_is_sure_where_it_finds_what_was_drawn_and_not_something_else():
+    as_drawn, beside, half = (Detection(BOX + shift, 0.9) for shift in ([0, 0, 0, 0], [30, 0, 0, 0], [0, 0, 0, -20]))
+    np.testing.assert_allclose(sureness([as_drawn, as_drawn, None], BOX), 0.9)
+    np.testing.assert_allclose(sureness([half, half, beside], BOX), 0.45)
+    assert sureness([beside, beside, as_drawn], BOX) == sureness([None, None, as_drawn], BOX) == 0.0
