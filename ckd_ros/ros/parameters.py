@@ -104,8 +104,8 @@ class InitSettings:
 
     restore: bool = setting(
         False,
-        "take up the last target when the node is activated; false: none, until init_target shows one. Costs writing a pair of images once a "
-        "second, to memory where the system has a place for that",
+        "take up the last target when the node is activated; false: none, until init_target shows one. Costs writing a "
+        "pair of images once a second, to memory where the system has a place for that",
         read_only=True,
     )
     max_age: float = setting(10.0, "unless it was last seen longer ago than this, seconds", 0, 3600, read_only=True)

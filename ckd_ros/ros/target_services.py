@@ -63,7 +63,7 @@ class TargetServices:
         return response
 
     async def _init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> tuple[int, float]:
-        """The target's id and confidence, see `TrackerWorker.init_target`. Where there is no image, the error says why."""
+        """See `TrackerWorker.init_target`. Where there is no image, the error says why."""
         enough = self._values()["init.min_confidence"]
         try:
             return await self._in_worker(lambda worker: worker.init_target(box, stream, stamp, enough))

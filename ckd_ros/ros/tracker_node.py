@@ -58,9 +58,7 @@ class TrackerNode(LifecycleNode):
         self.registration = NodeRegistration(self, self.inputs.calibrations, topics)
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
-        self._target_services = TargetServices(
-            self, lambda: self.worker, self.inputs, self.faults, lambda: self.values
-        )
+        self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults, lambda: self.values)
         if self.values["autostart"]:
             explain_autostart(self, self._lifecycle)
 

@@ -190,8 +190,9 @@ class TrackerWorker:
     ) -> tuple[int, float]:
         """Follow what is inside `box`, in pixels of the image of `stream` at `stamp` (None: the newest).
 
-        Returns the target's id and how sure the network is of it, see `Tracker.init`. Raises LookupError where there is no such image, ValueError where the image or the box
-        cannot be used; the target followed before is then still followed.
+        Returns the target's id and how sure the network is of it. Raises LookupError where there is no such image,
+        ValueError where the image or the box cannot be used, or it is less sure than `min_confidence`; the target
+        followed before is then still followed.
         """
         with self._changed:
             pair = self._pairer.newest(stream) if stamp is None else self._pairer.start_at(stream, stamp)

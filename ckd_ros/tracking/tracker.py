@@ -140,8 +140,8 @@ class Tracker:
                 missing, and the thermal image stands in for it if it has never come) or `thermal`.
             min_confidence: what the network is less sure of is not followed.
 
-        Raises ValueError for a box that cannot be followed, or is not. Whatever is raised, also by the engine, the former target
-        (if any) stays exactly as it was and is still followed.
+        Raises ValueError for a box that cannot be followed, or is not. Whatever is raised, also by the engine, the
+        former target (if any) stays exactly as it was and is still followed.
         """
         start = time.perf_counter()
         self._inference_s = 0.0
