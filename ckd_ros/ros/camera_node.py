@@ -21,7 +21,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
@@ -32,8 +31,8 @@ from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.camera_truth import CameraTruth
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
-from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
-from ckd_ros.ros.process import StopRequest, run, spin
+from ckd_ros.ros.parameters import CAMERA_PARAMETERS
+from ckd_ros.ros.process import StopRequest, begin_ros, run, spin
 from ckd_ros.ros.qos import overridable, without_effect
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 
@@ -228,10 +227,10 @@ def camera_info(width: int, height: int, field_of_view: float) -> CameraInfo:
 
 def main(stop: StopRequest) -> int:
     """Publish a source until its end. Returns the process's exit status."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
+        begin_ros()
         node = CameraNode()
-    except (ParameterError, ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         rclpy.logging.get_logger("camera").fatal(str(error))
         rclpy.try_shutdown()
         return 1

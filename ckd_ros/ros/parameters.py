@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.settings import Setting, build, check, setting, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 
@@ -30,6 +31,12 @@ class NodeSettings:
 
     autostart: bool = setting(
         True, "configure and activate at start; false: wait for a lifecycle manager", read_only=True
+    )
+    modality: str = setting(
+        "both",
+        "which cameras there are; rgb or thermal: that one alone, the other is neither received nor missed",
+        choices=("both", RGB, THERMAL),
+        read_only=True,
     )
 
 
