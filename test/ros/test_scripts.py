@@ -26,7 +26,9 @@ def test_a_bad_parameter_is_an_error_for_whoever_started_the_script(script, para
 def test_the_view_takes_ross_own_arguments_and_those_of_the_command():
     pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
     command = [sys.executable, SCRIPTS / "view", "--compressed", "--ros-args", "-r", "__ns:=/robot"]
-    nowhere = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    nowhere = {
+        key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    }
     done = subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "ckd: error: there is no display for a window" in done.stderr, done.stderr
 
