@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-import tyro
+from ckd_ros.app.commands.arguments import optional
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class View:
     """
 
     namespace: str = "/ckd"
-    remap: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FROM:=TO")] = ()
+    remap: Annotated[tuple[str, ...], optional("FROM:=TO")] = ()
     compressed: bool = False
 
     def run(self) -> None:
