@@ -1,20 +1,13 @@
-"""A live window on a run: the overlay of every frame, keys that pause and end it, and boxes drawn with the mouse.
-
-Drawn by SDL (package `pygame-ce`, extra `window`): OpenCV's headless wheel has no windows.
-"""
+"""A live window on a run: the overlay of every frame, keys that pause and end it, and boxes drawn with the mouse."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ckd_ros.colour import to_rgb
+from ckd_ros.app.screen import IDLE_MS, Screen
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import Size
 from ckd_ros.tracking import Registration, TrackResult
@@ -24,9 +17,6 @@ from ckd_ros.tracking.overlay import draw_overlay
 PANEL = (640, 640)
 #: Smallest box that can be drawn, image pixels each way.
 _SMALLEST = 2.0
-#: Milliseconds between checks for Ctrl-C while nothing happens.
-_IDLE_MS = 100
-_DRAWN_COLOUR = (255, 210, 60)  # red, green, blue
 _KEYS = "space: pause, r: draw a new box, q: end"
 _DRAWING = "drag a box, Enter: take it, Esc: cancel"
 #: (x, y) in pixels of one image's half of the window.
@@ -57,16 +47,17 @@ class LiveWindow:
         self.ended = False
         self._title, self._period, self._registration = title, 1.0 / rate, registration
         self._panel: Size = (0, 0)  # of each image, once the window is open
-        self._surface: Any = None
+        self._screen = Screen()
         self._paused = False
         self._returned = time.monotonic()  # when the caller last got control back
 
     def __enter__(self) -> LiveWindow:
-        self._pygame = _display()
+        self._screen.__enter__()
+        self._pygame = self._screen.pygame
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pygame.display.quit()
+        self._screen.__exit__(*error)
 
     def show(
         self,
@@ -83,23 +74,23 @@ class LiveWindow:
         pygame = self._pygame
         self._open(pair)
         picture = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
-        self._show_picture(picture, self._caption())
+        self._screen.show(picture, self._caption())
         # What the caller needs for a frame is part of its time on the screen.
         due = time.monotonic() + max(0.0, self._period - (time.monotonic() - self._returned))
         drawn = None
         while not self.ended and drawn is None:
             remaining = due - time.monotonic()
-            event = pygame.event.wait(_IDLE_MS if self._paused else max(1, min(_IDLE_MS, round(1e3 * remaining))))
+            event = pygame.event.wait(IDLE_MS if self._paused else max(1, min(IDLE_MS, round(1e3 * remaining))))
             if event.type == pygame.NOEVENT and remaining <= 0 and not self._paused:
                 break
-            if self._asks_to_end(event):
+            if self._screen.asks_to_end(event):
                 self.ended = True
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 self._paused = not self._paused
-                self._show_picture(picture, self._caption())
+                self._screen.show(picture, self._caption())
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_r:
                 drawn = self.ask_box(pair, note)
-                self._show_picture(picture, self._caption())
+                self._screen.show(picture, self._caption())
         self._returned = time.monotonic()
         return drawn
 
@@ -111,10 +102,8 @@ class LiveWindow:
         corners: tuple[Point, Point] | None = None  # where the drag began and where it is
         half: int | None = None  # the image in which the button is held down
         while True:
-            self._show_picture(picture, _DRAWING)
-            if corners is not None:
-                self._outline(pair, *corners)
-            event = pygame.event.wait(_IDLE_MS)
+            self._screen.show(picture, _DRAWING, [] if corners is None else self._outlines(pair, *corners))
+            event = pygame.event.wait(IDLE_MS)
             if event.type == pygame.QUIT:
                 self.ended = True
                 return None
@@ -138,41 +127,23 @@ class LiveWindow:
 
     def _open(self, pair: FramePair) -> None:
         """Open the window itself, in the shape of the first frame that is shown."""
-        if self._surface is not None:
+        if self._panel != (0, 0):
             return
-        image, pygame = pair.reference, self._pygame
+        image = pair.reference
         scale = min(PANEL[0] / image.width, PANEL[1] / image.height)
         self._panel = max(1, round(scale * image.width)), max(1, round(scale * image.height))
         height = draw_overlay(pair, None, self._registration, self._panel).shape[0]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that there is no GPU to scale with
-            # SCALED: the person may resize the window, and the mouse stays in pixels of the picture.
-            self._surface = pygame.display.set_mode((2 * self._panel[0], height), pygame.SCALED | pygame.RESIZABLE)
+        self._screen.open((2 * self._panel[0], height))
 
     def _caption(self) -> str:
         return f"{self._title} ({'paused, space: go on' if self._paused else _KEYS})"
 
-    def _show_picture(self, picture: np.ndarray, title: str) -> None:
-        pygame = self._pygame
-        pygame.display.set_caption(title)
-        data = to_rgb(picture, "bgr8")
-        self._surface.blit(pygame.image.frombuffer(data, data.shape[1::-1], "RGB"), (0, 0))
-        pygame.display.flip()
-
-    def _outline(self, pair: FramePair, start: Point, end: Point) -> None:
-        """Show the box between two corners on each image that is there."""
-        pygame = self._pygame
+    def _outlines(self, pair: FramePair, start: Point, end: Point) -> list[tuple[int, int, int, int]]:
+        """The box between two corners, `(x, y, w, h)` on each image that is there."""
         (left, top), (right, bottom) = np.minimum(start, end), np.maximum(start, end)
-        for image, offset in ((pair.rgb, 0), (pair.thermal, self._panel[0])):
-            if image is not None:
-                outline = pygame.Rect(offset + left, top, max(1, right - left), max(1, bottom - top))
-                pygame.draw.rect(self._surface, _DRAWN_COLOUR, outline, 2)
-        pygame.display.flip()
-
-    def _asks_to_end(self, event: Any) -> bool:
-        pygame = self._pygame
-        asked = event.type == pygame.KEYDOWN and event.key in (pygame.K_ESCAPE, pygame.K_q)
-        return asked or event.type == pygame.QUIT
+        width, height = max(1, right - left), max(1, bottom - top)
+        places = ((pair.rgb, 0), (pair.thermal, self._panel[0]))
+        return [(offset + left, top, width, height) for image, offset in places if image is not None]
 
     def _half(self, pair: FramePair, position: Point) -> int | None:
         """0 for a place on the colour image, 1 for one on the thermal image, None outside both."""
@@ -193,24 +164,3 @@ class LiveWindow:
         if (high - low).min() < _SMALLEST:
             return None
         return DrawnBox(np.concatenate([low, high - low]), "thermal" if pair.rgb is None else "rgb")
-
-
-def _display() -> Any:
-    """The module `pygame`, with its display started."""
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    try:
-        import pygame
-    except ImportError as error:
-        raise ModuleNotFoundError("a window needs the package pygame-ce: pip install '.[window]'") from error
-    asked = os.environ.get("SDL_VIDEODRIVER")
-    # Where nothing names a display, SDL would draw into memory, unseen.
-    if sys.platform == "linux" and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ValueError("there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)")
-    try:
-        pygame.display.init()
-    except pygame.error as error:
-        raise ValueError(f"there is no display for a window: {error}") from error
-    if pygame.display.get_driver() in ("offscreen", "dummy") and not asked:
-        pygame.display.quit()
-        raise ValueError(f"there is no display for a window: DISPLAY={os.environ.get('DISPLAY')} does not answer")
-    return pygame

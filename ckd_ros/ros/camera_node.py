@@ -21,19 +21,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from ckd_ros.datasets.sequence import FrameSequence
+from ckd_ros.datasets.sequence import FrameSequence, readable
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.camera_truth import CameraTruth
 from ckd_ros.ros.conversions import image_message
 from ckd_ros.ros.node_parameters import NodeParameters
-from ckd_ros.ros.parameters import CAMERA_PARAMETERS, ParameterError
-from ckd_ros.ros.process import StopRequest, run, spin
+from ckd_ros.ros.parameters import CAMERA_PARAMETERS
+from ckd_ros.ros.process import StopRequest, begin_ros, run, spin
 from ckd_ros.ros.qos import overridable, without_effect
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 
@@ -54,10 +53,17 @@ class Event(NamedTuple):
     image: Image
 
 
-def in_order(pairs: Iterable[FramePair]) -> Iterator[Event]:
+class NumberedPair(NamedTuple):
+    """A pair and its number from 0 on, which counts those that cannot be read and grows on where the source loops."""
+
+    number: int
+    pair: FramePair
+
+
+def in_order(pairs: Iterable[NumberedPair]) -> Iterator[Event]:
     """The images of pairs one by one in the order of their stamps."""
     waiting: list[Event] = []  # no two have the same number and stream, so that images are never compared
-    for number, pair in enumerate(pairs):
+    for number, pair in pairs:
         stamps = [stamp for stamp in (pair.stamp, pair.thermal_stamp) if stamp is not None]
         for stream, stamp, image in ((RGB, pair.stamp, pair.rgb), (THERMAL, pair.thermal_stamp, pair.thermal)):
             if image is not None:
@@ -77,12 +83,12 @@ class Prefetcher:
         count: how many pairs may be held.
     """
 
-    def __init__(self, pairs: Iterable[FramePair], count: int) -> None:
+    def __init__(self, pairs: Iterable[NumberedPair], count: int) -> None:
         self._queue: queue.Queue = queue.Queue(maxsize=count)
         self._thread = threading.Thread(target=self._fill, args=(pairs,), name="source", daemon=True)
         self._thread.start()
 
-    def _fill(self, pairs: Iterable[FramePair]) -> None:
+    def _fill(self, pairs: Iterable[NumberedPair]) -> None:
         try:
             for pair in pairs:
                 self._queue.put(pair)
@@ -100,7 +106,7 @@ class Prefetcher:
         with suppress(queue.Full):
             self._queue.put_nowait(None)
 
-    def __iter__(self) -> Iterator[FramePair]:
+    def __iter__(self) -> Iterator[NumberedPair]:
         while (item := self._queue.get()) is not None:
             if isinstance(item, Exception):
                 raise item
@@ -137,7 +143,10 @@ class CameraNode(Node):
         return self._declared.values
 
     def play(self, stop: StopRequest) -> None:
-        """Publish the source at its pace; returns at its end, or when the process is to end."""
+        """Publish the source at its pace; returns at its end, or when the process is to end.
+
+        A frame that cannot be read is named and passed over. Raises ValueError if none can.
+        """
         sequence = self.sequence
         self.get_logger().info(f"{sequence.name}: a source of {len(sequence)} pairs at {sequence.rate:g} Hz")
         for note in sequence.notes:
@@ -168,41 +177,47 @@ class CameraNode(Node):
             self.get_logger().warning(
                 f"images were sent up to {worst_delay:.2f} s late: the source is slower than its rate"
             )
+        if shift is None and not stop.is_set():
+            raise ValueError(f"no frame of {sequence.name} can be read: nothing was published")
         if published:
             self.get_logger().info(f"{published} images published in {time.monotonic() - begin:.1f} s")
         stop.wait(LINGER)
 
-    def _pairs(self) -> Iterator[FramePair]:
-        """The pairs of the source, with stamps that go on growing when it loops."""
+    def _pairs(self) -> Iterator[NumberedPair]:
+        """The pairs of the source that can be read, with stamps that go on growing when it loops."""
         count = self.values["frames"] or None
-        return itertools.islice(self._endless() if self.values["loop"] else self.sequence.frames(), count)
+        return itertools.islice(self._endless() if self.values["loop"] else self._round(), count)
 
-    def _endless(self) -> Iterator[FramePair]:
+    def _round(self) -> Iterator[NumberedPair]:
+        """The pairs of the source, once."""
+        for number, pair in enumerate(readable(self.sequence.frames(), len(self.sequence))):
+            if isinstance(pair, str):
+                self.get_logger().warning(f"frame {number} of {self.sequence.name} is passed over: {pair}")
+            else:
+                yield NumberedPair(number, pair)
+
+    def _endless(self) -> Iterator[NumberedPair]:
         shift, period = 0, round(1e9 / self.sequence.rate)
-        while True:
+        for before in itertools.count(step=len(self.sequence)):
             first: int | None = None
             newest: int | None = None
-            for pair in self.sequence.frames():
+            for number, pair in self._round():
                 newest = pair.stamp if pair.stamp is not None else pair.thermal_stamp
                 first = newest if first is None else first
                 shifted = (None if stamp is None else stamp + shift for stamp in (pair.stamp, pair.thermal_stamp))
-                yield FramePair(pair.rgb, pair.thermal, *shifted)
+                yield NumberedPair(before + number, FramePair(pair.rgb, pair.thermal, *shifted))
             if first is None or newest is None:  # a source without a pair
                 return
             shift += newest - first + period
 
     def _wait_for_subscribers(self, stream: str, stop: StopRequest) -> None:
         self.get_logger().info("waiting for a subscriber of the image topics")
-        publishers = [self._images[stream]] if self._has_one_camera() else list(self._images.values())
+        one = self.sequence.modality != "both"
+        publishers = [self._images[stream]] if one else list(self._images.values())
         while not all(publisher.get_subscription_count() for publisher in publishers):
             if stop.wait(0.02):
                 return
         stop.wait(SETTLE)
-
-    def _has_one_camera(self) -> bool:
-        """Whether the source has one camera only, as its first pair shows."""
-        pair = next(iter(self.sequence.frames()))
-        return pair.rgb is None or pair.thermal is None
 
     def _publish(self, stream: str, image: Image, stamp: int) -> Header:
         frame_id = self.values[f"frames.{stream}"]
@@ -228,10 +243,10 @@ def camera_info(width: int, height: int, field_of_view: float) -> CameraInfo:
 
 def main(stop: StopRequest) -> int:
     """Publish a source until its end. Returns the process's exit status."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
+        begin_ros()
         node = CameraNode()
-    except (ParameterError, ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError) as error:
         rclpy.logging.get_logger("camera").fatal(str(error))
         rclpy.try_shutdown()
         return 1
@@ -241,6 +256,9 @@ def main(stop: StopRequest) -> int:
     services.start()
     try:
         node.play(stop)
+    except ValueError as error:
+        node.get_logger().fatal(str(error))
+        return 1
     finally:
         stop.set()
         services.join()

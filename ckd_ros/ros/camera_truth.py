@@ -43,7 +43,7 @@ class CameraTruth:
         self._stream = THERMAL if sequence.modality == "thermal" else RGB
         self._publisher = None if sequence.boxes is None else node.create_publisher(Track, "truth", 10)
         self._client: Client | None = node.create_client(InitTarget, "init_target") if show else None
-        self._wanted, self._asked = show, -math.inf
+        self._wanted, self._asked, self._round = show, -math.inf, 0
         self._seen: _Seen | None = None
         if show and sequence.init_box is None:
             node.get_logger().warning(
@@ -54,9 +54,9 @@ class CameraTruth:
         """Call this when image `number` (from 0, growing beyond the sequence's length in a loop) is on its way."""
         if stream != self._stream:
             return
-        index = number % len(self._sequence)
-        if index == 0:  # where the target was in the round before says nothing
-            self._wanted, self._seen = self._client is not None, None
+        round_, index = divmod(number, len(self._sequence))
+        if round_ != self._round:  # where the target was in the round before says nothing
+            self._round, self._wanted, self._seen = round_, self._client is not None, None
         if self._wanted and self._seen is not None:  # the image before this one: by now the tracker has it
             self._show(self._seen)
         rgb, thermal = self._sequence.truth(index)

@@ -47,13 +47,16 @@ class FaultMonitor:
         self._lock = threading.Lock()
         self._faults: dict[str, ActiveFault] = {}
 
-    def report(self, key: str, message: str) -> None:
-        """Something is wrong; `key` names the kind of fault, so that it is logged once and not for every frame."""
+    def report(self, key: str, message: str, remind: bool = True) -> None:
+        """Something is wrong; `key` names the kind of fault, so that it is logged once and not for every frame.
+
+        `remind`: log it again after a minute; not where it may be as it should be.
+        """
         now = self._clock()
         with self._lock:
             fault = self._faults.get(key)
             count = 1 if fault is None else fault.count + 1
-            if fault is None or now - fault.logged >= REMIND_AFTER:
+            if fault is None or (remind and now - fault.logged >= REMIND_AFTER):
                 line, logged = message if fault is None else f"{message} (still, {count} times by now)", now
             else:
                 line, logged = None, fault.logged

@@ -19,7 +19,7 @@ from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.qos import overridable
-from ckd_ros.ros.silence import SUFFIXES, explain_silence
+from ckd_ros.ros.silence import SUFFIXES, TYPES, explain_silence
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.stamps import StampWatch
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
@@ -58,6 +58,7 @@ class CameraInputs:
         self._node, self._clock, self._faults, self._on_calibration = node, clock, faults, on_calibration
         self._infos: dict[str, bytes] = {}
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
+        self._received = {RGB: 0, THERMAL: 0}
         self._subscriptions: list[Subscription] = []
         self._images: dict[str, tuple[Subscription, str]] = {}
         self._latched: dict[str, Subscription] = {}
@@ -76,7 +77,8 @@ class CameraInputs:
         self.configure(values)
         reliable = values["qos.reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        for stream in (RGB, THERMAL):
+        streams = (RGB, THERMAL) if values["modality"] == "both" else (values["modality"],)
+        for stream in streams:
             transport = values[f"image_transport.{stream}"]
             kind, topic = _KINDS[transport], f"{stream}/image{SUFFIXES[transport]}"
             qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
@@ -84,6 +86,9 @@ class CameraInputs:
             self._subscriptions += [images, self._subscribe_info(stream, **overridable(qos_profile_sensor_data))]
             self._images[stream] = (images, transport)
             self._stamps[stream], self._newest[stream] = StampWatch(), time.monotonic_ns()
+            self._received[stream] = 0
+        topics = [f"{images.topic_name} ({TYPES[transport]})" for images, transport in self._images.values()]
+        self._node.get_logger().info(f"waiting for images on {' and '.join(topics)}")
         self.hear_latched()
 
     def hear_latched(self) -> None:
@@ -92,7 +97,7 @@ class CameraInputs:
         That needs a subscription of its own: one that asks for kept messages hears nothing of publishers that keep
         none, and has both sides warn of it. So it is made when such a publisher is seen; call this now and then.
         """
-        for stream in (RGB, THERMAL):
+        for stream in self._images:
             topic = self._node.resolve_topic_name(f"{stream}/camera_info")
             publishers = self._node.get_publishers_info_by_topic(topic)
             if stream not in self._latched and any(_keeps(publisher.qos_profile) for publisher in publishers):
@@ -107,6 +112,8 @@ class CameraInputs:
         for subscription in (*self._subscriptions, *self._latched.values()):
             self._node.destroy_subscription(subscription)
         self._subscriptions, self._images, self._latched = [], {}, {}
+        for meter in self._arrivals.values():
+            meter.restart()
         self._on_frame = None
 
     def check(self) -> None:
@@ -114,12 +121,21 @@ class CameraInputs:
         for stream, (subscription, transport) in self._images.items():
             if time.monotonic_ns() - self._newest[stream] > SILENT_AFTER * 1e9:
                 silence = explain_silence(self._node, subscription, stream, transport)
-                self._faults.report(f"{stream} silent ({silence.cause})", silence.text)
+                text, alone = silence.text, self._is_alone(stream)
+                if alone:
+                    text += f". If there is no such camera: set modality to {alone}"
+                self._faults.report(f"{stream} silent ({silence.cause})", text, remind=not alone)
+
+    def _is_alone(self, silent: str) -> str | None:
+        """The other stream, where that delivers and `silent` never did: perhaps the robot has that camera only."""
+        others = [stream for stream in self._images if stream != silent and self._received[stream]]
+        return others[0] if others and not self._received[silent] else None
 
     def why_none(self, stream: str) -> str | None:
         """Why there is no (new) image of a stream, for a person; None where that is not known."""
         if stream not in self._images:
-            return None
+            alone = next(iter(self._images), None)
+            return alone and f"modality is {alone}: draw the box in the {alone} image ('image' of the request)"
         if self._arrivals[stream].rate() == 0.0:
             subscription, transport = self._images[stream]
             return explain_silence(self._node, subscription, stream, transport).text
@@ -131,6 +147,10 @@ class CameraInputs:
         """Contribute the rate of a stream; a warning if no images arrive and nothing else explains it."""
         rate = self._arrivals[stream].rate()
         status.add("rate", f"{rate:.1f}")
+        status.add("received", self._received[stream])
+        if self._images and stream not in self._images:
+            status.note("not received: modality is set to the other camera")
+            return
         status.note(f"{rate:.1f} Hz")
         if rate == 0.0 and not status.warnings:
             status.warn("no images arrive")
@@ -140,6 +160,9 @@ class CameraInputs:
         if on_frame is None:  # unsubscribed while the message was on its way
             return
         self._arrivals[stream].note()
+        self._received[stream] += 1
+        if self._received[stream] == 1:
+            self._node.get_logger().info(f"{stream} images arrive")
         self._newest[stream] = arrival
         try:
             conversions.check_image(message)

@@ -24,8 +24,14 @@ class Meter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._start = clock()
         self._events: deque[tuple[float, float]] = deque()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was counted."""
+        with self._lock:
+            self._start = self._clock()
+            self._events.clear()
 
     def note(self, duration: float = 0.0) -> None:
         """Count one event, which took `duration` seconds."""

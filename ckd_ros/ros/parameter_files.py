@@ -1,4 +1,5 @@
-"""Parameter files that were given to a node and did not reach it, which ROS passes over without a word."""
+"""Parameter files that were given to a node and did not reach it: ROS ends over some, and passes over others without a
+word."""
 
 from __future__ import annotations
 
@@ -19,11 +20,8 @@ def ignored_files(arguments: Sequence[str], node: str, table: Iterable[str], giv
         given: the names of those that ROS handed to it.
     """
     table, given, texts = set(table), set(given), []
-    for file in (value for option, value in zip(arguments, arguments[1:], strict=False) if option == "--params-file"):
-        try:
-            content = yaml.safe_load(Path(file).read_text())
-        except (OSError, yaml.YAMLError):
-            continue  # rcl has refused it, and the process with it
+    for file in _files(arguments):
+        content = yaml.safe_load(Path(file).read_text())  # rcl has read it, too
         found = {key: names & table for key, names in _sections(content, "")}
         names = set().union(*found.values())
         if names and not names & given:
@@ -33,6 +31,46 @@ def ignored_files(arguments: Sequence[str], node: str, table: Iterable[str], giv
                 f"Put them under '{node}:' or '/**:'"
             )
     return texts
+
+
+def unusable_files(arguments: Sequence[str]) -> list[str]:
+    """A text for each parameter file among the arguments of a process that ROS cannot use, and would end over."""
+    texts = []
+    for file in _files(arguments):
+        try:
+            content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        except OSError as error:
+            texts.append(f"the parameter file {file} cannot be read: {error.strerror}")
+            continue
+        except UnicodeDecodeError:
+            texts.append(f"the parameter file {file} is not a text file")
+            continue
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            texts.append(f"the parameter file {file} is not YAML: {getattr(error, 'problem', error)}{where}")
+            continue
+        stray = None if content is None else _stray(content, "")
+        if stray is not None:
+            texts.append(
+                f"the parameter file {file} has {stray} outside of 'ros__parameters': as in config/tracker.yaml, "
+                "parameters are under a node's name (or '/**'), and there under 'ros__parameters'"
+            )
+    return texts
+
+
+def _files(arguments: Sequence[str]) -> list[str]:
+    return [value for option, value in zip(arguments, arguments[1:], strict=False) if option == "--params-file"]
+
+
+def _stray(content: Any, key: str) -> str | None:
+    """What in a file is no parameter of any node; None if all is."""
+    if not isinstance(content, dict):
+        return f"'{key}'" if key else "something"
+    for name, below in content.items():
+        if name != "ros__parameters" and (stray := _stray(below, str(name))):
+            return stray
+    return None
 
 
 def _sections(content: Any, key: str) -> Iterator[tuple[str, set[str]]]:

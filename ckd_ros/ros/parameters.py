@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.settings import Setting, build, check, setting, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 
@@ -30,6 +31,12 @@ class NodeSettings:
 
     autostart: bool = setting(
         True, "configure and activate at start; false: wait for a lifecycle manager", read_only=True
+    )
+    modality: str = setting(
+        "both",
+        "which cameras there are; rgb or thermal: that one alone, the other is neither received nor missed",
+        choices=("both", RGB, THERMAL),
+        read_only=True,
     )
 
 
@@ -100,15 +107,18 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class InitSettings:
-    """What the node follows when it is activated, or started again."""
+    """Which targets the node takes up."""
 
     restore: bool = setting(
         False,
-        "take up the last target; false: nothing, until init_target shows one. Costs writing a pair of images once a "
-        "second, to memory where the system has a place for that",
+        "take up the last target when the node is activated; false: none, until init_target shows one. Costs writing a "
+        "pair of images once a second, to memory where the system has a place for that",
         read_only=True,
     )
     max_age: float = setting(10.0, "unless it was last seen longer ago than this, seconds", 0, 3600, read_only=True)
+    min_confidence: float = setting(
+        0.0, "init_target refuses what the network is less sure of; a target drawn tightly has 0.9 and more", 0, 1
+    )
 
 
 @dataclass(frozen=True)

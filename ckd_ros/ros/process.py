@@ -62,6 +62,21 @@ class StopRequest:
         call()
 
 
+def begin_ros() -> None:
+    """Start ROS 2 with the arguments of the process. Raises ValueError, in one line, for what it does not take."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    from ckd_ros.ros.parameter_files import unusable_files
+
+    if texts := unusable_files(sys.argv):
+        raise ValueError("; ".join(texts))
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
 def spin(executor: Executor, stop: StopRequest) -> None:
     """Spin until the process is asked to end. Unlike a shutdown of ROS this leaves everything usable."""
     # A task wakes the executor. (Spinning until a future is complete grows with every callback before Kilted.)

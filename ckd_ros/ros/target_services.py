@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -30,6 +30,7 @@ class TargetServices:
         worker: gives the worker of an active node, None while there is none.
         inputs: knows why there is no image.
         faults: told of refused targets.
+        values: gives the node's parameters by name, as they are at the time of a call.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class TargetServices:
         worker: Callable[[], TrackerWorker | None],
         inputs: CameraInputs,
         faults: FaultMonitor,
+        values: Callable[[], dict[str, Any]],
     ) -> None:
-        self._node, self._worker, self._inputs, self._faults = node, worker, inputs, faults
+        self._node, self._worker, self._inputs, self._faults, self._values = node, worker, inputs, faults, values
         node.create_service(InitTarget, "init_target", self._on_init_target)
         node.create_service(Trigger, "stop", self._on_stop)
 
@@ -49,20 +51,22 @@ class TargetServices:
                 raise ValueError(f"image is {request.image}: it must be RGB (0) or THERMAL (1)")
             stream = _STREAM_OF[request.image]
             box = np.array([request.box.x, request.box.y, request.box.width, request.box.height])
-            response.target_id = await self._init_target(box, stream, to_nanoseconds(request.stamp) or None)
+            target, confidence = await self._init_target(box, stream, to_nanoseconds(request.stamp) or None)
         except Exception as error:
             response.success, response.message = False, str(error)
             self._faults.report("init_target", f"init_target refused: {error}")
             return response
-        response.success = True
-        response.message = f"following target {response.target_id}"
-        self._node.get_logger().info(f"following target {response.target_id}, box {box.tolist()} in the {stream} image")
+        response.success, response.target_id, response.confidence = True, target, confidence
+        weak = confidence < self._values()["tracker.uncertain_below"]
+        response.message = f"following target {target}; {'weak' if weak else 'confidence'}: {confidence:.2f}"
+        self._node.get_logger().info(f"{response.message}, box {box.tolist()} in the {stream} image")
         return response
 
-    async def _init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> int:
-        """The target's id, see `TrackerWorker.init_target`. Where there is no image, the error says why."""
+    async def _init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> tuple[int, float]:
+        """See `TrackerWorker.init_target`. Where there is no image, the error says why."""
+        enough = self._values()["init.min_confidence"]
         try:
-            return await self._in_worker(lambda worker: worker.init_target(box, stream, stamp))
+            return await self._in_worker(lambda worker: worker.init_target(box, stream, stamp, enough))
         except LookupError as error:
             reason = self._inputs.why_none(stream)
             raise LookupError(f"{error}; {reason}" if reason else str(error)) from error

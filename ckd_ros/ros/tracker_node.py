@@ -13,7 +13,6 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 
 from ckd_ros.ros import configuration
 from ckd_ros.ros.clock import NodeClock
@@ -25,8 +24,8 @@ from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
-from ckd_ros.ros.parameters import PARAMETERS, ParameterError
-from ckd_ros.ros.process import StopRequest, run, spin
+from ckd_ros.ros.parameters import PARAMETERS
+from ckd_ros.ros.process import StopRequest, begin_ros, run, spin
 from ckd_ros.ros.qos import without_effect
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.approximate import ApproximateMatcher
@@ -58,7 +57,7 @@ class TrackerNode(LifecycleNode):
         self.registration = NodeRegistration(self, self.inputs.calibrations, topics)
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
-        self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults)
+        self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults, lambda: self.values)
         if self.values["autostart"]:
             explain_autostart(self, self._lifecycle)
 
@@ -143,6 +142,7 @@ class TrackerNode(LifecycleNode):
         if self.worker is not None:
             self.worker.stop()
             self.worker = None
+            self._latency.restart()
 
     def _unload(self) -> None:
         self._halt()
@@ -220,10 +220,10 @@ class TrackerNode(LifecycleNode):
 
 def main(stop: StopRequest) -> int:
     """Run the node until it is told to stop. Returns the process's exit status."""
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
+        begin_ros()
         node = TrackerNode()
-    except ParameterError as error:
+    except ValueError as error:
         rclpy.logging.get_logger("tracker").fatal(str(error))
         rclpy.try_shutdown()
         return 1

@@ -185,11 +185,14 @@ class TrackerWorker:
         with self._changed:
             self._pairer.configure(slop, timeout, history)
 
-    def init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> int:
+    def init_target(
+        self, box: np.ndarray, stream: str, stamp: int | None, min_confidence: float = 0.0
+    ) -> tuple[int, float]:
         """Follow what is inside `box`, in pixels of the image of `stream` at `stamp` (None: the newest).
 
-        Returns the target's id. Raises LookupError where there is no such image, ValueError where the image or the box
-        cannot be used; the target followed before is then still followed.
+        Returns the target's id and how sure the network is of it. Raises LookupError where there is no such image,
+        ValueError where the image or the box cannot be used, or it is less sure than `min_confidence`; the target
+        followed before is then still followed.
         """
         with self._changed:
             pair = self._pairer.newest(stream) if stamp is None else self._pairer.start_at(stream, stamp)
@@ -203,12 +206,12 @@ class TrackerWorker:
         images, reasons = self._load(pair)
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
-        result = self.tracker.init(images, box, drawn_in=stream)
+        result = self.tracker.init(images, box, stream, min_confidence)
         self._target = self._targets.next()
         self._advance(pair)
         self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
         self._finish(TrackedPair(pair, images, result, self._target))
-        return self._target
+        return self._target, result.confidence
 
     def restore(self) -> str:
         """Follow the target that is remembered, if there is one. Returns, for a person, what became of it."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ckd_ros import geometry
 from ckd_ros.geometry import FloatArray
+from ckd_ros.tracking.decoding import Detection
 
 #: Displacement of each search window in sides of the target's box, and its scale: the target then lies in different
 #: cells of the score map, as it does when it moves. The first is the window of the box itself.
@@ -46,3 +47,15 @@ def scale_dependence(sizes: Sequence[FloatArray]) -> float:
     scales = [FIRST_WINDOWS[k][1] for k in (_LARGER, _SMALLER)]
     growth = np.log(sizes[_LARGER] / sizes[_SMALLER]) / np.log(scales[0] / scales[1])
     return float(growth.clip(0.0, 1.0).mean())
+
+
+def sureness(found: Sequence[Detection | None], drawn: FloatArray) -> float:
+    """How sure the network is of what was `drawn` `(x, y, w, h)`, [0, 1].
+
+    The score of what it finds times the overlap of that with what was drawn, in the median of the windows: on the image
+    in which it was drawn nearly everything is found again, but what has no edges of its own with other boxes.
+
+    Args:
+        found: in each of the windows near the target, in the image in which it was drawn; None: nothing.
+    """
+    return float(np.median([0.0 if one is None else one.confidence * geometry.iou(one.box, drawn) for one in found]))

@@ -16,7 +16,7 @@ from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
 from ckd_ros.tracking.decoding import Detection, decode, hann_window
 from ckd_ros.tracking.engine.spec import Engine
-from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence
+from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
@@ -72,7 +72,8 @@ class TrackResult:
         box: `(4,)` the visible part of the target, `(x, y, w, h)` in RGB pixels. While LOST: where it was last. In
             pixels of the thermal image as long as no RGB image has ever come.
         thermal_box: `(4,)` the same in pixels of the thermal image; NaN where that does not show it, or none has come.
-        confidence: score of the box's cell, [0, 1]. While LOST: the best score found anywhere in this frame.
+        confidence: score of the box's cell, [0, 1]. While LOST: the best score found anywhere in this frame. Of `init`:
+            how sure the network is of what was drawn, see `first_look.sureness`.
         state: what the tracker believes.
         used_rgb, used_thermal: which images it rests on.
         registration_offset: (dx, dy) thermal pixels from the configured to the measured registration; zero where it is
@@ -136,22 +137,31 @@ class Tracker:
         weight = config.window_weight
         self._prior = ((1 - weight) + weight * hann_window(self.engine.grid)).astype(np.float32)
 
-    def init(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str = "rgb") -> TrackResult:
+    def init(
+        self, pair: FramePair, box: npt.ArrayLike, drawn_in: str = "rgb", min_confidence: float = 0.0
+    ) -> TrackResult:
         """Start following what is inside `box` `(x, y, w, h)`.
 
         Args:
             pair: the images the box was drawn in; one may be missing.
             drawn_in: the image in whose pixels the box is: `rgb` (its size is known from earlier frames if it is
                 missing, and the thermal image stands in for it if it has never come) or `thermal`.
+            min_confidence: what the network is less sure of is not followed.
 
-        Raises ValueError for a box that cannot be followed. Whatever is raised, also by the engine, the former target
-        (if any) stays exactly as it was and is still followed.
+        Raises ValueError for a box that cannot be followed, or is not. Whatever is raised, also by the engine, the
+        former target (if any) stays exactly as it was and is still followed.
         """
         start = time.perf_counter()
         self._inference_s = 0.0
         self.new_images.of(pair)
         target = self._new_target(pair, box, drawn_in)
-        result = self._result(target, 1.0, pair.rgb is not None, target.inputs.has_template("tir"), start)
+        confidence = self._look_around(target, pair)
+        if confidence < min_confidence:
+            raise ValueError(
+                f"the network is not sure of what was drawn: its confidence is {confidence:.2f}, min_confidence is "
+                f"{min_confidence:g}; draw the box around the whole target and nothing else"
+            )
+        result = self._result(target, confidence, pair.rgb is not None, target.inputs.has_template("tir"), start)
         self._target = target
         return result
 
@@ -199,17 +209,20 @@ class Tracker:
         target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
-        self._look_around(target, pair)
         return target
 
-    def _look_around(self, target: Target, pair: FramePair) -> None:
-        """Learn how the network errs about the target and what tells it from what surrounds it, where it was marked."""
-        spec, weight = self.engine.spec, self.config.box_correction
-        boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR if weight > 0.0 else 0]
+    def _look_around(self, target: Target, pair: FramePair) -> float:
+        """Learn how the network errs about the target and what tells it from what surrounds it, where it was marked.
+
+        Returns how sure the network is of it.
+        """
+        spec = self.engine.spec
+        boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR]
         found = [self._detect(target, pair.rgb, pair.thermal, box, self._prior) for box in boxes]
         enough = self.config.confidence.uncertain_below
         near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
-        target.correction = BoxCorrection.measure(near, target.box, weight)
+        confidence = sureness(found[:NEAR], target.box)
+        target.correction = BoxCorrection.measure(near, target.box, self.config.box_correction)
         sizes = [one.box[2:] for one in found if one is not None]
         if len(sizes) == len(FIRST_WINDOWS):
             target.size_hold.strength = self.config.size_hold * scale_dependence(sizes) ** 2
@@ -220,6 +233,7 @@ class Tracker:
                 views.append(view_of(target.box, window, one.view.features))
         if views and len(views) == len(boxes):
             target.identity = Identity(views)
+        return confidence
 
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the confidence."""

@@ -17,6 +17,7 @@ import pytest
 from ckd_ros.cli import main
 from ckd_ros.datasets.boxes import read_boxes
 from ckd_ros.metrics import score
+from ckd_ros.tracking.box_correction import BoxCorrection
 
 EASY = "width=160,height=128,thermal_width=160,thermal_height=128,target_size=24,distractors=0,occlusion=0,night=0"
 CLEAR = f"simulator:{EASY},glare=0,crossover=0,scale=0,rotation=0"
@@ -44,7 +45,7 @@ def failure(capsys, *args):
 def track(tmp_path, model_path, monkeypatch):
     """Calls `ckd track`, writing boxes.txt, with the correlation network."""
     # Without calibration: this network's error is its grid's, another one in every frame.
-    monkeypatch.setattr("ckd_ros.tracking.tracker.first_boxes", lambda box: [])
+    monkeypatch.setattr("ckd_ros.tracking.tracker.BoxCorrection.measure", lambda *_: BoxCorrection.none())
     return lambda *args: run("track", *args, "--out", tmp_path / "boxes.txt", "--model", model_path)
 
 

@@ -63,6 +63,22 @@ def test_broken_images(bench, capfd, stream, kind):
     b.follow(5)
 
 
+def test_a_rate_is_never_beside_none_received(bench):
+    b = bench().start()
+
+    def empty():
+        rgb, thermal = b.messages()
+        rgb.data = array("B")
+        return rgb, thermal
+
+    b.play(0.3, make=empty)
+    refused = b.status("rgb", lambda values: float(values["rate"]) > 0)
+    assert int(refused["received"]) > 0 and refused["usable"] == "0"
+    b.step()
+    b.node.trigger_deactivate()
+    assert (b.status()["rate"], b.status("thermal")["rate"]) == ("0.0", "0.0"), "that of before"
+
+
 def test_both_images_broken(bench):
     b = bench().started()
     for _ in range(4):

@@ -22,6 +22,7 @@ from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 from sensor_msgs.msg import Image as ImageMessage  # noqa: E402
 
+from ckd_ros.datasets.lasher import write_lasher  # noqa: E402
 from ckd_ros.datasets.sources import open_source  # noqa: E402
 from ckd_ros.frames import FramePair, Image  # noqa: E402
 from ckd_ros.ros.camera_node import Prefetcher, camera_info, in_order  # noqa: E402
@@ -148,10 +149,46 @@ def test_a_bad_source_or_parameter_ends_the_process_with_the_reason(ros, paramet
     assert process.returncode == 1 and words in log and "Traceback" not in log
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """A sequence of six frames as a folder, and its colour images."""
+    write_lasher(open_source(SOURCE.replace("frames=30", "frames=6")), tmp_path / "walk")
+    return tmp_path / "walk", sorted((tmp_path / "walk" / "visible").iterdir())
+
+
+def test_a_damaged_frame_is_named_and_passed_over_in_every_round(recorder, folder):
+    walk, images = folder
+    images[0].write_bytes(images[0].read_bytes()[:50])
+    images[3].write_bytes(b"")
+    r = recorder()
+    truths = []
+    r.node.create_subscription(Track, "truth", truths.append, 20)
+    process = start(f"source:={walk}", "frames:=9", "rate:=20.0", "loop:=true", "wait_for_subscribers:=true")
+    log = r.until(process)
+    assert process.returncode == 0 and "Traceback" not in log, log
+    stamps = [to_nanoseconds(m.header.stamp) for m in r.of("rgb/image")]
+    steps = np.round(np.diff(stamps) / 5e7).astype(int).tolist()
+    assert steps == [1, 2, 1, 1, 1, 2, 1, 1], "the others keep their moments"
+    for number in (0, 3):
+        assert f"frame {number} of walk is passed over: {images[number]}" in log
+    boxes = open_source(str(walk)).boxes
+    assert [truth.box.x for truth in truths] == pytest.approx([boxes[i][0] for i in (1, 2, 4, 5, 1, 2, 4, 5, 1)])
+
+
+def test_a_source_without_a_frame_that_can_be_read_ends_with_an_error(ros, folder):
+    walk, images = folder
+    for image in images:
+        image.write_bytes(b"")
+    process = start(f"source:={walk}")
+    log = process.communicate(timeout=120)[1]
+    assert process.returncode == 1 and "Traceback" not in log
+    assert "no frame of walk can be read: nothing was published" in log
+
+
 def test_images_come_in_the_order_of_their_stamps_whatever_the_offset():
     for offset in (-900, -120, 0, 7, 900):
         pairs = [FramePair(GREY, GREY, 50_000_000 * i, 50_000_000 * i + offset * 1_000_000) for i in range(60)]
-        events = list(in_order(pairs))
+        events = list(in_order(enumerate(pairs)))
         assert len(events) == 120
         assert [stamp for stamp, *_ in events] == sorted(stamp for stamp, *_ in events)
         assert sum(event.stream == "rgb" for event in events) == 60
@@ -159,7 +196,7 @@ def test_images_come_in_the_order_of_their_stamps_whatever_the_offset():
 
 def test_a_missing_image_is_no_event():
     pairs = [FramePair(GREY, None, 0, None), FramePair(None, GREY, None, 50), FramePair(GREY, GREY, 100, 101)]
-    assert [(event.stamp, event.stream) for event in in_order(pairs)] == [
+    assert [(event.stamp, event.stream) for event in in_order(enumerate(pairs))] == [
         (0, "rgb"),
         (50, "thermal"),
         (100, "rgb"),

@@ -66,7 +66,7 @@ def test_a_node_without_a_worker_shows_zeros():
         **{"target": "no target", "pairs": "0", "dropped": "0", "paired": "0", "single": "0", "stamp offset ms": ""}
     }
     assert described(lambda s: WorkerSnapshot().describe_stream(s, RGB)).values == {
-        **{"image": "0 x 0 ", "received": "0", "unpaired": "0", "repeated": "0", "late": "0", "clock set back": "0"}
+        **{"image": "0 x 0 ", "usable": "0", "unpaired": "0", "repeated": "0", "late": "0", "clock set back": "0"}
     }
 
 

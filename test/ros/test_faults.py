@@ -46,6 +46,14 @@ def test_one_that_lasts_is_recalled_now_and_then():
     assert len(warnings) == 3 and "still" in warnings[1]
 
 
+def test_one_that_may_be_as_it_should_be_is_not():
+    faults, clock, warnings, _ = monitor()
+    for _ in range(int(2.5 * REMIND_AFTER)):
+        clock.now += 1.0
+        faults.report("rgb silent", "nobody publishes", remind=False)
+    assert warnings == ["nobody publishes"] and "rgb silent" in faults.active()
+
+
 def test_one_that_stopped_is_over_and_logged_again_when_it_returns():
     faults, clock, warnings, infos = monitor()
     faults.report("rgb image", "broken")

@@ -15,6 +15,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersA
 from rclpy.parameter import Parameter  # noqa: E402
 
 from ckd_ros.ros import conversions  # noqa: E402
+from ckd_ros.ros.parameter_files import unusable_files  # noqa: E402
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS, PARAMETERS, ParameterError  # noqa: E402
 from ckd_ros.ros.tracker_node import TrackerNode  # noqa: E402
 
@@ -103,6 +104,40 @@ def test_a_bad_parameter_file_ends_the_process_with_one_line(ros, tmp_path):
     assert done.returncode == 1
     assert "parameter 'sync.slop' is 1: it must be a number with a decimal point" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"\xff\x00", "is not a text file"),
+        (b"a: [1, 2\n b: x", "is not YAML: expected ',' or ']', but got ':' in line 2, column 3"),
+        (b"a: b: c", "is not YAML: mapping values are not allowed here in line 1, column 5"),
+        (b"[1, 2]", "has something outside of 'ros__parameters': as in config/tracker.yaml, parameters are under a"),
+        (b"tracker:\n  sync.slop: 3.0\n", "has 'sync.slop' outside of 'ros__parameters'"),
+        (b"", None),
+        (b"/**:\n  ros__parameters: {sync: {slop: 0.1}}\n", None),
+    ],
+)
+def test_a_parameter_file_that_ros_cannot_use_is_named_with_what_is_wrong(tmp_path, text, words):
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_bytes(text)
+    said = unusable_files(["node", "--ros-args", "--params-file", str(file)])
+    assert said == [] if words is None else len(said) == 1 and said[0].startswith(f"the parameter file {file} {words}")
+
+
+@pytest.mark.parametrize("node", ["tracker_node", "camera_node"])
+def test_a_parameter_file_that_is_missing_ends_a_node_with_one_line(ros, node):
+    done = run(f"ckd_ros.ros.{node}", "--params-file", "/nowhere/mine.yaml")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "the parameter file /nowhere/mine.yaml cannot be read: No such file or directory" in done.stderr
+
+
+def test_arguments_that_ros_does_not_take_end_a_node_without_a_traceback(ros):
+    done = run("ckd_ros.ros.tracker_node", "-r", "nonsense")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "Couldn't parse remap rule: '-r nonsense'" in done.stderr
 
 
 def test_a_bad_model_ends_a_node_that_starts_by_itself(ros):

@@ -23,6 +23,16 @@ def test_a_bad_parameter_is_an_error_for_whoever_started_the_script(script, para
     assert f"parameter '{parameter}' is 'often'" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_the_view_takes_ross_own_arguments_and_those_of_the_command():
+    pytest.importorskip("pygame", reason="the window needs pygame-ce: pip install '.[window]'")
+    command = [sys.executable, SCRIPTS / "view", "--compressed", "--ros-args", "-r", "__ns:=/robot"]
+    nowhere = {
+        key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    }
+    done = subprocess.run(command, env=nowhere, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "ckd: error: there is no display for a window" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize("script", ["tracker_node", "camera_node"])
 def test_what_is_installed_runs_with_the_python_of_the_environment_whichever_is_active(script):
     """As a robot starts it, whose own Python has no ONNX Runtime."""

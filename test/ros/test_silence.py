@@ -150,3 +150,42 @@ def test_a_paused_bag_needs_the_stamp_of_the_image(bench):
     assert not response.success and "is the camera running? If a bag is paused, give the stamp of" in response.message
     assert f"{{sec: {sec}, nanosec: {nanosec}}}" in response.message
     assert b.init(stamp=b.stamp()).success
+
+
+def test_at_start_it_names_what_it_waits_for(bench, capfd):
+    bench(**{"image_transport.thermal": "compressed"}).start()
+    topics = (
+        "/ckd/rgb/image (sensor_msgs/msg/Image) and /ckd/thermal/image/compressed (sensor_msgs/msg/CompressedImage)"
+    )
+    wait_for(lambda: f"waiting for images on {topics}" in capfd.readouterr().err)
+
+
+def test_a_robot_with_one_camera_is_told_once_how_to_say_so(bench, monkeypatch):
+    monkeypatch.setattr("ckd_ros.ros.inputs.SILENT_AFTER", 0.2)
+    reports = []
+    b = bench(**{"sync.timeout": 0.1})
+    monkeypatch.setattr(b.node.faults, "report", lambda key, text, remind=True: reports.append((key, text, remind)))
+    b.start()
+    b.play(0.5, rgb=False)
+    b.node.inputs.check()
+    b.play(0.5)
+    b.play(0.5, rgb=False)
+    b.node.inputs.check()
+    never, later = [report for report in reports if report[0].startswith("rgb silent")][-2:]
+    assert never[1].endswith("If there is no such camera: set modality to thermal") and not never[2]
+    assert "modality" not in later[1] and later[2], "one that has stopped is said again and again"
+
+
+def test_a_camera_that_a_robot_does_not_have_is_not_missed(bench, capfd):
+    b = bench(modality="thermal", **{"sync.timeout": 0.1})
+    assert b.node.start()
+    wait_for(lambda: b.cameras["thermal"].get_subscription_count() and b.init_client.service_is_ready())
+    assert b.cameras["rgb"].get_subscription_count() == 0
+    b.play(0.5)
+    status = b.status("rgb", lambda values: values["received"] == "0")
+    assert status["message"] == "not received: modality is set to the other camera" and status["level"] == b"\x00"
+    response = b.init()
+    assert response.message == (
+        "no rgb image has arrived; modality is thermal: draw the box in the thermal image ('image' of the request)"
+    )
+    assert "waiting for images on /ckd/thermal/image (" in capfd.readouterr().err

@@ -13,11 +13,13 @@ pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `ma
 from bench import CELL, PERIOD, wait_for  # noqa: E402
 from ckd_ros.msg import Track  # noqa: E402
 from ckd_ros.srv import InitTarget  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from ckd_ros.ros import conversions, messages  # noqa: E402
 from ckd_ros.ros.camera_node import camera_info  # noqa: E402
+from ckd_ros.tracking import default_model  # noqa: E402
 
 
 def test_it_follows_a_target(bench):
@@ -47,6 +49,20 @@ def test_the_latency_is_measured_against_the_stamp(bench):
     b.start_stamp = time.time_ns() - 3 * PERIOD - 500_000_000
     track = b.steps(3)  # the third is half a second old
     assert 0.5 <= track.latency < 2.0
+
+
+def test_it_answers_how_sure_it_is_of_what_was_drawn_and_refuses_what_is_too_weak(bench):
+    b = bench(**{"model.path": str(default_model())}).start()
+    b.steps(2)
+    sure = b.init()
+    assert sure.message == f"following target 1; confidence: {sure.confidence:.2f}" and sure.confidence > 0.8
+    weak = b.init((100, 100, 4, 4))
+    assert weak.message == f"following target 2; weak: {weak.confidence:.2f}" and 0 < weak.confidence < 0.5
+    assert b.node.set_parameters([Parameter("init.min_confidence", value=0.5)])[0].successful
+    refused = b.init((100, 100, 4, 4))
+    assert not refused.success and (refused.target_id, refused.confidence) == (0, 0.0)
+    assert f"its confidence is {weak.confidence:.2f}, min_confidence is 0.5" in refused.message
+    assert b.step().target_id == 2 and b.init().target_id == 3
 
 
 def test_a_new_target_replaces_the_one_before(bench):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ckd_ros import geometry
-from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence
+from ckd_ros.tracking.decoding import Detection
+from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 
 BOX = np.array([100.0, 60.0, 20.0, 40.0])
 
@@ -36,3 +37,10 @@ def test_noise_makes_it_no_less_than_none_and_no_more_than_all():
     windows = [box[2:] for box in first_boxes(BOX)]
     assert scale_dependence([1 / size for size in windows]) == 0.0
     assert scale_dependence([size**3 for size in windows]) == 1.0
+
+
+def test_the_network_is_sure_where_it_finds_what_was_drawn_and_not_something_else():
+    as_drawn, beside, half = (Detection(BOX + shift, 0.9) for shift in ([0, 0, 0, 0], [30, 0, 0, 0], [0, 0, 0, -20]))
+    np.testing.assert_allclose(sureness([as_drawn, as_drawn, None], BOX), 0.9)
+    np.testing.assert_allclose(sureness([half, half, beside], BOX), 0.45)
+    assert sureness([beside, beside, as_drawn], BOX) == sureness([None, None, as_drawn], BOX) == 0.0

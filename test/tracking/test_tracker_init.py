@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from moving_target import CONFIDENCE, follow, hide, path
+from moving_target import CELL, CONFIDENCE, follow, hide, path
 
-from ckd_ros.tracking import Registration, Tracker, TrackerConfig, TrackState
+from ckd_ros.tracking import OnnxEngine, Registration, Tracker, TrackerConfig, TrackState, default_model
 
 
 def test_a_box_may_be_drawn_in_the_thermal_image(engine, scene):
@@ -48,6 +48,15 @@ def test_a_box_that_cannot_be_followed_is_refused_and_the_old_target_kept(tracke
     with pytest.raises(ValueError, match=message):
         tracker.init(scene(path(1)), box)
     follow(tracker, scene, range(2, 6))
+
+
+def test_what_the_network_is_not_sure_of_is_refused_where_that_is_asked_for_and_the_old_target_kept(scene):
+    tracker = Tracker(OnnxEngine(default_model(), threads=1))
+    pair, box, speck = scene(path(0)), scene.box(path(0)), (100, 100, 4, 4)
+    assert tracker.init(pair, speck).confidence < 0.4 < 0.8 < tracker.init(pair, box, min_confidence=0.8).confidence
+    with pytest.raises(ValueError, match=r"not sure of what was drawn: .* is 0\.\d+, min_confidence is 0\.8"):
+        tracker.init(pair, speck, min_confidence=0.8)
+    assert np.abs(tracker.update(pair).box - box).max() < CELL
 
 
 def test_without_init_there_is_nothing_to_update(tracker, scene):

@@ -10,6 +10,7 @@ from ckd_ros.app.commands.network_files import Export, Import, Quantise
 from ckd_ros.app.commands.simulate import Simulate
 from ckd_ros.app.commands.track import Track
 from ckd_ros.app.commands.train import Train
+from ckd_ros.app.commands.view import View
 
 
 class Command(Protocol):
@@ -27,4 +28,5 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "export": Export,
     "quantise": Quantise,
     "import": Import,
+    "view": View,
 }

@@ -52,7 +52,8 @@ class PairingSnapshot:
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
-        for name in ("received", "unpaired", "repeated", "late", "clock_set_back"):
+        status.add("usable", self.counters.received[stream])
+        for name in ("unpaired", "repeated", "late", "clock_set_back"):
             status.add(name.replace("_", " "), getattr(self.counters, name)[stream])
 
 
