@@ -88,7 +88,9 @@ class LiveRun:
     ) -> None:
         self._tracker, self._sequence, self._registration, self._init = tracker, sequence, registration, init
         self._window = LiveWindow(sequence.name, sequence.rate, registration) if show else None
-        self._video = None if video is None else AnnotatedVideo(video, sequence.rate, registration)
+        self._video = None if video is None else AnnotatedVideo(
+            video, sequence.rate, registration, modality=sequence.modality
+        )
         self.faults: list[str] = []
 
     def __enter__(self) -> LiveRun:

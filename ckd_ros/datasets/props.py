@@ -20,8 +20,8 @@ CHOICE = 6  # crops of which the largest is taken: many are small
 #: Geometric mean side of what is made from nothing, in metres, and how often each kind is the target.
 SIZES, SHARES = {"person": 1.05, "car": 2.6}, (0.6, 0.4)
 RUN = 0.5  # how fast a person may be, of the fastest there are
-OTHERS = 0.3  # share of the others that are of another kind than the target
-LIMITS = 0.6, 1.8  # how small and how large another kind is beside the target: what is wide would hide all
+OTHERS = 0.5  # share of the others that are of another kind than the target
+LIMITS = 0.6, 1.5  # how small and how large another kind is beside the target: what is wide would hide all
 
 
 @dataclass(frozen=True)
