@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ckd_ros.datasets.textures import smooth_noise
 
@@ -23,6 +24,12 @@ class Paint(NamedTuple):
         """The same, lighter (above 1) or darker, and warmer by so many grey levels."""
         r, g, b = (min(255.0, channel * factor) for channel in self.rgb)
         return Paint((r, g, b), self.warmth + warmer)
+
+
+def painted(colour: npt.ArrayLike, warmth: float) -> Paint:
+    """Paint of three numbers, as far as they are a colour."""
+    r, g, b = (float(v) for v in np.clip(np.asarray(colour, float), 0, 255))
+    return Paint((r, g, b), warmth)
 
 
 def blend(one: Paint, other: Paint, share: float) -> Paint:
@@ -46,10 +53,10 @@ class Canvas:
     def _layers(self, paint: Paint) -> tuple[tuple[np.ndarray, tuple[float, ...]], ...]:
         return (self.rgb, paint.rgb), (self.thermal, (paint.warmth,)), (self.alpha, (255.0,))
 
-    def _pixels(self, points: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+    def _pixels(self, points: npt.ArrayLike) -> np.ndarray:
         return np.round((np.asarray(points, float) * self._zoom - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
-    def polygon(self, points: Sequence[Sequence[float]] | np.ndarray, paint: Paint) -> None:
+    def polygon(self, points: npt.ArrayLike, paint: Paint) -> None:
         """Fill a polygon."""
         corners = self._pixels(points)
         for layer, value in self._layers(paint):
@@ -66,9 +73,9 @@ class Canvas:
         for layer, value in self._layers(paint):
             cv2.ellipse(layer, centre, axes, angle, 0, 360, value, -1, cv2.LINE_AA, _SHIFT)
 
-    def line(self, points: Sequence[Sequence[float]], width: float, paint: Paint) -> None:
+    def line(self, points: npt.ArrayLike | Sequence[npt.ArrayLike], width: float, paint: Paint) -> None:
         """Draw along points, with round ends."""
-        corners, thickness = self._pixels(points), max(1, round(width * self._zoom))
+        corners, thickness = self._pixels(np.array(points)), max(1, round(width * self._zoom))
         for layer, value in self._layers(paint):
             cv2.polylines(layer, [corners], False, value, thickness, cv2.LINE_AA, _SHIFT)
 
@@ -80,7 +87,7 @@ class Canvas:
         self.thermal = np.clip(self.thermal + noise * heat, 0, 255).astype(np.uint8)
 
 
-def rounded(points: Sequence[Sequence[float]], times: int = 2) -> np.ndarray:
+def rounded(points: npt.ArrayLike, times: int = 2) -> np.ndarray:
     """A closed polygon with its corners cut off, again and again."""
     corners = np.asarray(points, float)
     for _ in range(times):

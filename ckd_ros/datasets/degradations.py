@@ -156,13 +156,15 @@ def drifting_smoke(rgb: np.ndarray, strength: float, drift: float) -> np.ndarray
 
 @lru_cache(maxsize=4)
 def _swathes(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smoke, `H x 3 W`, which repeats itself after `2 W`: its density in [.55, 1], and its colour (uint8, 3 channels)."""
+    """Smoke, `H x 3 W`, which repeats itself after `2 W`: its density in [.55, 1], and its colour (uint8)."""
     rng = np.random.default_rng(0)
     clouds: np.ndarray = np.zeros((height, 2 * width), np.float32)
     for share, rows, columns in ((0.55, 4, 5), (0.3, 7, 12), (0.2, 14, 28), (0.1, 28, 64)):
         grid = rng.uniform(-1, 1, (rows, columns)).astype(np.float32)
         around = np.concatenate([grid, grid, grid], axis=1)
-        clouds += share * cv2.resize(around, (6 * width, height), interpolation=cv2.INTER_CUBIC)[:, 2 * width : 4 * width]
+        clouds += (
+            share * cv2.resize(around, (6 * width, height), interpolation=cv2.INTER_CUBIC)[:, 2 * width : 4 * width]
+        )
     clouds = np.concatenate([clouds, clouds[:, :width]], axis=1)
     wall = np.repeat(_clip(182 + 38 * clouds)[..., None], 3, axis=2)
     return np.clip(0.82 + 0.36 * clouds, 0.55, 1), wall

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ckd_ros.datasets.canvas import Canvas, Paint
+from ckd_ros.datasets.canvas import Canvas, Paint, painted
 from ckd_ros.datasets.textures import smooth_noise
 
 _WALLS = (
@@ -53,8 +53,8 @@ def house(
     left, right = span
     storeys = max(1, min(4, round(float(rng.uniform(75, 130)) / (3.0 * metre))))
     top = foot - storeys * 3.0 * metre - 0.3 * metre
-    wall = Paint(tuple(float(v) for v in np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.normal(1, 0.05)),
-                 float(rng.normal(104, 7)))  # type: ignore[arg-type]  # fmt: skip
+    colour = np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.normal(1, 0.05)
+    wall = painted(colour, float(rng.normal(104, 7)))
     canvas.box(left, top, right - left, foot - top, wall)
     _courses(canvas, rng, (left, top, right, foot), metre)
     canvas.box(left, foot - 0.5 * metre, right - left, 0.5 * metre, wall.shaded(0.7, 5))
@@ -80,9 +80,7 @@ def house(
     canvas.line([(right, top), (right, foot)], 1.5, wall.shaded(0.6))
 
 
-def _courses(
-    canvas: Canvas, rng: np.random.Generator, area: tuple[float, float, float, float], metre: float
-) -> None:
+def _courses(canvas: Canvas, rng: np.random.Generator, area: tuple[float, float, float, float], metre: float) -> None:
     """Bricks or plaster: what a wall is made of, and how unevenly it is warm."""
     x1, y1, x2, y2 = (round(v) for v in area)
     x1, y1, x2, y2 = max(0, x1), max(0, y1), min(canvas.rgb.shape[1], x2), min(canvas.rgb.shape[0], y2)
@@ -105,7 +103,7 @@ def _courses(
 
 def _roof(canvas: Canvas, rng: np.random.Generator, place: tuple[float, float, float], metre: float) -> None:
     left, top, right = place
-    tiles = Paint(tuple(float(v) for v in _ROOFS[int(rng.integers(len(_ROOFS)))]), 58)  # type: ignore[arg-type]
+    tiles = painted(_ROOFS[int(rng.integers(len(_ROOFS)))], 58)
     over, high = 0.35 * metre, float(rng.uniform(0.8, 1.9)) * metre
     if rng.random() < 0.6:
         canvas.polygon([(left - over, top), (right + over, top), (right - high, top - high), (left + high, top - high)],
@@ -128,7 +126,9 @@ def _window(
     canvas.box(x - border, y - border, wide + 2 * border, tall + 2 * border, frame)
     shine = float(rng.uniform(0, 1))
     canvas.box(x, y, wide, tall, Paint((38 + 50 * shine, 48 + 58 * shine, 58 + 66 * shine), 66 + 26 * shine))
-    canvas.polygon([(x, y), (x + wide, y), (x, y + tall)], Paint((60 + 60 * shine, 74 + 66 * shine, 88 + 72 * shine), 62))
+    canvas.polygon(
+        [(x, y), (x + wide, y), (x, y + tall)], Paint((60 + 60 * shine, 74 + 66 * shine, 88 + 72 * shine), 62)
+    )
     if rng.random() < 0.5:
         cloth = Paint((200, 192, 178), 92)
         for start in (x, x + 0.76 * wide):
@@ -142,7 +142,7 @@ def _window(
 
 
 def _door(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, metre: float) -> None:
-    leaf = Paint(tuple(float(v) for v in _DOORS[int(rng.integers(len(_DOORS)))]), 118)  # type: ignore[arg-type]
+    leaf = painted(_DOORS[int(rng.integers(len(_DOORS)))], 118)
     wide, tall = 1.1 * metre, 2.15 * metre
     canvas.box(x - wide / 2 - 2, foot - tall - 2, wide + 4, tall + 2, leaf.shaded(1.7, 8))
     canvas.box(x - wide / 2, foot - tall, wide, tall, leaf)
@@ -158,8 +158,8 @@ def _door(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, metre
 def tree(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, tall: float) -> None:
     """A tree: a cool trunk and a crown of leaves, cooler than the walls and warmer than the sky."""
     bark = Paint((82, 66, 52), 96)
-    canvas.polygon([(x - 0.035 * tall, foot), (x - 0.018 * tall, foot - 0.5 * tall), (x + 0.018 * tall, foot - 0.5 * tall),
-                    (x + 0.035 * tall, foot)], bark)  # fmt: skip
+    trunk = [(-0.035, 0.0), (-0.018, 0.5), (0.018, 0.5), (0.035, 0.0)]
+    canvas.polygon([(x + across * tall, foot - up * tall) for across, up in trunk], bark)
     for side in (-1, 1):
         canvas.line([(x, foot - 0.4 * tall), (x + side * 0.16 * tall, foot - 0.62 * tall)], 0.02 * tall, bark)
     r, g, b = _LEAVES[int(rng.integers(len(_LEAVES)))]

@@ -121,8 +121,8 @@ def _walker(clothes: _Clothes, phase: float) -> Canvas:
         canvas.polygon(rounded([(back - 0.075, 0.2), (back + 0.03, 0.19), (back + 0.03, 0.43), (back - 0.07, 0.42)]),
                        clothes.bag)  # fmt: skip
     canvas.polygon(rounded([*torso, (back - 0.005, hem), (back, 0.4)], 2), clothes.top)
-    canvas.polygon([(back + 0.012, 0.24), (middle - 0.03, 0.24), (middle - 0.03, hem - 0.02), (back + 0.012, hem - 0.02)],
-                   clothes.top.shaded(0.84, -4))  # fmt: skip
+    seam, fold = back + 0.012, middle - 0.03
+    canvas.polygon([(seam, 0.24), (fold, 0.24), (fold, hem - 0.02), (seam, hem - 0.02)], clothes.top.shaded(0.84, -4))
     canvas.line([(middle + 0.012, 0.2), (middle + 0.022, 0.12)], 0.062, clothes.skin)
     canvas.ellipse(middle + 0.026, 0.094, 0.056, 0.072, clothes.skin)
     canvas.ellipse(middle + 0.006, 0.074, 0.06, 0.056, clothes.hair, 20)

@@ -64,7 +64,8 @@ def _sky(canvas: Canvas, rng: np.random.Generator, bright: float) -> None:
     down = np.linspace(0, 1, high)[:, None, None]
     clear, hazy, grey = np.array([96, 142, 200]), np.array([196, 212, 226]), np.array([182, 188, 194])
     blue = clear + (hazy - clear) * down
-    clouds = sum(share * smooth_noise(rng, WIDTH, high, cell) for share, cell in ((0.6, 160), (0.3, 60), (0.15, 22)))
+    octaves = ((0.6, 160), (0.3, 60), (0.15, 22))  # share, size of the clouds in pixels
+    clouds = np.sum([share * smooth_noise(rng, WIDTH, high, cell) for share, cell in octaves], axis=0)
     cover = np.clip(2.2 * (clouds + 0.9 - bright), 0, 1)[..., None]
     canvas.rgb[:high] = np.clip(blue + (grey + 40 * clouds[..., None] - blue) * cover, 0, 255)
     canvas.thermal[:high] = np.clip(14 + 34 * down[..., 0] ** 2 + 26 * cover[..., 0], 0, 255)
@@ -125,10 +126,10 @@ def _yard(plane: Canvas, rng: np.random.Generator, unit: float) -> None:
     plane.box(0, 0, wide, deep, _GRAVEL if rng.random() < 0.3 else _SLABS)
     _slabs(plane, rng, (0, deep), unit)
     lawn = float(rng.uniform(0.1, 0.6)) * wide
-    plane.polygon([(lawn, 0.16 * deep), (lawn + 0.42 * wide, 0.16 * deep), (lawn + 0.36 * wide, 0.42 * deep),
-                   (lawn - 0.05 * wide, 0.42 * deep)], _KERB)  # fmt: skip
-    plane.polygon([(lawn + 8, 0.17 * deep), (lawn + 0.42 * wide - 8, 0.17 * deep), (lawn + 0.36 * wide - 8, 0.41 * deep),
-                   (lawn - 0.05 * wide + 8, 0.41 * deep)], _GRASS)  # fmt: skip
+    for paint, edge in ((_KERB, 0.0), (_GRASS, 8.0)):
+        left, right, near = lawn + edge, lawn + 0.42 * wide - edge, 0.06 * wide
+        top, bottom = 0.16 * deep + edge, 0.42 * deep - edge
+        plane.polygon([(left, top), (right, top), (right - near, bottom), (left - near, bottom)], paint)
     bays = float(rng.uniform(0.5, 0.6)) * deep
     plane.box(0, bays, wide, 0.5 * deep, _ASPHALT)
     for x in np.arange(float(rng.uniform(0, 2.5 * unit)), wide, 2.6 * unit):
@@ -152,8 +153,7 @@ def _slabs(plane: Canvas, rng: np.random.Generator, rows: tuple[float, float], u
 def _wear(plane: Canvas, rng: np.random.Generator, unit: float) -> None:
     """Grain, stains, cracks, leaves, and the shadows of what stands beyond the picture."""
     wide, deep = _PLANE
-    grain = rng.integers(0, 256, (deep, wide), dtype=np.uint8)
-    grain = cv2.GaussianBlur(grain, (0, 0), 0.8).astype(np.float32) - 127.5
+    grain = cv2.GaussianBlur(rng.integers(0, 256, (deep, wide), dtype=np.uint8), (0, 0), 0.8).astype(np.float32) - 127.5
     stains = 9 * smooth_noise(rng, wide, deep, 90) + 7 * smooth_noise(rng, wide, deep, 18)
     plane.rgb = np.clip(plane.rgb + (0.3 * grain + stains)[..., None], 0, 255).astype(np.uint8)
     heat = 5 * smooth_noise(rng, wide, deep, 120) + 3 * smooth_noise(rng, wide, deep, 14)
@@ -212,7 +212,7 @@ def _pool(canvas: Canvas, x: float, y: float, across: float, down: float, light:
     """A soft shadow on the ground."""
     height, width = canvas.thermal.shape
     rows, columns = np.ogrid[:height, :width]
-    dark = 1 - (1 - light) * np.exp(-np.clip(((columns - x) / across) ** 2 + ((rows - y) / down) ** 2, 0, 20) ** 2)
+    dark = 1 - (1 - light) * np.exp(-(np.clip(((columns - x) / across) ** 2 + ((rows - y) / down) ** 2, 0, 20) ** 2))
     canvas.rgb = (canvas.rgb * dark[..., None]).astype(np.uint8)
 
 

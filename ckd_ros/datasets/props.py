@@ -22,6 +22,7 @@ SIZES, SHARES = {"person": 1.05, "car": 2.6}, (0.6, 0.4)
 RUN = 0.5  # how fast a person may be, of the fastest there are
 OTHERS = 0.5  # share of the others that are of another kind than the target
 LIMITS = 0.6, 1.5  # how small and how large another kind is beside the target: what is wide would hide all
+VAN, HIDING = 3.7, 1.8  # a van's size in metres, and how large it is at most where it hides the target
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class RealProps:
         assert self._library is not None, "there are pairs or crops"
         return Prop((self._library.cutout(rng),))
 
+    def passing(self, rng: np.random.Generator) -> Prop:
+        """What passes in front of the target."""
+        return self.draw(rng)
+
     def cover(self, rng: np.random.Generator) -> Prop:
         """Something without gaps, that hides what is behind it."""
         look = self.draw(rng).looks[0]
@@ -118,9 +123,9 @@ class MadeProps:
         return self._kind
 
     def draw(self, rng: np.random.Generator, kind: str | None = None) -> Prop:
-        """An object of a kind, or of any; most are of the target's."""
+        """An object of a kind, or of any."""
         if kind is None:
-            kind = self._kind if rng.random() >= OTHERS else next(name for name in SIZES if name != self._kind)
+            kind = self._other() if rng.random() < OTHERS else self._kind
         looks = figures.person(rng) if kind == "person" else (figures.vehicle(rng),)
         # A track's size is that of the silhouette, which fills a texture only in the widest step.
         box = np.mean([np.prod(np.ptp(look.outline, axis=0)) for look in looks])
@@ -128,9 +133,18 @@ class MadeProps:
         size = float(filled * np.clip(SIZES[kind] / SIZES[self._kind], *LIMITS))
         return Prop(looks, size, RUN if kind == "person" else 1.0, alive=True)
 
+    def passing(self, rng: np.random.Generator) -> Prop:
+        """What passes in front of the target: cars before people, people before cars, and vans, that hide them."""
+        if rng.random() < 0.5:
+            return self.draw(rng, self._other())
+        return Prop((figures.vehicle(rng, van=True),), min(VAN / SIZES[self._kind], HIDING), alive=True)
+
     def cover(self, rng: np.random.Generator) -> Prop:
         """A van."""
         return Prop((figures.vehicle(rng, van=True),), alive=True)
+
+    def _other(self) -> str:
+        return next(name for name in SIZES if name != self._kind)
 
 
 def open_props(config: SimulatorConfig) -> RealProps | MadeProps:

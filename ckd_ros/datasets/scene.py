@@ -95,7 +95,7 @@ class Scene:
     """A background and sprites in drawing order (the last one is nearest).
 
     Attributes:
-        sun: where, in world pixels, the shadow of something a pixel tall ends, `(x, y)` from its foot; None: no shadows.
+        sun: where the shadow of something a pixel tall ends, `(x, y)` world pixels from its foot; None: no shadows.
     """
 
     background: Texture

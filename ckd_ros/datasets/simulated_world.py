@@ -87,7 +87,7 @@ class World:
     def _add_occluders(self, props: RealProps | MadeProps) -> None:
         config, rng = self.config, self.config.generator("occlusion")
         for number in range(round(config.occlusion * self._clock[-1] / 5)):
-            prop = props.draw(rng)
+            prop = props.passing(rng)
             track = occluder_track(config, self._clock, rng, self._tracks["target"])
             self._add(f"occluder{number}", prop, track)
 

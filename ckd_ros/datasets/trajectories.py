@@ -26,8 +26,8 @@ def target_track(
 ) -> np.ndarray:
     """The target's track, of an object of width over height `aspect`, inside the picture.
 
-    `moments` `(N,)` are those of the recording that are shown: the clock, where the target never stands still. `agility`
-    is how fast it may be, of `MAX_STEP`.
+    `moments` `(N,)` are those of the recording that are shown: the clock, where the target never stands still.
+    `agility` is how fast it may be, of `MAX_STEP`.
     """
     motion = recorded_motion if has_recordings() else made_up_motion
     path, size = motion(config.generator("trajectory"), moments)

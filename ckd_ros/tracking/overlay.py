@@ -30,7 +30,7 @@ _BACKGROUND = (24, 24, 24)
 _TEXT = (230, 230, 230)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 #: Height of a line of the caption under the images, and the width from which on it needs one line only, pixels.
-_CAPTION, _ONE_LINE = 28, 620
+_CAPTION, _ONE_LINE = 28, 720
 #: Where the bar of the confidence begins, and its length, pixels.
 _BAR, _BAR_LENGTH = 170, 100
 
@@ -170,5 +170,5 @@ def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int,
     x1, y1 = max(0, left), max(0, top)
     part = view[y1 : top + letters.shape[0], x1 : left + letters.shape[1]]
     inside = np.s_[y1 - top :, x1 - left :]
-    rim, letters = (mask[inside][: part.shape[0], : part.shape[1], None] / 255 for mask in (rim, letters))
-    part[...] = part * (1 - rim) * (1 - letters) + np.array(colour) * letters
+    dark, bright = (mask[inside][: part.shape[0], : part.shape[1], None] / 255 for mask in (rim, letters))
+    part[...] = part * (1 - dark) * (1 - bright) + np.array(colour) * bright
