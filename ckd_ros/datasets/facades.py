@@ -47,14 +47,14 @@ def house(
 ) -> None:
     """A house from `span[0]` to `span[1]` with its foot on a line; `metre` in pixels.
 
-    By night some windows are lit. Walls keep the day's warmth, roofs and panes mirror the cold sky, and where there is
+    By night some windows are lit. Walls are warm from the sun, roofs and panes mirror the cold sky, and where there is
     heating or a bad frame, it is warm.
     """
     left, right = span
     storeys = max(1, min(4, round(float(rng.uniform(75, 130)) / (3.0 * metre))))
     top = foot - storeys * 3.0 * metre - 0.3 * metre
     colour = np.array(_WALLS[int(rng.integers(len(_WALLS)))]) * rng.normal(1, 0.05)
-    wall = painted(colour, float(rng.normal(104, 7)))
+    wall = painted(colour, float(rng.uniform(122, 168)))
     canvas.box(left, top, right - left, foot - top, wall)
     _courses(canvas, rng, (left, top, right, foot), metre)
     canvas.box(left, foot - 0.5 * metre, right - left, 0.5 * metre, wall.shaded(0.7, 5))

@@ -93,7 +93,7 @@ def _ground(canvas: Canvas, rng: np.random.Generator, metre: float) -> None:
         layer[FOOT:] = laid[FOOT:]
 
 
-_ASPHALT, _SLABS, _GRASS = Paint((104, 106, 108), 118), Paint((164, 158, 150), 112), Paint((92, 110, 66), 92)
+_ASPHALT, _SLABS, _GRASS = Paint((104, 106, 108), 120), Paint((164, 158, 150), 108), Paint((92, 110, 66), 84)
 _KERB, _MARK, _GRAVEL = Paint((182, 180, 174), 106), Paint((226, 226, 220), 110), Paint((178, 164, 138), 114)
 
 

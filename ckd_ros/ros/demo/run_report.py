@@ -137,28 +137,28 @@ class DemoRun:
         figure.suptitle(title)
         if self.truth is not None:
             hidden = ~np.isfinite(self.truth).all(axis=1)
-            overlap.fill_between(time, 0, 1, where=hidden, color="0.85", label="target not visible", lw=0)
+            if hidden.any():
+                overlap.fill_between(time, 0, 1, where=hidden, color="0.85", label="target not visible", lw=0)
             overlap.plot(time, self.overlap, color="tab:blue", label="overlap")
         else:
             overlap.text(0.5, 0.5, "no truth", transform=overlap.transAxes, ha="center")
         if self._dropped.any():
-            lost = time[self._dropped]
-            overlap.plot(lost, np.zeros(len(lost)), "|", color="tab:red", ms=9, clip_on=False, label="frame dropped")
-        if overlap.get_legend_handles_labels()[0]:
-            overlap.legend(loc="lower left", ncols=3)
+            moments = time[self._dropped]
+            overlap.plot(moments, np.zeros(len(moments)), "|", color="tab:red", ms=12, clip_on=False, label="dropped")
+        overlap.set(ylim=(0, 1.02), ylabel="overlap with the truth")
         values = self._column(lambda timed: timed.result.confidence)
         confidence.plot(time, values, color="0.6", lw=0.8)
         for state, colour in _COLOURS.items():
-            chosen = np.where(
-                [timed is not None and timed.result.state is state for timed in self.results], values, np.nan
-            )
-            confidence.plot(time, chosen, ".", ms=4, color=colour, label=state.name)
-        confidence.set(ylim=(0, 1), ylabel="confidence")
-        confidence.legend(loc="lower left", ncols=3)
+            chosen = [timed is not None and timed.result.state is state for timed in self.results]
+            if any(chosen):
+                confidence.plot(time, np.where(chosen, values, np.nan), ".", ms=4, color=colour, label=state.name)
+        confidence.set(ylim=(0, 1.02), ylabel="confidence")
         latency.plot(time, self._column(lambda timed: 1e3 * timed.latency), color="tab:blue")
         latency.set(ylim=(0, None), ylabel="latency [ms]", xlabel="time [s]")
         for axes in (overlap, confidence, latency):
             axes.grid(alpha=0.3)
+            if axes.get_legend_handles_labels()[0]:  # beside the curves, so that it hides nothing
+                axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
 
