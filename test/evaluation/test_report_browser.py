@@ -2,38 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test installs it")
 from small_evaluation import BROKEN, MISCHIEF, evaluate, write_sequences
 
 from ckd_ros.evaluation.report import write_report
-
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import debian_packages
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    found = debian_packages.browser(ROOT / ".venv")
-    if found is None:
-        pytest.skip("there is no Chromium: 'make test' fetches one on Debian, elsewhere install 'chromium'")
-    program, variables = found
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS, env=dict(os.environ, **variables))
-        yield browser
-        browser.close()
-
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory) -> str:
