@@ -7,6 +7,7 @@ from small_evaluation import BROKEN, MISCHIEF, evaluate, write_sequences
 
 from ckd_ros.evaluation.report import write_report
 
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("browser")
