@@ -33,13 +33,13 @@ class Prop:
         looks: it, in each phase of a stride; one, if it does not walk.
         size: how large it is beside the target that a track is made for.
         speed: how fast it may be, of the fastest there are.
-        alive: it stands on the ground, looks to where it goes, and casts a shadow.
+        grounded: it stands on the ground, looks to where it goes, and casts a shadow.
     """
 
     looks: tuple[Texture, ...]
     size: float = 1.0
     speed: float = 1.0
-    alive: bool = False
+    grounded: bool = False
 
     @property
     def aspect(self) -> float:
@@ -131,17 +131,17 @@ class MadeProps:
         box = np.mean([np.prod(np.ptp(look.outline, axis=0)) for look in looks])
         filled = np.sqrt(looks[0].width * looks[0].height / box)
         size = float(filled * np.clip(SIZES[kind] / SIZES[self._kind], *LIMITS))
-        return Prop(looks, size, RUN if kind == "person" else 1.0, alive=True)
+        return Prop(looks, size, RUN if kind == "person" else 1.0, grounded=True)
 
     def passing(self, rng: np.random.Generator) -> Prop:
         """What passes in front of the target: cars before people, people before cars, and vans, that hide them."""
         if rng.random() < 0.5:
             return self.draw(rng, self._other())
-        return Prop((figures.vehicle(rng, van=True),), min(VAN / SIZES[self._kind], HIDING), alive=True)
+        return Prop((figures.vehicle(rng, van=True),), min(VAN / SIZES[self._kind], HIDING), grounded=True)
 
     def cover(self, rng: np.random.Generator) -> Prop:
         """A van."""
-        return Prop((figures.vehicle(rng, van=True),), alive=True)
+        return Prop((figures.vehicle(rng, van=True),), grounded=True)
 
     def _other(self) -> str:
         return next(name for name in SIZES if name != self._kind)

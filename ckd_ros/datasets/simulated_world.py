@@ -56,18 +56,18 @@ class World:
             self._add_look_alikes(props, kind)
             self._add_absences(props)
         for number, name in enumerate(self.order):
-            if self._props[name].alive:
+            if self._props[name].grounded:
                 self._gaits[name] = Gait(clock, self._tracks[name], self._views, number)
 
     # -- what there is ---------------------------------------------------------------------------------------------
 
     def _add(self, name: str, prop: Prop, track: np.ndarray, in_front: bool = True) -> None:
         track = track * [1, 1, prop.size, prop.size, 1]
-        if prop.alive and name != "target":  # of its own proportions, and upright but for a little
+        if prop.grounded and name != "target":  # of its own proportions, and upright but for a little
             side = np.sqrt(track[:, 2] * track[:, 3])
             track[:, 2], track[:, 3] = side * np.sqrt(prop.aspect), side / np.sqrt(prop.aspect)
             track[:, 4] *= 0.3
-        if prop.alive and self._ground is not None:
+        if prop.grounded and self._ground is not None:
             track = on_ground(track, self._ground)
         self._props[name], self._tracks[name] = prop, track
         self.order.insert(len(self.order) if in_front else self.order.index("target"), name)
@@ -78,7 +78,7 @@ class World:
             name = f"distractor{number}"
             if rng.random() < TWIN:
                 target = self._props["target"]
-                prop = target.varied(rng) if target.alive else target  # another one, dressed nearly alike
+                prop = target.varied(rng) if target.grounded else target  # another one, dressed nearly alike
                 self.like_target.append(name)
             else:
                 prop = props.draw(rng)
@@ -101,7 +101,7 @@ class World:
                 prop = target.varied(rng)
             there = [a.start - 1.0 for k, a in enumerate(self._absences) if k % config.look_alikes == number]
             track = look_alikes.look_alike_track(rng, clock, self._tracks["target"], there, picture)
-            if not prop.alive:  # one that is another has its own shape, and the same area
+            if not prop.grounded:  # one that is another has its own shape, and the same area
                 stretch = np.sqrt(prop.aspect / target.aspect)
                 track[:, 2:4] *= [stretch, 1 / stretch]
                 track = look_alikes.walk(rng, clock, track)
@@ -116,8 +116,8 @@ class World:
             prop = props.cover(rng)
             self._add(f"cover{number}", prop, look_alikes.cover_track(path, clock, absence, config.width))
         path = look_alikes.leave_picture(path, clock, self._absences, (config.width, config.height))
-        alive = self._props["target"].alive
-        self._tracks["target"] = path if alive else look_alikes.walk(rng, clock, path)
+        grounded = self._props["target"].grounded
+        self._tracks["target"] = path if grounded else look_alikes.walk(rng, clock, path)
 
     def _set_conditions(self) -> None:
         config, clock = self.config, self._clock
