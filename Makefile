@@ -11,6 +11,8 @@ help:
 	@echo "make demo [SOURCE=...] [RATE=...] track a target on ROS 2; leaves a video, a plot and summary.json in demo/"
 	@echo "                                  SOURCE: simulator (the default), a folder of registered pairs, an RGB-T"
 	@echo "                                  sequence folder, two videos (rgb.mp4,thermal.mp4), or a bag; RATE: in Hz"
+	@echo "          [INIT=x,y,w,h] [MODEL=my.onnx] [FRAMES=100] [OUT=folder]"
+	@echo "                                  INIT: the target in the first frame, where the source does not know it"
 	@echo "make test [TESTS=test/ros]        install what the tests need and run them, or those of one folder"
 	@echo "make setup                        only set up: .venv and the colcon folders build, install, log"
 	@echo "make lint                         check style, spelling, workflow and Docker files, layers, types"
@@ -22,7 +24,9 @@ setup:
 	@$(PYTHON) tools/setup_environment.py
 
 demo: setup
-	@$(ENV) python -m ckd_ros.ros.demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(RATE),--rate "$(RATE)")
+	@$(ENV) python -m ckd_ros.ros.demo $(if $(SOURCE),--source "$(SOURCE)") $(if $(RATE),--rate "$(RATE)") \
+		$(if $(INIT),--init "$(INIT)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(FRAMES),--frames "$(FRAMES)") $(if $(OUT),--out "$(OUT)")
 
 test:
 	@$(PYTHON) tools/setup_environment.py --tests

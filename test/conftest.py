@@ -69,3 +69,25 @@ def model_path(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("model") / "correlation.onnx"
     onnx.save(correlation_model(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium without a window; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test installs it")
+    root = Path(__file__).resolve().parents[1]
+    sys.path.insert(0, str(root / "tools"))
+    try:
+        import debian_packages
+    finally:
+        sys.path.remove(str(root / "tools"))
+    found = debian_packages.browser(root / ".venv")
+    if found is None:
+        pytest.skip("there is no Chromium: 'make test' fetches one on Debian, elsewhere install 'chromium'")
+    program, variables = found
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += ["--disable-component-update", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags, env=dict(os.environ, **variables))
+        yield browser
+        browser.close()

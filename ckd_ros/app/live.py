@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ckd_ros.app.live_window import DrawnBox, LiveWindow
-from ckd_ros.datasets.boxes import write_boxes
+from ckd_ros.datasets.boxes import parse_box, write_boxes
 from ckd_ros.datasets.sequence import FrameSequence, readable
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
@@ -23,17 +23,6 @@ from ckd_ros.tracking.video import AnnotatedVideo
 
 #: Instead of a box on the command line: it is to be drawn.
 BY_MOUSE = "mouse"
-
-
-def parse_box(text: str) -> np.ndarray:
-    """`x,y,w,h` as `(4,)` floats. Raises ValueError for anything else, or a box without area."""
-    try:
-        box = np.array([float(value) for value in text.split(",")])
-    except ValueError:
-        box = np.zeros(0)
-    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
-        raise ValueError(f"box '{text}' is not possible: expected x,y,w,h in pixels, w and h positive")
-    return box
 
 
 def start_box(
@@ -88,7 +77,9 @@ class LiveRun:
     ) -> None:
         self._tracker, self._sequence, self._registration, self._init = tracker, sequence, registration, init
         self._window = LiveWindow(sequence.name, sequence.rate, registration) if show else None
-        self._video = None if video is None else AnnotatedVideo(video, sequence.rate, registration)
+        self._video = (
+            None if video is None else AnnotatedVideo(video, sequence.rate, registration, modality=sequence.modality)
+        )
         self.faults: list[str] = []
 
     def __enter__(self) -> LiveRun:

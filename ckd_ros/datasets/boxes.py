@@ -17,6 +17,17 @@ _DECIMAL = re.compile(r"[-+]?\d+(,\d+)?|nan", re.IGNORECASE)
 _SKEW = 0.3
 
 
+def parse_box(text: str) -> np.ndarray:
+    """`x,y,w,h` as `(4,)` floats. Raises ValueError for anything else, or a box without area."""
+    try:
+        box = np.array([float(value) for value in text.split(",")])
+    except ValueError:
+        box = np.zeros(0)
+    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > 0).all():
+        raise ValueError(f"box '{text}' is not possible: expected x,y,w,h in pixels, w and h positive")
+    return box
+
+
 def read_boxes(path: Path, corners: bool = False) -> np.ndarray:
     """`N x 4` boxes `(x, y, w, h)` of a text file, one line a frame, separated by commas, blanks, tabs or semicolons.
 

@@ -148,15 +148,23 @@ def _clip(image: np.ndarray) -> np.ndarray:
 def drifting_smoke(rgb: np.ndarray, strength: float, drift: float) -> np.ndarray:
     """Grey smoke in swathes, which are `drift` of their tile's width further on; at 1 little shows through."""
     height, width = rgb.shape[:2]
-    density = np.roll(_swathes(width, height), round(drift * 2 * width), axis=1)[:, :width]
-    alpha = (strength * density)[..., None]
-    return _clip(rgb + (np.float32(185) - rgb) * alpha)
+    start = round(drift * 2 * width) % (2 * width)
+    density, wall = (layer[:, start : start + width] for layer in _swathes(width, height))
+    alpha = np.ascontiguousarray(strength * density)
+    return cv2.blendLinear(rgb, np.ascontiguousarray(wall), 1 - alpha, alpha)
 
 
 @lru_cache(maxsize=4)
-def _swathes(width: int, height: int) -> np.ndarray:
-    """Densities of smoke in [.55, 1], `H x 2 W`, which go on from the right side to the left one."""
-    grid = np.random.default_rng(0).uniform(-1, 1, (7, 16)).astype(np.float32)
-    grid = np.concatenate([grid, grid, grid], axis=1)
-    tile = cv2.resize(grid, (6 * width, height), interpolation=cv2.INTER_CUBIC)[:, 2 * width : 4 * width]
-    return np.clip(0.82 + 0.3 * tile, 0.55, 1)
+def _swathes(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smoke, `H x 3 W`, which repeats itself after `2 W`: its density in [.55, 1], and its colour (uint8)."""
+    rng = np.random.default_rng(0)
+    clouds: np.ndarray = np.zeros((height, 2 * width), np.float32)
+    for share, rows, columns in ((0.55, 4, 5), (0.3, 7, 12), (0.2, 14, 28), (0.1, 28, 64)):
+        grid = rng.uniform(-1, 1, (rows, columns)).astype(np.float32)
+        around = np.concatenate([grid, grid, grid], axis=1)
+        clouds += (
+            share * cv2.resize(around, (6 * width, height), interpolation=cv2.INTER_CUBIC)[:, 2 * width : 4 * width]
+        )
+    clouds = np.concatenate([clouds, clouds[:, :width]], axis=1)
+    wall = np.repeat(_clip(182 + 38 * clouds)[..., None], 3, axis=2)
+    return np.clip(0.82 + 0.36 * clouds, 0.55, 1), wall

@@ -92,10 +92,15 @@ def pose(texture: Texture, x: float, y: float, width: float, height: float, angl
 
 @dataclass(frozen=True)
 class Scene:
-    """A background and sprites in drawing order (the last one is nearest)."""
+    """A background and sprites in drawing order (the last one is nearest).
+
+    Attributes:
+        sun: where the shadow of something a pixel tall ends, `(x, y)` world pixels from its foot; None: no shadows.
+    """
 
     background: Texture
     sprites: tuple[Sprite, ...] = ()
+    sun: tuple[float, float] | None = None
 
     def render_rgb(self, view: np.ndarray, width: int, height: int) -> np.ndarray:
         """`height x width x 3` uint8 in RGB order."""
@@ -113,6 +118,8 @@ class Scene:
             source, index_matrix(matrix)[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
         for sprite in self.sprites:
+            if self.sun is not None and not thermal:  # the ground stays as warm as it was
+                _shade(image, sprite, view, self.sun)
             _draw(image, sprite, view, thermal)
         return image
 
@@ -125,22 +132,56 @@ def _level_matrix(texture: Texture, matrix: np.ndarray) -> tuple[int, np.ndarray
     return level, matrix * [texture.width / width, texture.height / height, 1.0]
 
 
+def _shade(image: np.ndarray, sprite: Sprite, view: np.ndarray, sun: tuple[float, float]) -> None:
+    """The shadow on the ground: the silhouette, laid down from the foot on."""
+    outline = transform_points(sprite.pose, sprite.texture.outline)
+    foot = np.array([outline[:, 0].mean(), outline[:, 1].max()])
+    laid = np.eye(3)
+    laid[:2, :2] = [[1, -sun[0]], [0, -sun[1]]]
+    laid[:2, 2] = foot - laid[:2, :2] @ foot
+    points = transform_points(view @ laid, outline)
+    part = _part(image, points.min(0), points.max(0))
+    if part is None:
+        return
+    level, matrix = _level_matrix(sprite.texture, view @ laid @ sprite.pose)
+    assert sprite.texture.alpha is not None, "a sprite is cut out by its alpha"
+    dark = _warped(sprite.texture.alpha[level], matrix, part, cv2.BORDER_CONSTANT)
+    light = cv2.LUT(cv2.blur(dark, (3, 3)), _SHADOW)
+    region = image[part]
+    cv2.multiply(region, cv2.cvtColor(light, cv2.COLOR_GRAY2BGR), region, 1 / 255)
+
+
+#: How much of the light is left, of 255, in the shadow of an alpha.
+_SHADOW = np.round(255 * (1 - 0.42 * np.arange(256) / 255)).astype(np.uint8)
+
+
+def _part(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[slice, slice] | None:
+    """The rows and columns of an image that hold a box, a pixel more on each side; None if it is beside the image."""
+    x1, y1 = (max(0, int(np.floor(v)) - 1) for v in low)
+    x2, y2 = (min(size, int(np.ceil(v)) + 1) for v, size in zip(high, image.shape[1::-1], strict=True))
+    return (slice(y1, y2), slice(x1, x2)) if x2 > x1 and y2 > y1 else None
+
+
+def _warped(source: np.ndarray, matrix: np.ndarray, part: tuple[slice, slice], border: int) -> np.ndarray:
+    """A part of the image that `source` makes by `matrix`, texture pixels to image pixels."""
+    rows, columns = part
+    local = index_matrix(np.array([[1, 0, -columns.start], [0, 1, -rows.start], [0, 0, 1]]) @ matrix)[:2]
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    return cv2.warpAffine(source, local, size, flags=cv2.INTER_LINEAR, borderMode=border)
+
+
 def _draw(image: np.ndarray, sprite: Sprite, view: np.ndarray, thermal: bool) -> None:
     texture = sprite.texture
     x, y, w, h = sprite.box(view, thermal)
-    x1, y1 = max(0, int(np.floor(x)) - 1), max(0, int(np.floor(y)) - 1)
-    x2, y2 = min(image.shape[1], int(np.ceil(x + w)) + 1), min(image.shape[0], int(np.ceil(y + h)) + 1)
-    if x2 <= x1 or y2 <= y1:
+    part = _part(image, np.array([x, y]), np.array([x + w, y + h]))
+    if part is None:
         return
     level, matrix = _level_matrix(texture, view @ sprite.placement(thermal))
-    local = index_matrix(np.array([[1, 0, -x1], [0, 1, -y1], [0, 0, 1]]) @ matrix)[:2]
-    size = (x2 - x1, y2 - y1)
     source = (texture.thermal if thermal else texture.rgb)[level]
-    drawn = cv2.warpAffine(source, local, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    drawn = drawn.astype(np.float32)
+    drawn = _warped(source, matrix, part, cv2.BORDER_REPLICATE).astype(np.float32)
     assert texture.alpha is not None, "a sprite is cut out by its alpha"
-    alpha = cv2.warpAffine(texture.alpha[level], local, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255
-    region = image[y1:y2, x1:x2]
+    alpha = _warped(texture.alpha[level], matrix, part, cv2.BORDER_CONSTANT).astype(np.float32) / 255
+    region = image[part]
     if thermal:
         contrast, offset = sprite.warmth
         under = region.astype(np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from ckd_ros.datasets import degradations
@@ -112,7 +113,9 @@ class SimulatedSequence(FrameSequence):
         if smoke > 0:
             image = degradations.drifting_smoke(image, smoke, drift=0.05 * time)
         if night > 0:
-            image = degradations.night(image, night, config.generator("night", index))
+            dark = degradations.night(image, night, config.generator("night", index))
+            lights = self._world.lights(time)
+            image = dark if lights is None else cv2.add(dark, cv2.multiply(image, lights, scale=night / 255))
         if glare > 0:
             image = degradations.glare(image, glare, tuple(self._light))
         if config.noise > 0:

@@ -21,16 +21,19 @@ RECORDED_RATE = 30.0
 MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
 
 
-def target_track(config: SimulatorConfig, clock: np.ndarray, aspect: float, moments: np.ndarray) -> np.ndarray:
+def target_track(
+    config: SimulatorConfig, clock: np.ndarray, aspect: float, moments: np.ndarray, agility: float = 1.0
+) -> np.ndarray:
     """The target's track, of an object of width over height `aspect`, inside the picture.
 
     `moments` `(N,)` are those of the recording that are shown: the clock, where the target never stands still.
+    `agility` is how fast it may be, of `MAX_STEP`.
     """
     motion = recorded_motion if has_recordings() else made_up_motion
     path, size = motion(config.generator("trajectory"), moments)
     path = path * config.motion
     speed = np.linalg.norm(np.diff(path, axis=0), axis=1) / np.diff(clock) / 20
-    path = path * min(1.0, MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
+    path = path * min(1.0, agility * MAX_STEP / max(1e-9, float(np.quantile(speed, 0.98))))
     duration = max(config.frames - 1, 1) / config.rate
     growth = config.growth ** np.clip((clock - 1.0) / duration, 0, 1)  # the clock runs from 1 s before the start
     # The recording's change of shape, laid on the shape of the target at hand.
@@ -70,6 +73,18 @@ def occluder_track(
     side = config.target_size * (0.6 + 0.6 * config.occlusion)
     shape = np.broadcast_to([side, side * np.exp(rng.normal(0, 0.3)), rng.normal(0, 0.2)], (len(clock), 3))
     return np.column_stack([place, shape])
+
+
+def on_ground(track: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """The track of what stands on the ground, which begins at `line` `(N,)`: it goes no further up than to there.
+
+    What comes near the line is slowed down, so that nothing stops all at once.
+    """
+    highest = line - track[:, 3] / 2
+    reach = 0.3 * track[:, 3]
+    above = np.clip((track[:, 1] - highest) / reach, -50, 50)
+    place = highest + reach * np.log1p(np.exp(above))
+    return np.column_stack([track[:, 0], place, track[:, 2:]])
 
 
 def fold(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -1,6 +1,11 @@
-"""The overlay for a person: the colour image beside the registered thermal image, with box, state and confidence."""
+"""The overlay for a person: the colour image beside the registered thermal image, with box, state and confidence.
+
+Where there is one camera only, its image stands alone.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,8 +29,18 @@ TRUTH_COLOUR = (255, 255, 255)
 _BACKGROUND = (24, 24, 24)
 _TEXT = (230, 230, 230)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-#: Height of the caption under the images, pixels.
-_CAPTION = 28
+#: Height of a line of the caption under the images, and the width from which on it needs one line only, pixels.
+_CAPTION, _ONE_LINE = 28, 720
+#: Where the bar of the confidence begins, and its length, pixels.
+_BAR, _BAR_LENGTH = 170, 100
+
+
+class Panels(NamedTuple):
+    """How large each image of an overlay is, in pixels, and whose images there are: both, rgb or thermal."""
+
+    width: int
+    height: int
+    modality: str = "both"
 
 
 def panel_size(pair: FramePair, width: int) -> Size:
@@ -40,46 +55,50 @@ def draw_overlay(
     pair: FramePair,
     result: TrackResult | None,
     registration: Registration,
-    size: Size,
+    size: Size | Panels,
     truth: FloatArray | None = None,
     note: str = "",
     thermal_truth: FloatArray | None = None,
 ) -> Pixels:
-    """Both images side by side, `(h + caption) x 2w` bgr8.
+    """Both images side by side, or that of the only camera, over a caption: bgr8.
 
     Args:
         pair: the images; a missing one leaves its place dark.
         result: of the tracker on this pair; None while there is no target.
         registration: brings the thermal image into the view of the colour image.
-        size: (w, h) of each image, see `panel_size`.
+        size: (w, h) of each image, see `panel_size`, or with it whose images there are.
         truth: `(4,)` the true box in RGB pixels, NaN where the target is not visible.
         note: text at the right end of the caption.
         thermal_truth: `(4,)` the true box in thermal pixels, shown where there is no colour image.
     """
-    w, h = size
-    canvas = np.full((h + _CAPTION, 2 * w, 3), _BACKGROUND, np.uint8)
-    views = (canvas[:h, :w], canvas[:h, w:])
-    if pair.rgb is not None:
-        paint_colour(pair.rgb, views[0])
-        rgb_to_panel = geometry.scaling(w / pair.rgb.width, h / pair.rgb.height)
-    if pair.thermal is not None:
-        thermal_to_panel = geometry.scaling(w / pair.thermal.width, h / pair.thermal.height)
-        if pair.rgb is not None:
-            rgb_to_thermal = registration.matrix(pair.rgb.size, pair.thermal.size)
-            thermal_to_panel = rgb_to_panel @ np.linalg.inv(rgb_to_thermal)
-        paint_thermal(pair.thermal, thermal_to_panel, views[1])
-
+    panels = Panels(*size)
+    w, h = panels[:2]
+    names = [name for name in ("rgb", "thermal") if panels.modality in ("both", name)]
+    lines = 1 if len(names) * w >= _ONE_LINE else 2
+    canvas = np.full((h + lines * _CAPTION, len(names) * w, 3), _BACKGROUND, np.uint8)
     colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
-    for image, view, name in ((pair.rgb, views[0], "colour"), (pair.thermal, views[1], "thermal")):
+    for number, name in enumerate(names):
+        image, view = getattr(pair, name), canvas[:h, number * w : (number + 1) * w]
+        label = "colour" if name == "rgb" else name
         if image is None:
-            _write(view, f"no {name} image", (8, h // 2), _TEXT)
+            _write(view, f"no {label} image", (8, h // 2), _TEXT)
             continue
-        _write(view, name, (8, 20), _TEXT)
         # Beside a colour image the thermal one is shown registered, so that both have the same box.
-        to_panel = rgb_to_panel if pair.rgb is not None else thermal_to_panel
+        reference = pair.reference
+        to_panel = geometry.scaling(w / reference.width, h / reference.height)
+        if name == "rgb":
+            paint_colour(image, view)
+        elif pair.rgb is not None:
+            rgb_to_thermal = registration.matrix(pair.rgb.size, image.size)
+            paint_thermal(image, to_panel @ np.linalg.inv(rgb_to_thermal), view)
+        else:
+            paint_thermal(image, to_panel, view)
+        _write(view, label, (8, 20), _TEXT)
         known = truth if pair.rgb is not None else thermal_truth
         if known is not None:
             draw_box(view, known, to_panel, TRUTH_COLOUR, 1)
+            if np.isfinite(known).all():
+                _write(view, "true box", (view.shape[1] - 8, 20), TRUTH_COLOUR, right=True)
         if result is not None:
             box = result.box if pair.rgb is not None else result.thermal_box
             draw_box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
@@ -117,21 +136,39 @@ def draw_box(view: Pixels, box: FloatArray, to_panel: FloatArray, colour: tuple[
 
 
 def _caption(view: Pixels, result: TrackResult | None, colour: tuple[int, int, int], note: str) -> None:
-    base = view.shape[0] - 9
+    """What the tracker believes, in one line or, where that is too narrow, in two."""
+    width, base, last, end = view.shape[1], _CAPTION - 9, view.shape[0] - 9, 0
     if result is None:
         _write(view, TrackState.IDLE.name, (8, base), colour)
     else:
         _write(view, f"{result.state.name}  {result.confidence:.2f}", (8, base), colour)
-        left, length = 170, 100
-        cv2.rectangle(view, (left, 9), (left + length, base), (70, 70, 70), -1)
-        cv2.rectangle(view, (left, 9), (left + round(length * min(1.0, result.confidence)), base), colour, -1)
+        length = min(_BAR_LENGTH, width - _BAR - 8)
+        if length > 0:
+            filled = _BAR + round(length * min(1.0, result.confidence))
+            cv2.rectangle(view, (_BAR, 9), (_BAR + length, base), (70, 70, 70), -1)
+            cv2.rectangle(view, (_BAR, 9), (filled, base), colour, -1)
         used = [name for name, is_used in (("colour", result.used_rgb), ("thermal", result.used_thermal)) if is_used]
-        _write(view, f"{' + '.join(used) or 'blind'}  {1e3 * result.total_s:.0f} ms", (left + length + 12, base), _TEXT)
-    if note:
-        (length, _), _ = cv2.getTextSize(note, _FONT, 0.5, 1)
-        _write(view, note, (view.shape[1] - length - 8, base), _TEXT)
+        latency = f"  latency {1e3 * result.total_s:.0f} ms" if np.isfinite(result.total_s) else ""
+        start = _BAR + _BAR_LENGTH + 12 if last == base else 8
+        said = f"{' + '.join(used) or 'blind'}{latency}"
+        _write(view, said, (start, last), _TEXT)
+        end = start + cv2.getTextSize(said, _FONT, 0.5, 1)[0][0]
+    if note and end + 16 + cv2.getTextSize(note, _FONT, 0.5, 1)[0][0] < width:
+        _write(view, note, (width - 8, last), _TEXT, right=True)
 
 
-def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    cv2.putText(view, text, at, _FONT, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(view, text, at, _FONT, 0.5, colour, 1, cv2.LINE_AA)
+def _write(view: Pixels, text: str, at: tuple[int, int], colour: tuple[int, int, int], right: bool = False) -> None:
+    """Text in a dark rim, its left end, or its right one, at a place on its base line.
+
+    The rim is made of the letters: OpenCV 5 sets bolder ones further apart, so that they would not lie beneath.
+    """
+    (length, height), below = cv2.getTextSize(text, _FONT, 0.5, 1)
+    letters = np.zeros((height + below + 8, length + 16), np.uint8)
+    cv2.putText(letters, text, (4, height + 4), _FONT, 0.5, 255, 1, cv2.LINE_AA)
+    rim = cv2.dilate(letters, np.ones((3, 3), np.uint8))
+    left, top = at[0] - 4 - (length if right else 0), at[1] - height - 4
+    x1, y1 = max(0, left), max(0, top)
+    part = view[y1 : top + letters.shape[0], x1 : left + letters.shape[1]]
+    inside = np.s_[y1 - top :, x1 - left :]
+    dark, bright = (mask[inside][: part.shape[0], : part.shape[1], None] / 255 for mask in (rim, letters))
+    part[...] = part * (1 - dark) * (1 - bright) + np.array(colour) * bright

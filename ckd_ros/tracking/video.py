@@ -13,7 +13,7 @@ import numpy as np
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Pixels
 from ckd_ros.geometry import FloatArray, Size
-from ckd_ros.tracking.overlay import draw_overlay, panel_size
+from ckd_ros.tracking.overlay import Panels, draw_overlay, panel_size
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import TrackResult
 
@@ -44,12 +44,15 @@ class AnnotatedVideo:
         path: the file; its suffix, one of `CODECS`, chooses the format.
         rate: frames per second.
         registration: brings the thermal image into the view of the colour image.
-        width: most pixels across of each of the two images.
+        width: most pixels across of each image.
+        modality: whose images there are: both, rgb or thermal.
 
     Raises ValueError for another suffix, ModuleNotFoundError without PyAV, and OSError if the file cannot be written.
     """
 
-    def __init__(self, path: Path, rate: float, registration: Registration, width: int = 640) -> None:
+    def __init__(
+        self, path: Path, rate: float, registration: Registration, width: int = 640, modality: str = "both"
+    ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in CODECS:
             raise ValueError(f"video '{path}' must end with {' or '.join(CODECS)}")
@@ -57,10 +60,10 @@ class AnnotatedVideo:
             import av  # noqa: F401
         except ImportError as error:
             raise ModuleNotFoundError("a video is written with the package av (PyAV): pip install av") from error
-        self._rate, self._registration, self._width = rate, registration, width
+        self._rate, self._registration, self._width, self._modality = rate, registration, width, modality
         self._stack = contextlib.ExitStack()
         self._temporary: Path | None = None  # known in the context
-        self._panel: Size | None = None  # these two are known from the first frame on
+        self._panels: Panels | None = None  # these two are known from the first frame on
         self._writer: _Writer | None = None
 
     def __enter__(self) -> AnnotatedVideo:
@@ -84,9 +87,9 @@ class AnnotatedVideo:
         thermal_truth: FloatArray | None = None,
     ) -> None:
         """Append the overlay of one frame; see `draw_overlay`."""
-        if self._panel is None:
-            self._panel = panel_size(pair, self._width)
-        frame = draw_overlay(pair, result, self._registration, self._panel, truth, note, thermal_truth)
+        if self._panels is None:
+            self._panels = Panels(*panel_size(pair, self._width), self._modality)
+        frame = draw_overlay(pair, result, self._registration, self._panels, truth, note, thermal_truth)
         frame = frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]  # four pixels share their colour
         try:
             if self._writer is None:

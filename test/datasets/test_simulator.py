@@ -30,6 +30,29 @@ def test_the_same_settings_give_the_same_sequence():
     assert not np.array_equal(images(replace(SMALL, seed=1))[0][0], first[0][0])
 
 
+def test_who_walks_moves_the_legs_and_looks_ahead():
+    """The target of this seed is a person, whose box is widest in the middle of a step."""
+    walking = SimulatedSequence(replace(CALM, seed=1, frames=100))
+    standing = SimulatedSequence(replace(CALM, seed=1, frames=100, motion=0))
+    assert np.ptp(standing.boxes[:, 2]) == 0 and np.ptp(walking.boxes[:, 2]) > 5
+    assert np.ptp(walking.boxes[:, 3]) < 1e-6, "the feet are on the ground"
+
+
+def test_people_are_warm_and_the_sky_is_cold():
+    sequence = SimulatedSequence(replace(CALM, seed=1, target_size=40))
+    thermal = next(sequence.frames()).thermal.data.astype(float)
+    x, y, w, h = sequence.boxes[0].astype(int)
+    person = np.quantile(thermal[y : y + h, x : x + w], 0.75)
+    assert person > thermal[-20:].mean() + 30
+    assert thermal[:4].min() < thermal[-20:].mean() - 30
+
+
+def test_by_night_lamps_light_a_part_of_the_street():
+    night = replace(CALM, night=1.0, coverage=1.0)
+    rgb = images(night)[0][-1].astype(float).mean(axis=-1)
+    assert np.quantile(rgb, 0.99) > 3 * np.median(rgb)
+
+
 def test_changing_one_effect_leaves_the_path_of_the_target_as_it_was():
     sequence = SimulatedSequence(SMALL)
     for change in ({"night": 0.0}, {"distractors": 0}, {"noise": 1.0}, {"seeds": "night:7+glare:3"}):
@@ -85,7 +108,8 @@ def test_registration_offset_and_parallax_move_the_thermal_truth():
     plain = SimulatedSequence(replace(CALM, registration=5.0))
     shift = centre(plain.thermal_boxes) - centre(plain.boxes)
     np.testing.assert_allclose(np.linalg.norm(shift, axis=1), 5.0, atol=1e-6)
-    near = SimulatedSequence(replace(CALM, parallax=5.0, scale=1.0, seed=2, frames=100))
+    # A car: a person's box is wider and narrower with each step.
+    near = SimulatedSequence(replace(CALM, parallax=5.0, scale=1.0, seed=0, frames=100))
     shift = np.linalg.norm(centre(near.thermal_boxes) - centre(near.boxes), axis=1)
     size = np.sqrt(near.boxes[:, 2] * near.boxes[:, 3])
     assert np.corrcoef(shift, size)[0, 1] > 0.99

@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make test installs it")
 from small_evaluation import BROKEN, MISCHIEF, evaluate, write_sequences
 
 from ckd_ros.evaluation.report import write_report
-
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import debian_packages
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    found = debian_packages.browser(ROOT / ".venv")
-    if found is None:
-        pytest.skip("there is no Chromium: 'make test' fetches one on Debian, elsewhere install 'chromium'")
-    program, variables = found
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS, env=dict(os.environ, **variables))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +92,59 @@ def test_pictures_are_shown(open_page):
     assert page.locator("figure.plot svg").count() == 5
     for box in page.locator("figure.plot svg").all():
         assert box.bounding_box()["width"] > 250 and box.bounding_box()["height"] > 200
+
+
+def test_a_picture_opens_large_and_closes_again(open_page):
+    page = open_page()
+    picture = page.locator(".strip img").first
+    small = picture.bounding_box()
+    picture.click()
+    large = page.locator("dialog img")
+    assert large.bounding_box()["height"] > 1.5 * small["height"]
+    assert large.get_attribute("src") == picture.get_attribute("src")
+    assert page.locator("dialog").inner_text() == picture.get_attribute("alt")
+    page.keyboard.press("Escape")
+    assert not large.is_visible()
+    page.keyboard.press("Enter")  # the picture has the focus again
+    assert large.is_visible()
+    large.click()
+    assert not large.is_visible()
+
+
+def test_a_chart_has_frame_numbers_where_the_frames_are(open_page):
+    page = open_page()
+    chart = page.locator(".chart").first
+    ticks = chart.locator(".axis span")
+    frames = int(chart.locator("xpath=../h3/small").text_content().split(" ")[0])
+    numbers = [int(text.removeprefix("frame ")) for text in ticks.all_text_contents()]
+    assert numbers[0] == 0 and len(numbers) >= 3 and numbers[-1] < frames
+    chart.scroll_into_view_if_needed()
+    whole, second = chart.locator("svg").bounding_box(), ticks.nth(1).bounding_box()
+    middle = second["x"] + second["width"] / 2
+    assert middle == pytest.approx(whole["x"] + whole["width"] * numbers[1] / (frames - 1), abs=3)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_hidden_differs_from_the_background(open_page, scheme):
+    page = open_page(1280, scheme)
+    colours = page.evaluate("""() => {
+        const svg = document.querySelector('.chart svg');
+        const span = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+        span.setAttribute('class', 'hidden');
+        svg.append(span);
+        return [getComputedStyle(svg).backgroundColor, getComputedStyle(span).fill];
+    }""")
+    background, hidden = (sum(map(int, colour[4:-1].split(","))) for colour in colours)
+    assert abs(background - hidden) > 120
+
+
+def test_a_table_that_goes_on_says_so(open_page):
+    page = open_page(400)
+    table, hint = page.locator("#scores .scroll"), page.locator("#scores .hint")
+    assert hint.is_visible()
+    table.evaluate("area => area.scrollTo(area.scrollWidth, 0)")
+    hint.wait_for(state="hidden")
+    assert not open_page(1280).locator("#scores .hint").is_visible()
 
 
 def test_a_name_is_text_and_never_a_script(open_page):

@@ -6,7 +6,7 @@ import pytest
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.tracking import Registration, TrackResult, TrackState
-from ckd_ros.tracking.overlay import STATE_COLOURS, TRUTH_COLOUR, draw_overlay, panel_size
+from ckd_ros.tracking.overlay import STATE_COLOURS, TRUTH_COLOUR, Panels, draw_overlay, panel_size
 
 BOX = np.array([60.0, 40.0, 40.0, 30.0])
 SIZE = (160, 120)
@@ -125,6 +125,38 @@ def test_a_note_is_written_into_the_caption():
     pair = FramePair(colour_image(), thermal_image())
     plain, noted = (draw_overlay(pair, None, Registration(), SIZE, note=note) for note in ("", "frame 7"))
     assert np.array_equal(plain[:120], noted[:120]) and not np.array_equal(plain[120:], noted[120:])
+
+
+def test_text_lies_on_its_rim():
+    """OpenCV 5 sets bold letters further apart: a bold text beneath another one is another, shifted text."""
+    grey = Image(np.full((120, 160, 3), 128, np.uint8), "bgr8")
+    label = draw_overlay(FramePair(grey, None), None, Registration(), SIZE)[:28, :100].astype(int).max(axis=-1)
+    bright, dark = np.argwhere(label > 170), np.argwhere(label < 90)
+    assert len(bright) > 20 and len(dark) > 20
+    assert np.abs(bright.min(axis=0) - dark.min(axis=0)).max() <= 2
+    assert np.abs(bright.max(axis=0) - dark.max(axis=0)).max() <= 2
+
+
+@pytest.mark.parametrize("modality", ["rgb", "thermal"])
+def test_one_camera_has_one_panel(modality):
+    pair = FramePair(colour_image(), None) if modality == "rgb" else FramePair(None, thermal_image(size=SIZE))
+    picture = draw_overlay(pair, result(thermal_box=BOX), Registration(), Panels(*SIZE, modality))
+    assert picture.shape[1] == SIZE[0] and picture.shape[0] > SIZE[1]
+    assert has_rectangle(picture[: SIZE[1]], BOX, STATE_COLOURS[TrackState.TRACKING])
+
+
+@pytest.mark.parametrize("width", [80, 240, 640, 1280])
+def test_the_caption_fits(width):
+    """Nothing is written over something else: without the note the caption is what it is beside the note."""
+    pair, size = FramePair(colour_image(size=(width, 60)), None), Panels(width, 60, "rgb")
+    plain, noted = (draw_overlay(pair, result(), Registration(), size, note=note) for note in ("", "frame 10 of 300"))
+    new = np.argwhere((plain != noted).any(axis=-1))
+    if width >= 640:
+        rows = np.unique(new[:, 0])
+        start = new[:, 1].min()
+        assert len(new) and plain[rows, start - 3 :].max() <= 24, "there was nothing before"
+    else:
+        assert len(new) == 0, "there is no room for it"
 
 
 @pytest.mark.parametrize("box", [[-50.0, -40.0, 80.0, 60.0], [1e12, 0.0, 10.0, 10.0], [np.nan] * 4])

@@ -2,6 +2,7 @@
 
 import errno
 
+import cv2
 import numpy as np
 import pytest
 
@@ -38,6 +39,27 @@ def test_an_mp4_plays_everywhere(tmp_path):
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
         assert stream.width % 2 == stream.height % 2 == 0
+
+
+def test_a_browser_plays_it(tmp_path, browser):
+    """In Chromium it has its length and its size, and every moment that is gone to is decoded and shown."""
+    write(tmp_path / "out.mp4", count=21, rate=10.0)
+    (tmp_path / "page.html").write_text('<body style="margin: 0"><video src="out.mp4" muted></video>')
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    film = page.locator("video")
+    duration, width = film.evaluate("film => [film.duration, film.videoWidth]")
+    assert duration == pytest.approx(2.1, abs=0.05) and width == 194
+    brightness = []
+    for moment in (0.05, 1.05, 2.05):
+        film.evaluate("(film, moment) => { film.currentTime = moment; }", moment)
+        page.wait_for_function("(film => !film.seeking && film.readyState >= 2)(document.querySelector('video'))")
+        picture = cv2.imdecode(np.frombuffer(film.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        brightness.append(picture[60, 80])  # beside the box, in the colour image
+    page.close()
+    np.testing.assert_allclose(np.array(brightness, float), [40, 140, 240], atol=8)
 
 
 @pytest.mark.parametrize("suffix", CODECS)

@@ -54,6 +54,20 @@ def frame_positions(frames: list[int], count: int) -> list[int]:
     return _x(np.array(frames), count).tolist()
 
 
+def frame_ticks(count: int) -> list[int]:
+    """Round frame numbers, about five, for the axis of a chart of `count` frames.
+
+    >>> frame_ticks(300)
+    [0, 50, 100, 150, 200, 250]
+    >>> frame_ticks(3)
+    [0, 1, 2]
+    """
+    rough = max(1.0, (count - 1) / 6)
+    size = 10 ** int(np.floor(np.log10(rough)))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    return list(range(0, count, step))
+
+
 def _stride(known: np.ndarray) -> int:
     """Frames from one annotated frame to the next, as a rule."""
     return int(np.median(np.diff(known))) if len(known) > 1 else 1

@@ -18,8 +18,8 @@ from ckd_ros.frames import FramePair
 from ckd_ros.tracking.overlay import TRUTH_COLOUR, draw_box, paint_colour, paint_thermal, panel_size
 
 FRAMES = 6
-_HEIGHT = 180  # of each image, pixels
-_WIDEST = 400
+_HEIGHT = 240  # of each image, pixels: enough to be looked at large
+_WIDEST = 480
 _GREY = 96
 _QUALITY = 72
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -69,7 +69,7 @@ def draw_strip(
     frames = [frame for frame in frames if frame < len(sequence)]
     pairs = list(_pairs(sequence, frames))
     good = next((pair for pair in pairs if isinstance(pair, FramePair)), None)
-    size = (240, _HEIGHT) if good is None else _panel(good)
+    size = (320, _HEIGHT) if good is None else _panel(good)
     tiles = []
     for frame, pair in zip(frames, pairs, strict=True):
         panels = 2 if sequence.modality == "both" else 1

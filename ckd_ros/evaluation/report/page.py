@@ -93,6 +93,7 @@ class _SequenceSection:
     results: list[_Result]
     missing: list[int]
     hidden: list[tuple[int, int]]
+    ticks: list[tuple[int, float]]  # frame number, and where it is in percent of the chart's width
     frame_positions: list[int] = field(default_factory=list)
     pictures: list[_Picture] = field(default_factory=list)
     folders: list[tuple[str, str]] = field(default_factory=list)
@@ -141,7 +142,10 @@ class _Report:
         attributes = [a for a, names in self.evaluation.attributes.items() if name in names]
         count = self.evaluation.lengths[name]
         hidden = [] if shown is None else charts.hidden_spans(shown.scores.overlap)
-        section = _SequenceSection(name, self.ids[name], count, attributes, results, missing, hidden)
+        numbers = charts.frame_ticks(count)
+        places = [100 * x / charts.WIDTH for x in charts.frame_positions(numbers, count)]
+        ticks = list(zip(numbers, places, strict=True))
+        section = _SequenceSection(name, self.ids[name], count, attributes, results, missing, hidden, ticks)
         if name in self.sequences:
             files = image_files(self.sequences[name], 0)
             section.folders.extend(self._links(file and file.parent for file in files))

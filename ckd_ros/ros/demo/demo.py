@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ckd_ros.datasets.boxes import parse_box
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.sources import open_source
 from ckd_ros.files import refuse_inputs
@@ -53,8 +55,13 @@ def main(args: list[str] | None = None) -> int:
     try:
         sequence = open_source(options.source, options.rate)
         first = next(sequence.frames())
+        if options.init is not None:
+            sequence.init_box = parse_box(options.init)
         if sequence.init_box is None:
-            raise ValueError(f"'{options.source}' does not say where the target is in its first frame")
+            raise ValueError(
+                f"'{options.source}' does not say where the target is in its first frame: give INIT=x,y,w,h, a box in "
+                "pixels (without make: --init x,y,w,h)"
+            )
         refuse_inputs([options.out / name for name in FILES], sequence.inputs)
         _check_ros()
     except (ValueError, OSError, ImportError) as error:
@@ -71,6 +78,8 @@ def main(args: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain(console, "interrupted", 130)
     reason = run.lost()
+    if slow := run.slow():
+        console.print(f"demo: {slow}", style="yellow", markup=False)
     return _complain(console, f"the target was lost: {reason}", 1) if reason else 0
 
 
@@ -80,7 +89,10 @@ def _arguments(args: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, help="frames per second (default: the source's own)")
     parser.add_argument("--frames", type=int, help="stop after so many frames (default: all)")
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for the results (default: demo)")
-    parser.add_argument("--model", type=Path, help="the network, an .onnx file (default: the shipped one)")
+    parser.add_argument("--model", help="the network, an .onnx file (default: the shipped one)")
+    parser.add_argument(
+        "--init", metavar="X,Y,W,H", help="the target in the first frame (default: the source's own box)"
+    )
     options = parser.parse_args(args)
     if options.frames is not None and options.frames < 2:
         parser.error(f"--frames {options.frames}: expected at least 2")
@@ -104,20 +116,25 @@ def _complain(console: Console, problem: str, code: int) -> int:
 def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePair, console: Console) -> Observer:
     """Run both nodes to the end of the source. Returns the observer with everything that it received."""
     # Domains up to 101 are safe on Linux. A private one keeps other cameras out of the demo, and the demo's in.
-    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    if "ROS_DOMAIN_ID" not in os.environ:
+        os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     use_large_images()
     from ckd_ros.ros.demo.observer import Observer
 
-    console.print(f"to watch: ROS_DOMAIN_ID={os.environ['ROS_DOMAIN_ID']} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST")
-    tracker_settings: dict[str, object] = {"model.path": str(options.model.resolve())} if options.model else {}
-    if _one_camera(sequence):
+    names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
+    console.print("to watch:", *(f"{name}={os.environ[name]}" for name in names if name in os.environ), markup=False)
+    tracker_settings: dict[str, object] = {}
+    if options.model:
+        file = Path(options.model).expanduser()
+        tracker_settings["model.path"] = str(file.resolve()) if file.exists() else options.model
+    if _modality(sequence) != "both":
         tracker_settings["sync.timeout"] = 0.05  # there is no second image to wait for
     source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
     with ExitStack() as stack:
         progress = stack.enter_context(_progress(console))
         task = progress.add_task("starting the tracker", total=_length(options, sequence))
-        observer = stack.enter_context(Observer(sequence, first))
+        observer = stack.enter_context(Observer(sequence, first, options.init is None))
         tracker = stack.enter_context(NodeProcess("tracker_node", tracker_settings, options.out))
         _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
         progress.update(task, description="starting the camera")
@@ -125,6 +142,7 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
         camera = stack.enter_context(NodeProcess("camera_node", camera_settings, options.out, may_end=True))
         both = [tracker, camera]
         _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")
+        tracker.expect_warnings()  # that nobody published yet
         _wait(observer, both, observer.start_target, SILENCE, lambda: f"no target was accepted: {observer.refusal}")
         last_track, count = time.monotonic(), 0
         while camera.running() or time.monotonic() - last_track < LINGER:
@@ -143,10 +161,12 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
     return observer
 
 
-def _one_camera(sequence: FrameSequence) -> bool:
-    """Whether the source has one camera only. In a recording one may start later than the other: ten pairs decide."""
+def _modality(sequence: FrameSequence) -> str:
+    """Which cameras a source has: both, rgb or thermal. In a recording one may start later: ten pairs decide."""
     pairs = list(islice(sequence.frames(), 10))
-    return all(pair.rgb is None for pair in pairs) or all(pair.thermal is None for pair in pairs)
+    if all(pair.rgb is None for pair in pairs):
+        return "thermal"
+    return "rgb" if all(pair.thermal is None for pair in pairs) else "both"
 
 
 def _wait(
@@ -176,18 +196,21 @@ def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Obse
     results: list[TimedResult | None] = []
     incomplete: list[int] = []
     stamps: list[int | None] = []
-    cameras = 1 if _one_camera(sequence) else 2
+    modality = _modality(sequence)
+    cameras = 2 if modality == "both" else 1
     provider = observer.diagnostics["provider"]
     with (
         _progress(console) as progress,
-        AnnotatedVideo(options.out / "video.mp4", sequence.rate, Registration()) as video,
+        AnnotatedVideo(options.out / "video.mp4", sequence.rate, Registration(), modality=modality) as video,
     ):
         frames = progress.track(islice(sequence.frames(), total), total=total, description="writing the video")
         for index, pair in enumerate(frames):
             timed = observer.result(pair)
-            note = f"frame {index}" if timed else f"frame {index}: no result"
+            note = f"frame {index}" if timed else f"frame {index}: dropped"
             box, thermal_box = sequence.truth(index)
-            video.add(pair, timed.result if timed else None, box, note, thermal_box)
+            # The latency of plot and table too: from the image's stamp to the track.
+            result = replace(timed.result, total_s=timed.latency) if timed else None
+            video.add(pair, result, box, note, thermal_box)
             results.append(timed)
             # The truth belongs to the images of one camera.
             main_image = pair.thermal if sequence.modality == "thermal" else pair.rgb

@@ -37,6 +37,7 @@ class Observer:
     Args:
         sequence: what the camera node publishes.
         first: its first pair.
+        again: whether the target may be started later on the true box, when the first frame is gone.
 
     Attributes:
         results: what the tracker published since the target was started, by the stamp (ns) of the image.
@@ -46,12 +47,13 @@ class Observer:
         refusal: why the tracker did not start on the target when it was last asked.
     """
 
-    def __init__(self, sequence: FrameSequence, first: FramePair) -> None:
+    def __init__(self, sequence: FrameSequence, first: FramePair, again: bool) -> None:
         self.results: dict[int, TimedResult] = {}
         self.latest: TimedResult | None = None
         self.recorded: list[tuple[int, bytes]] = []
         self.diagnostics: dict[str, str] = {}
         self.refusal = ""
+        self._again = again
         self._sequence, self._first, self._thermal_only = sequence, _stamp(first), first.rgb is None
         self._stamps: list[int] = []
         self._first_arrival = 0.0
@@ -110,7 +112,7 @@ class Observer:
 
     def _init_request(self) -> InitTarget.Request:
         stamp, box, truth = self._stamps[0], self._sequence.init_box, self._sequence.boxes
-        if truth is not None and time.monotonic() - self._first_arrival > PATIENCE:
+        if self._again and truth is not None and time.monotonic() - self._first_arrival > PATIENCE:
             numbers = np.round((np.array(self._stamps) - stamp) * self._sequence.rate / 1e9).astype(int)
             known = [n for n in range(len(numbers)) if numbers[n] < len(truth) and np.isfinite(truth[numbers[n]]).all()]
             stamp, box = self._stamps[known[-1]], truth[numbers[known[-1]]]

@@ -35,6 +35,7 @@ class NodeProcess:
     def __init__(self, name: str, parameters: Mapping[str, object], folder: Path, may_end: bool = False) -> None:
         self.name, self.log = name, folder / f"{name}.log"
         self._parameters, self._parameter_file, self._may_end = parameters, folder / f"{name}.yaml", may_end
+        self._expected = 0
 
     def __enter__(self) -> NodeProcess:
         # A file, because sources such as ',thermal.mp4' are not plain YAML on a command line; JSON is YAML.
@@ -67,9 +68,13 @@ class NodeProcess:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
+    def expect_warnings(self) -> None:
+        """What it has warned of so far was to be expected."""
+        self._expected = len(self.log.read_text(errors="replace").splitlines())
+
     def warnings(self) -> list[str]:
         """The newest warnings and errors in its log, one line each."""
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.log.read_text(errors="replace").splitlines()[self._expected :]
         return [line for line in lines if line.startswith(("[WARN]", "[ERROR]", "[FATAL]"))][-_SHOWN:]
 
     def check(self) -> None:

@@ -14,6 +14,9 @@ from ckd_ros.files import replacing
 from ckd_ros.metrics import overlaps, score
 from ckd_ros.tracking import TrackResult, TrackState
 
+#: Share of the frames that may be dropped before the machine counts as too slow.
+DROPPED = 0.05
+
 
 @dataclass(frozen=True)
 class TimedResult:
@@ -44,7 +47,10 @@ class DemoRun:
         self.truth = truth if truth is not None and np.isfinite(truth).all(axis=1).any() else None
         blank = np.full(4, np.nan)
         self.boxes = np.array([blank if timed is None else timed.result.box for timed in results]).reshape(-1, 4)
-        self.overlap = None if self.truth is None else overlaps(self.boxes, self.truth)
+        missing = np.array([timed is None for timed in results])
+        self._dropped = missing & ~np.isin(np.arange(len(results)), list(self.incomplete))
+        # What the tracker never saw it did not miss.
+        self.overlap = None if self.truth is None else np.where(missing, np.nan, overlaps(self.boxes, self.truth))
 
     @property
     def state(self) -> TrackState:
@@ -61,24 +67,42 @@ class DemoRun:
             self.truth is None or np.isfinite(self.truth[-1]).all()
         ):
             return f"the tracker ended in the state {self.state.name}"
-        if self.overlap is not None:
-            last = self.overlap[~np.isnan(self.overlap)][-max(1, round(self.rate)) :]
-            if not last.any():
+        if self.overlap is not None and self.truth is not None:
+            visible = np.isfinite(self.truth).all(axis=1)
+            last = self.overlap[visible][-max(1, round(self.rate)) :]
+            if not np.nan_to_num(last).any():
                 return f"no box of the last {len(last)} frames in which the target was visible touches it"
         return None
+
+    def slow(self) -> str | None:
+        """That the machine was too slow for the rate, and what it could do; None if it was not."""
+        dropped, count = int(self._dropped.sum()), len(self.results)
+        if dropped <= DROPPED * count:
+            return None
+        times = [timed.result.total_s for timed in self.results if timed]
+        able = 0.8 / max(1e-3, float(np.median(times))) if times else 0.0
+        # Where the network alone would be quick enough, other programs had the cores.
+        remedy = f"RATE={max(1, int(able))}" if 1 <= able < self.rate else "fewer other programs, or a lower RATE,"
+        return (
+            f"this machine was too slow for {self.rate:g} frames a second: {dropped} of {count} were dropped; "
+            f"{remedy} would help"
+        )
 
     def summary(self) -> dict[str, object]:
         """Counts, scores (None without truth) and latencies in milliseconds (None without results).
 
         `pairs` are the frames with a result, `dropped` those without one although the source had all their images.
+        Scores are of the frames with a result.
         """
-        missing = {index for index, timed in enumerate(self.results) if timed is None}
-        scores = None if self.truth is None else score(self.boxes, self.truth)
+        answered = np.array([timed is not None for timed in self.results])
+        truth = None if self.truth is None else self.truth[answered]
+        known = truth is not None and np.isfinite(truth).all(axis=1).any()
+        scores = score(self.boxes[answered], truth) if truth is not None and known else None
         latencies = 1e3 * np.array([timed.latency for timed in self.results if timed])
         return {
             "frames": len(self.results),
             "pairs": len(latencies),
-            "dropped": len(missing - self.incomplete),
+            "dropped": int(self._dropped.sum()),
             "mean_iou": _rounded(scores.mean_iou if scores else None),
             "success_auc": _rounded(scores.success_auc if scores else None),
             "precision_20px": _rounded(scores.precision if scores else None),
@@ -86,6 +110,7 @@ class DemoRun:
             "latency_ms_p95": _rounded(float(np.quantile(latencies, 0.95))) if len(latencies) else None,
             "final_state": self.state.name,
             "lost": self.lost(),
+            "slow": self.slow(),
         }
 
     def write_table(self, path: Path) -> None:
@@ -94,7 +119,7 @@ class DemoRun:
             writer = csv.writer(file)
             writer.writerow(["frame", "x", "y", "w", "h", "confidence", "state", "latency_ms", "overlap"])
             for index, timed in enumerate(self.results):
-                overlap = "" if self.overlap is None else f"{self.overlap[index]:.4f}"
+                overlap = "" if self.overlap is None or timed is None else f"{self.overlap[index]:.4f}"
                 row = ["", "", "", "", "", "", ""]
                 if timed is not None:
                     result = timed.result
@@ -110,28 +135,30 @@ class DemoRun:
         figure = Figure(figsize=(10, 7), layout="constrained")
         overlap, confidence, latency = figure.subplots(3, sharex=True)
         figure.suptitle(title)
-        if self.overlap is not None:
-            overlap.fill_between(
-                time, 0, 1, where=np.isnan(self.overlap), color="0.85", label="target not visible", lw=0
-            )
+        if self.truth is not None:
+            hidden = ~np.isfinite(self.truth).all(axis=1)
+            if hidden.any():
+                overlap.fill_between(time, 0, 1, where=hidden, color="0.85", label="target not visible", lw=0)
             overlap.plot(time, self.overlap, color="tab:blue", label="overlap")
-            overlap.legend(loc="lower left")
         else:
             overlap.text(0.5, 0.5, "no truth", transform=overlap.transAxes, ha="center")
-        overlap.set(ylim=(0, 1), ylabel="overlap with the truth")
+        if self._dropped.any():
+            moments = time[self._dropped]
+            overlap.plot(moments, np.zeros(len(moments)), "|", color="tab:red", ms=12, clip_on=False, label="dropped")
+        overlap.set(ylim=(0, 1.02), ylabel="overlap with the truth")
         values = self._column(lambda timed: timed.result.confidence)
         confidence.plot(time, values, color="0.6", lw=0.8)
         for state, colour in _COLOURS.items():
-            chosen = np.where(
-                [timed is not None and timed.result.state is state for timed in self.results], values, np.nan
-            )
-            confidence.plot(time, chosen, ".", ms=4, color=colour, label=state.name)
-        confidence.set(ylim=(0, 1), ylabel="confidence")
-        confidence.legend(loc="lower left", ncols=3)
+            chosen = [timed is not None and timed.result.state is state for timed in self.results]
+            if any(chosen):
+                confidence.plot(time, np.where(chosen, values, np.nan), ".", ms=4, color=colour, label=state.name)
+        confidence.set(ylim=(0, 1.02), ylabel="confidence")
         latency.plot(time, self._column(lambda timed: 1e3 * timed.latency), color="tab:blue")
         latency.set(ylim=(0, None), ylabel="latency [ms]", xlabel="time [s]")
         for axes in (overlap, confidence, latency):
             axes.grid(alpha=0.3)
+            if axes.get_legend_handles_labels()[0]:  # beside the curves, so that it hides nothing
+                axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=110)
 

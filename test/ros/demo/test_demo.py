@@ -15,6 +15,7 @@ import pytest
 
 from ckd_ros.cli import main as ckd
 from ckd_ros.datasets.boxes import read_boxes, write_boxes
+from ckd_ros.datasets.sources import open_source
 
 for name in ("onnxruntime", "rich", "tyro"):
     pytest.importorskip(name, reason=f"{name} is not installed: run `make setup`")
@@ -38,9 +39,10 @@ def command(out, *args):
     return [sys.executable, "-m", "ckd_ros.ros.demo", "--out", str(out), *map(str, args)]
 
 
-def demo(out, *args):
+def demo(out, *args, **variables):
     """(exit code, what it said) of a demo. Whatever it said, none of its processes may be left."""
-    done = subprocess.run(command(out, *args), capture_output=True, text=True, timeout=120)
+    own = {name: value for name, value in os.environ.items() if name != "ROS_DOMAIN_ID"}  # not that of other tests
+    done = subprocess.run(command(out, *args), capture_output=True, text=True, timeout=120, env={**own, **variables})
     assert not left(out)
     return done.returncode, done.stderr
 
@@ -165,7 +167,30 @@ def test_a_source_that_does_not_show_its_target_is_refused(tmp_path):
     writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
     code, said = demo(tmp_path / "out", "--source", f"{tmp_path}/v.avi,")
-    assert code == 2 and "does not say where the target is" in " ".join(said.split())
+    assert code == 2 and "does not say where the target is" in " ".join(said.split()) and "INIT=x,y,w,h" in said
+    code, said = demo(tmp_path / "out", "--source", f"{tmp_path}/v.avi,", "--init", "10,10,0,0")
+    assert code == 2 and "box '10,10,0,0' is not possible" in said
+
+
+def test_one_camera_with_a_box_and_a_domain_of_ones_own(tmp_path, ready, model_path):
+    sequence = open_source(CLEAR)
+    images = [cv2.cvtColor(pair.rgb.data, cv2.COLOR_RGB2BGR) for pair in sequence.frames()]
+    writer = cv2.VideoWriter(str(tmp_path / "v.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 15, (160, 128))
+    for image in images:
+        writer.write(image)
+    writer.release()
+    box = ",".join(f"{value:.1f}" for value in sequence.boxes[0])
+    out = tmp_path / "out"
+    arguments = ["--source", f"{tmp_path}/v.avi,", "--init", box, "--frames", 20, "--model", model_path]
+    code, said = demo(out, *arguments, ROS_DOMAIN_ID="7")
+    assert "to watch: ROS_DOMAIN_ID=7" in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["frames"] == 20 and summary["pairs"] > 5 and summary["mean_iou"] is None, said
+    film = cv2.VideoCapture(str(out / "video.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_WIDTH) == 160, "one panel for one camera"
+    with open(out / "track.csv", newline="") as file:
+        first = next(csv.DictReader(file))
+    assert [float(first[name]) for name in "xywh"] == pytest.approx(sequence.boxes[0], abs=0.1)
 
 
 def test_without_ros_it_says_what_is_missing(tmp_path, monkeypatch, capsys):

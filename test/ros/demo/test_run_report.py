@@ -14,8 +14,8 @@ RATE = 10.0
 BOX, ELSEWHERE = np.array([10.0, 10, 20, 20]), np.array([100.0, 100, 20, 20])
 
 
-def result(box=BOX, state=TrackState.TRACKING, latency=0.02):
-    return TimedResult(TrackResult(box, box, 0.7, state, True, True), latency)
+def result(box=BOX, state=TrackState.TRACKING, latency=0.02, total=0.01):
+    return TimedResult(TrackResult(box, box, 0.7, state, True, True, total_s=total), latency)
 
 
 def truth(count, hidden=()):
@@ -24,12 +24,12 @@ def truth(count, hidden=()):
     return boxes
 
 
-def test_summary_counts_frames_without_a_result_as_dropped_and_as_missed():
+def test_summary_counts_frames_without_a_result_as_dropped_and_leaves_them_out():
     run = DemoRun([result(latency=0.01), None, result(latency=0.03), result(latency=0.02)], truth(4), RATE)
     summary = run.summary()
     assert (summary["frames"], summary["pairs"], summary["dropped"]) == (4, 3, 1)
-    assert summary["mean_iou"] == 0.75
-    assert summary["success_auc"] == pytest.approx(0.75 * 20 / 21, abs=1e-4)
+    assert summary["mean_iou"] == 1.0
+    assert summary["success_auc"] == pytest.approx(20 / 21, abs=1e-4)
     assert summary["latency_ms_median"] == pytest.approx(20)
     assert summary["lost"] is None and summary["final_state"] == "TRACKING"
 
@@ -43,6 +43,14 @@ def test_without_truth_there_are_no_scores():
     for unknown in (None, np.full((2, 4), np.nan)):
         summary = DemoRun([result(), result()], unknown, RATE).summary()
         assert summary["mean_iou"] is None and summary["success_auc"] is None and summary["lost"] is None
+
+
+def test_a_machine_that_is_too_slow_is_told_so_in_a_sentence():
+    run = DemoRun([result(total=0.2), None] * 10, truth(20), RATE)
+    assert run.slow() == ("this machine was too slow for 10 frames a second: 10 of 20 were dropped; RATE=4 would help")
+    assert "fewer other programs" in DemoRun([result(total=0.01), None] * 10, truth(20), RATE).slow()
+    assert DemoRun([result()] * 20, truth(20), RATE).slow() is None
+    assert DemoRun([result(), None] * 10, truth(20), RATE, incomplete=range(20)).slow() is None
 
 
 def test_a_run_without_any_result_is_lost():
@@ -77,10 +85,19 @@ def test_files(tmp_path):
     with open(tmp_path / "track.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["state"] for row in rows] == ["TRACKING", "", "UNCERTAIN"]
-    assert [row["overlap"] for row in rows] == ["1.0000", "0.0000", "nan"]
+    assert [row["overlap"] for row in rows] == ["1.0000", "", "nan"]
     assert rows[0]["w"] == "20.00" and rows[0]["latency_ms"] == "20.000" and rows[1]["x"] == ""
     write_summary(tmp_path / "summary.json", run.summary())
     assert json.loads((tmp_path / "summary.json").read_text())["pairs"] == 2
+
+
+def test_dropped_frames_are_marked_in_the_plot(tmp_path):
+    def red(results):
+        DemoRun(results, truth(3), RATE).plot(tmp_path / "plot.png", "a title")
+        blue, green, red = np.moveaxis(cv2.imread(str(tmp_path / "plot.png")).astype(int), -1, 0)
+        return int(((red > 150) & (blue < 100) & (green < 100)).sum())
+
+    assert red([result(), None, result()]) > red([result()] * 3)
 
 
 @pytest.mark.parametrize("known", [truth(3, hidden=[1]), None])
