@@ -314,7 +314,18 @@ def test_nothing_to_score_is_said_in_one_line(originals, tmp_path, monkeypatch, 
 
 
 def test_trackers_of_one_camera_take_the_one_that_is_left(originals, tmp_path, capsys):
-    args = ["--dataset", "folder", "--root", originals, "--modality", "thermal", "--sequences", "s0", "--processes", "1"]
+    args = [
+        "--dataset",
+        "folder",
+        "--root",
+        originals,
+        "--modality",
+        "thermal",
+        "--sequences",
+        "s0",
+        "--processes",
+        "1",
+    ]
     assert run(*args, "--tracker", "template", "kcf:modality=rgb", "--out", tmp_path) == 0
     trackers = {tracker["label"]: tracker for tracker in scores_of(tmp_path)["trackers"]}
     assert trackers["template-thermal"]["scores"]["SR"] > 0.3 and not trackers["template-thermal"]["faults"]

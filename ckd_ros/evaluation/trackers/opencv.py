@@ -115,7 +115,9 @@ class OpenCvKind:
     """
 
     name: str = setting(REQUIRED, "csrt, kcf, nano, vit or template")
-    modality: Literal["rgb", "thermal"] = setting("rgb", "which images it is given, where there are those of both cameras")
+    modality: Literal["rgb", "thermal"] = setting(
+        "rgb", "which images it is given, where there are those of both cameras"
+    )
     threads: int = setting(1, "CPU threads of OpenCV", 1, 1024)
 
     _CLASSES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "nano": "TrackerNano", "vit": "TrackerVit"}
