@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import operator
 import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Annotated, Any, Union
+from functools import reduce
+from typing import Annotated, Any
 
 import tyro
 
@@ -22,7 +24,7 @@ _NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
 def parse(words: Sequence[str], description: str) -> Command:
-    """The command that a command line asks for. Help is printed, wrapped at the terminal's width, and SystemExit raised.
+    """The command of a command line. Help is printed, wrapped at the terminal's width, then SystemExit raised.
 
     Raises ValueError, with what would be right, for words that name no command or do not fit it.
     """
@@ -33,7 +35,7 @@ def parse(words: Sequence[str], description: str) -> Command:
         hint = suggestion(name, COMMANDS) or f"expected one of {', '.join(COMMANDS)}"
         raise ValueError(f"there is no command '{name}': {hint} (ckd --help)")
     said, shown = io.StringIO(), io.StringIO()
-    commands = [
+    commands: list[Any] = [
         Annotated[
             Any,
             # of the other commands the first sentences, where all are listed
@@ -44,7 +46,7 @@ def parse(words: Sequence[str], description: str) -> Command:
     try:
         with redirect_stderr(said), redirect_stdout(shown):
             return tyro.cli(
-                Union[tuple(commands)],  # type: ignore[arg-type]
+                reduce(operator.or_, commands),
                 prog="ckd",
                 description=description,
                 args=list(words),

@@ -52,8 +52,8 @@ class ModelSettings:
 
     path: str = setting(
         "",
-        "the network: the name of a shipped one (tiny, tiny-int8, tiny-open) or an .onnx file; empty: the default, as int8 "
-        "on CPUs made for that",
+        "the network: the name of a shipped one (tiny, tiny-int8, tiny-open) or an .onnx file; empty: the default, as "
+        "int8 on CPUs made for that",
         read_only=True,
     )
     providers: tuple[str, ...] = setting(
