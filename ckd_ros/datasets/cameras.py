@@ -69,7 +69,9 @@ def open_camera(name: str) -> Any:
     place = _device(name)
     try:
         if "://" in place:
-            options = {"rtsp_transport": "tcp"} if place.startswith("rtsp") else {}
+            options = {"fflags": "nobuffer"}  # what is not read yet is old
+            if place.startswith("rtsp"):
+                options["rtsp_transport"] = "tcp"
             return av.open(place, options=options, timeout=SILENCE)
         if not Path(place).exists():
             there = ", ".join(sorted(map(str, _DEVICES.glob("video*")))) or "no camera is connected"

@@ -124,7 +124,7 @@ class Track:
         elif run.start + len(results) < len(source):
             raise ValueError(f"{source.name} ends after {text}: {written}")
         else:
-            text = f"{len(results)} frames" + (f" from number {run.start} on" if run.start else "")
+            text = f"{len(results)} frames" + (f" (from number {run.start} on)" if run.start else "")
         console().print(f"{text} on {engine.provider}: {written}", soft_wrap=True)
         if not isinstance(source, LiveCameras):
             _print_scores(source, results, run.start)
