@@ -32,7 +32,7 @@ def generate_launch_description() -> LaunchDescription:
         ("namespace", "ckd", "namespace of the tracker and its topics"),
         ("params_file", share("config", "tracker.yaml"), "parameter file of the tracker"),
         ("config", "", "the same under its former name"),
-        ("model", "", ".onnx file; empty: as the parameter file says"),
+        ("model", "", "name of a shipped network or .onnx file; empty: as the parameter file says"),
         ("autostart", "", "configure and activate at start; empty: as the parameter file says"),
         ("use_sim_time", "", "take the time from /clock; empty: as the parameter file says"),
         ("log_level", "info", "debug, info, warn, error or fatal, of all loggers; LOGGER:=LEVEL for one"),

@@ -1,13 +1,16 @@
-"""The command `ckd`: track, evaluate, simulate, train, import and export without ROS."""
+"""The command `ckd`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-import tyro
+from ckd_ros import __version__
+from ckd_ros.app.parsing import parse
 
-from ckd_ros.app.commands import COMMANDS, Command
+_DESCRIPTION = """Track a target through a colour and a thermal camera, and all that belongs to it, without ROS.
+
+`ckd COMMAND --help` explains a command; `ckd --version` says which version this is."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -16,11 +19,12 @@ def main(args: Sequence[str] | None = None) -> None:
     Exits with 2, after one line on stderr, for wrong arguments or files, with 1 for a training whose loss is
     no longer a number, with 130 when interrupted, with 75 when a training has used up its minutes.
     """
+    words = sys.argv[1:] if args is None else args
+    if list(words) == ["--version"]:
+        print(f"ckd {__version__}")
+        return
     try:
-        command: Command = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="ckd", description=__doc__, args=args, config=(tyro.conf.FlagCreatePairsOff,)
-        )
-        command.run()
+        parse(words, _DESCRIPTION).run()
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"ckd: error: {' '.join(_reason(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None

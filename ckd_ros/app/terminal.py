@@ -37,8 +37,8 @@ def console() -> Console:
     return Console(stderr=True)
 
 
-def with_progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """The same items, with a progress bar that counts them."""
+def with_progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+    """The same items, with a progress bar that counts them; `total`: None where nobody knows how many come."""
     with Progress(*_columns(), console=console()) as progress:
         yield from progress.track(items, total=total, description=what)
 

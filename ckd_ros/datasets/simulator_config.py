@@ -19,7 +19,7 @@ class SimulatorConfig:
     was. `seeds` replaces the seed of single effects, as `night:3+glare:7`. Raises ValueError for values that cannot be.
     """
 
-    pairs: Path | None = setting(None, "folder of registered pairs for backgrounds and targets (None: procedural)")
+    pairs: Path | None = setting(None, "folder of registered pairs for backgrounds and targets (none: procedural)")
     crops: Path | None = setting(None, "tar archive of registered crops of people and cars, which then are the objects")
     subset: str = setting(
         "all", "which of the pairs and crops: all, train or held_out", choices=("all", "train", "held_out")

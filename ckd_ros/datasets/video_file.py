@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from ckd_ros.datasets.images import colour_image, thermal_image
-from ckd_ros.datasets.video_index import VideoIndex, frames_of, make_converter, open_video, packets_of, read_index, seek
+from ckd_ros.datasets.video_index import (
+    VideoIndex,
+    VideoReformatter,
+    frames_of,
+    make_converter,
+    open_video,
+    packets_of,
+    read_index,
+    seek,
+)
 from ckd_ros.frames import Image
 
 log = logging.getLogger(__name__)
@@ -179,21 +188,25 @@ class VideoReader:
                 self._note_damage(damaged)
 
     def _image(self) -> Image:
-        frame = self._frame
-        kind, bits = frame.format, max(component.bits for component in frame.format.components)
-        if bits > 16:
-            raise ValueError(f"pixels of {kind.name} are not read: convert them to 8 or 16 bits (gray16le)")
-        if len(kind.components) <= 2 and not kind.has_palette:
-            target = "gray16le" if bits > 8 else "gray"
-        else:
-            target = "rgb48le" if bits > 8 and self._thermal else "bgr24"
-        data: np.ndarray = self._convert.reformat(frame, format=target).to_ndarray()
-        if target == "rgb48le":
-            data = data[..., ::-1]
-        if frame.rotation % 90 == 0:
-            data = np.rot90(data, frame.rotation // 90)
-        data = np.ascontiguousarray(data)
-        return thermal_image(data) if self._thermal else colour_image(data)
+        return image_of(self._frame, self._convert, self._thermal)
+
+
+def image_of(frame: Any, converter: VideoReformatter, thermal: bool) -> Image:
+    """A decoded frame as an upright image of a colour or thermal camera; ValueError for pixels of other kinds."""
+    kind, bits = frame.format, max(component.bits for component in frame.format.components)
+    if bits > 16:
+        raise ValueError(f"pixels of {kind.name} are not read: convert them to 8 or 16 bits (gray16le)")
+    if len(kind.components) <= 2 and not kind.has_palette:
+        target = "gray16le" if bits > 8 else "gray"
+    else:
+        target = "rgb48le" if bits > 8 and thermal else "bgr24"
+    data: np.ndarray = converter.reformat(frame, format=target).to_ndarray()
+    if target == "rgb48le":
+        data = data[..., ::-1]
+    if frame.rotation % 90 == 0:
+        data = np.rot90(data, frame.rotation // 90)
+    data = np.ascontiguousarray(data)
+    return thermal_image(data) if thermal else colour_image(data)
 
 
 def _mean_rate(stamps: np.ndarray, announced: float) -> float:

@@ -103,7 +103,7 @@ def evaluate_set(
 ) -> Evaluation:
     """The same on sequences that are open already; what `options` say of the data set is not looked at."""
     out = None if options.out is None else Path(options.out)
-    specs, unknown = _parse_trackers(options.trackers)
+    specs, unknown = _parse_trackers(options.trackers, _only_camera(evaluation_set.sequences.values()))
     folders = _result_folders(options.results)
     recorded = [result.label for result in evaluation_set.recorded]
     _check_labels([*recorded, *(spec.label for spec in specs), *(label for label, _ in folders)])
@@ -128,7 +128,15 @@ def evaluate_set(
 # -- trackers and results --------------------------------------------------------------------------------------------
 
 
-def _parse_trackers(trackers: Iterable[str | TrackerSpec]) -> tuple[list[TrackerSpec], list[TrackerResults]]:
+def _only_camera(sequences: Iterable[FrameSequence]) -> str | None:
+    """The camera, rgb or thermal, that alone has images in all sequences; None where there are both."""
+    cameras = {sequence.modality for sequence in sequences}
+    return cameras.pop() if len(cameras) == 1 and "both" not in cameras else None
+
+
+def _parse_trackers(
+    trackers: Iterable[str | TrackerSpec], camera: str | None
+) -> tuple[list[TrackerSpec], list[TrackerResults]]:
     """The trackers that can be made, and for each of the others results that only say why it cannot."""
     specs, unknown = [], []
     for text in trackers:
@@ -136,7 +144,7 @@ def _parse_trackers(trackers: Iterable[str | TrackerSpec]) -> tuple[list[Tracker
             specs.append(text)
             continue
         try:
-            specs.append(parse_tracker(text))
+            specs.append(parse_tracker(text, camera))
         except (ValueError, OSError) as error:
             unknown.append(TrackerResults(text.partition(":")[0].partition("=")[0] or text, {}, {"": str(error)}))
     return specs, unknown

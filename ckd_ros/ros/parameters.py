@@ -58,7 +58,10 @@ class ModelSettings:
     """The network and what it runs on."""
 
     path: str = setting(
-        "", "the .onnx file of the network; empty: the shipped student, as int8 on CPUs made for that", read_only=True
+        "",
+        "the network: the name of a shipped one (tiny, tiny-int8, tiny-open) or an .onnx file; empty: the default, as "
+        "int8 on CPUs made for that",
+        read_only=True,
     )
     providers: tuple[str, ...] = setting(
         ("auto",),

@@ -35,8 +35,8 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.target_memory import TargetMemory
 from ckd_ros.ros.target_services import TargetServices
 from ckd_ros.ros.worker import TargetCount, TrackedPair, TrackerWorker, WorkerSnapshot
-from ckd_ros.tracking import OnnxEngine, Tracker, suited_model
-from ckd_ros.tracking.engine import Engine
+from ckd_ros.tracking import OnnxEngine, Tracker
+from ckd_ros.tracking.engine import Engine, chosen_model
 
 
 class TrackerNode(LifecycleNode):
@@ -77,7 +77,7 @@ class TrackerNode(LifecycleNode):
         providers = None if "auto" in values["model.providers"] else values["model.providers"]
         try:
             self.engine = OnnxEngine(
-                values["model.path"] or suited_model(providers),
+                chosen_model(values["model.path"], providers),
                 providers,
                 values["model.cache_dir"] or None,
                 values["model.threads"] or None,

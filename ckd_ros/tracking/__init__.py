@@ -4,8 +4,9 @@
 """
 
 from ckd_ros.tracking.confidence import ConfidenceConfig, TrackState
-from ckd_ros.tracking.engine.factory import default_model, open_engine, suited_model
+from ckd_ros.tracking.engine.factory import open_engine, suited_model
 from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
+from ckd_ros.tracking.engine.shipped import default_model
 from ckd_ros.tracking.engine.spec import Engine, ModelSpec
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer

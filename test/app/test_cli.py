@@ -242,8 +242,9 @@ def test_options_of_the_simulator_are_explained_by_its_settings(capsys):
     assert run("simulate", "--help") == 0
     said = " ".join(re.sub("[│─╭╮╰╯]", " ", capsys.readouterr().out).split())
     for name, stated in settings_of(SimulatorConfig).items():
-        option, default = f"--{name.replace('_', '-')} ", str(stated.default or "")
-        assert re.search(f"{option}[^-]* {re.escape(stated.description)}. .default: .?{re.escape(default)}", said), name
+        option, default = f"--{name.replace('_', '-')} ", "" if stated.default is None else str(stated.default)
+        shown = "" if stated.default is None else f" .default: .?{re.escape(default)}"
+        assert re.search(f"{option}[^-]* {re.escape(stated.description)}.{shown}", said), name
 
 
 @pytest.mark.parametrize(

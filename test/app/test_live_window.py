@@ -192,7 +192,7 @@ def run(model_path, window):
         tracker = Tracker(OnnxEngine(model_path, threads=1))
         boxes = []
         do(*acts.get(0, []))
-        for _, found, _ in track_live(tracker, sequence, DrawnBox(sequence.init_box), window):
+        for _, found, _ in track_live(tracker, sequence.frames(), DrawnBox(sequence.init_box), window):
             boxes.append(found.box)
             do(*acts.get(len(boxes), []))
         return np.array(boxes)
@@ -225,8 +225,8 @@ def test_a_start_without_a_display_names_the_other_way(monkeypatch):
     sequence = open_source(CLEAR)
     with pytest.raises(ValueError, match="--init mouse: give --init x,y,w,h .*no display"):
         start_box(sequence, "mouse", Registration(), None)
-    np.testing.assert_array_equal(start_box(sequence, None, Registration(), None).box, sequence.init_box)
-    sequence.init_box = None
+    np.testing.assert_array_equal(start_box(sequence, None, Registration(), None)[1].box, sequence.init_box)
+    sequence.init_box = sequence.boxes = None
     with pytest.raises(ValueError, match="does not say where the target is.*give --init x,y,w,h"):
         start_box(sequence, None, Registration(), None)
 

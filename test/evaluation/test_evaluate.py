@@ -311,3 +311,22 @@ def test_nothing_to_score_is_said_in_one_line(originals, tmp_path, monkeypatch, 
     assert len(said.strip().splitlines()) == 1
     assert re.search(message, said)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_trackers_of_one_camera_take_the_one_that_is_left(originals, tmp_path, capsys):
+    args = [
+        "--dataset",
+        "folder",
+        "--root",
+        originals,
+        "--modality",
+        "thermal",
+        "--sequences",
+        "s0",
+        "--processes",
+        "1",
+    ]
+    assert run(*args, "--tracker", "template", "kcf:modality=rgb", "--out", tmp_path) == 0
+    trackers = {tracker["label"]: tracker for tracker in scores_of(tmp_path)["trackers"]}
+    assert trackers["template-thermal"]["scores"]["SR"] > 0.3 and not trackers["template-thermal"]["faults"]
+    assert "there are no rgb images, give it modality=thermal" in " ".join(capsys.readouterr().err.split())

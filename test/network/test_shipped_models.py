@@ -57,3 +57,15 @@ def test_the_tracker_that_branches_start_from_fits_and_says_whose_it_is():
         assert preset(name).differences(config) == []
     load_weights(SiameseTracker(preset("tiny")), state)
     assert record["source"] == "FEAR-XS" and record["licence"] == "MIT" and record["url"].startswith("https://")
+
+
+def test_what_is_said_of_them_has_one_truth():
+    """models.json, which `ckd models` prints, knows every network, and nothing that its card does not say."""
+    from ckd_ros.tracking.engine import model_file, shipped_models
+
+    sets, models = shipped_models()
+    card = (MODELS / "README.md").read_text().replace("**", "")
+    assert {model.path.name for model in models} == {file.name for file in FILES}
+    for model in models:
+        assert model_file(model.name) == model.path and model.licence and model.figures.keys() <= sets.keys()
+        assert all(figure in card for figure in model.figures.values()), model.name

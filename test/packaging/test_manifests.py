@@ -85,7 +85,9 @@ def test_whatever_the_node_imports_is_a_dependency(package):
 
 
 def test_versions_agree():
-    assert re.search(r'^version = "(.+)"', PYPROJECT, re.MULTILINE)[1] == MANIFEST.findtext("version")
+    from ckd_ros import __version__
+
+    assert re.search(r'^version = "(.+)"', PYPROJECT, re.MULTILINE)[1] == MANIFEST.findtext("version") == __version__
 
 
 def test_cmake_finds_what_package_xml_depends_on_to_build():

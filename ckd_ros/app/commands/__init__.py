@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ckd_ros.app.commands.evaluate import Evaluate
+from ckd_ros.app.commands.models import Models
 from ckd_ros.app.commands.network_files import Export, Import, Quantise
 from ckd_ros.app.commands.simulate import Simulate
 from ckd_ros.app.commands.track import Track
@@ -23,6 +24,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Callable[..., Command]] = {
     "track": Track,
     "evaluate": Evaluate,
+    "models": Models,
     "simulate": Simulate,
     "train": Train,
     "export": Export,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from ckd_ros.settings import REQUIRED, settings_of
+from ckd_ros.settings import REQUIRED, Setting, settings_of
 
 T = TypeVar("T")
 
@@ -24,10 +24,17 @@ def options_of(kind: type[T]) -> Callable[..., T]:
             stated.name,
             Parameter.KEYWORD_ONLY,
             default=Parameter.empty if stated.default is REQUIRED else stated.default,
-            annotation=Annotated[stated.kind, tyro.conf.arg(help=f"{stated.description}.")],
+            annotation=Annotated[stated.kind, _argument(stated)],
         )
         for stated in settings_of(kind).values()
     ]
     make.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # read by inspect.signature
     make.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return make
+
+
+def _argument(stated: Setting) -> object:
+    """How a setting is shown; of one that has no value its description says what that means."""
+    if stated.default is None:
+        return tyro.conf.arg(help=f"{stated.description}.", metavar=stated.name.upper(), help_behavior_hint="")
+    return tyro.conf.arg(help=f"{stated.description}.")

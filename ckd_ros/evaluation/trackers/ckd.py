@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-import onnxruntime as ort
 
 from ckd_ros.evaluation.provenance import fingerprint, versions
 from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.evaluation.trackers.single_modality import with_modality
 from ckd_ros.settings import check, setting
-from ckd_ros.tracking import Tracker, TrackerConfig, default_model, open_engine
-from ckd_ros.tracking.engine import MODEL_SUFFIXES, PROVIDERS, Engine
+from ckd_ros.tracking import Tracker, TrackerConfig
+from ckd_ros.tracking.engine import Engine, check_provider, default_model, model_file, open_engine_on
 
 _GPU_PACKAGES = ("onnxruntime-gpu", "tensorrt")
 
@@ -43,19 +42,7 @@ class CkdTracker:
         return "-".join(parts)
 
     def check(self) -> None:
-        path = self._path()
-        if not path.is_file():
-            raise FileNotFoundError(f"no model '{self.model}': {_expected_model()}")
-        if path.suffix not in MODEL_SUFFIXES:
-            raise ValueError(f"'{self.model}' is not a model: {_expected_model()}")
-        if path.suffix == ".onnx" and PROVIDERS[self.provider] not in ort.get_available_providers():
-            raise ValueError(
-                f"this ONNX Runtime has no provider '{self.provider}': install the extra `gpu`, or use cpu"
-            )
-        if path.suffix != ".onnx" and self.provider == "tensorrt":
-            raise ValueError(
-                f"a checkpoint ('{self.model}') runs on cpu or cuda: export it for tensorrt (`ckd export`)"
-            )
+        check_provider(self._path(), self.provider)
 
     def make(self) -> SequenceTracker:
         cv2.setNumThreads(self.threads)
@@ -74,25 +61,11 @@ class CkdTracker:
         }
 
     def _path(self) -> Path:
-        if self.model is None:
-            return default_model()
-        if self.model.suffix or len(self.model.parts) > 1:
-            return self.model.expanduser()
-        return default_model().with_name(f"{self.model}.onnx")
+        return default_model() if self.model is None else model_file(self.model)
 
     def _engine(self) -> Engine:
         return _engine(self._path(), self.provider, self.threads)
 
 
-@lru_cache(maxsize=2)
-def _engine(path: Path, provider: str, threads: int) -> Engine:
-    """Loaded once for all sequences that a process runs. Raises ValueError where it ends up somewhere else."""
-    engine = open_engine(path, [provider], threads=threads)
-    if path.suffix == ".onnx" and engine.provider != PROVIDERS[provider]:
-        raise ValueError(f"{path.name} should run on '{provider}', but does not: {engine.describe()}")
-    return engine
-
-
-def _expected_model() -> str:
-    shipped = ", ".join(sorted(path.stem for path in default_model().parent.glob("*.onnx")))
-    return f"expected one of the shipped networks ({shipped}), an .onnx file or a .safetensors checkpoint"
+#: Loaded once for all sequences that a process runs.
+_engine = lru_cache(maxsize=2)(open_engine_on)

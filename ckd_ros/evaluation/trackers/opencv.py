@@ -116,7 +116,7 @@ class OpenCvKind:
     """
 
     name: str = setting(REQUIRED, "csrt, kcf, nano, vit or template")
-    modality: Literal["rgb", "thermal"] = setting("rgb", "which images it is given")
+    modality: Literal["rgb", "thermal"] = setting("rgb", "which images it is given, where there are both")
     threads: int = setting(1, "CPU threads of OpenCV", 1, 1024)
 
     _CLASSES = {"csrt": "TrackerCSRT", "kcf": "TrackerKCF", "nano": "TrackerNano", "vit": "TrackerVit"}

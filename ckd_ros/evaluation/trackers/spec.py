@@ -23,7 +23,7 @@ from ckd_ros.evaluation.trackers.ckd import CkdTracker
 from ckd_ros.evaluation.trackers.interface import SequenceTracker
 from ckd_ros.evaluation.trackers.opencv import NanoTracker, OpenCvKind, VitTracker
 from ckd_ros.evaluation.trackers.program import ProgramTracker
-from ckd_ros.settings import REQUIRED, read_text, settings_of
+from ckd_ros.settings import REQUIRED, read_text, settings_of, suggestion
 from ckd_ros.tracking import TrackerConfig
 
 TRACKER_KINDS = {
@@ -77,17 +77,22 @@ class TrackerSpec:
         return {"label": self.label, "tracker": self.text, **self.kind.settings(), "machine": machine()}
 
 
-def parse_tracker(text: str) -> TrackerSpec:
+def parse_tracker(text: str, camera: str | None = None) -> TrackerSpec:
     """The tracker that `[LABEL=]KIND[:key=value,...]` or `[LABEL=]program:COMMAND LINE` names.
 
-    Raises ValueError naming what is not known and what is, FileNotFoundError for a model or program that is missing.
+    `camera` is the only one (rgb or thermal) whose images there are, None where there are both: trackers of one camera
+    look at that one.
+
+    Raises ValueError naming what is not known and what is, also for a tracker of the camera that is not there, and
+    FileNotFoundError for a model or program that is missing.
     """
     head, _, rest = text.strip().partition(":")
     label, equals, name = head.rpartition("=")
     name = name.strip().lower()  # OpenCV writes CSRT
     if name not in TRACKER_KINDS:
-        raise ValueError(f"tracker '{text}': '{name}' is unknown: expected one of {', '.join(TRACKER_KINDS)}")
-    kind = ProgramTracker(rest.strip()) if name == "program" else _kind(name, rest)
+        hint = suggestion(name, TRACKER_KINDS) or f"expected one of {', '.join(TRACKER_KINDS)}"
+        raise ValueError(f"tracker '{text}': '{name}' is unknown: {hint}")
+    kind = ProgramTracker(rest.strip()) if name == "program" else _kind(name, rest, camera)
     kind.check()
     label = label.strip() if equals else kind.label()
     if not _LABEL.fullmatch(label) or label.lower() in _TAKEN:
@@ -98,7 +103,7 @@ def parse_tracker(text: str) -> TrackerSpec:
     return TrackerSpec(label, kind, text.strip())
 
 
-def _kind(name: str, text: str) -> TrackerKind:
+def _kind(name: str, text: str, camera: str | None) -> TrackerKind:
     """Settings `key=value,...` as the fields of a kind's dataclass."""
     kind = TRACKER_KINDS[name]
     own = [stated for stated in settings_of(kind).values() if stated.name not in ("name", "config")]
@@ -107,7 +112,9 @@ def _kind(name: str, text: str) -> TrackerKind:
     missing = [stated.name for stated in own if stated.default is REQUIRED and stated.name not in given]
     if missing:
         raise ValueError(f"tracker '{name}' needs its {missing[0]}: give {name}:{missing[0]}=PATH")
+    if camera and given.get("modality", camera) not in (camera, "both"):
+        raise ValueError(f"tracker '{name}': there are no {given['modality']} images, give it modality={camera}")
     config = {key: given.pop(key) for key in numbers if key in given}
     if kind is CkdTracker:
         return CkdTracker(**given, config=TrackerConfig(**config))
-    return kind(name=name, **given)
+    return kind(name=name, **({"modality": camera} if camera else {}) | given)

@@ -14,8 +14,15 @@ if find_spec("onnxruntime") is None:
         name="onnxruntime",
     )
 
-from ckd_ros.tracking.engine.factory import MODEL_SUFFIXES, default_model, open_engine, suited_model  # noqa: E402
+from ckd_ros.tracking.engine.factory import (  # noqa: E402
+    check_provider,
+    chosen_model,
+    open_engine,
+    open_engine_on,
+    suited_model,
+)
 from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine  # noqa: E402
+from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, model_file, shipped_models  # noqa: E402
 from ckd_ros.tracking.engine.spec import Engine, ModelSpec  # noqa: E402
 
 __all__ = [
@@ -24,7 +31,12 @@ __all__ = [
     "Engine",
     "ModelSpec",
     "OnnxEngine",
+    "check_provider",
+    "chosen_model",
     "default_model",
+    "model_file",
     "open_engine",
+    "open_engine_on",
+    "shipped_models",
     "suited_model",
 ]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ckd_ros.files import package_file
-from ckd_ros.system import multiplies_bytes
-from ckd_ros.tracking.engine.onnx_engine import OnnxEngine, on_cpu
-from ckd_ros.tracking.engine.spec import Engine
+import onnxruntime as ort
 
-#: What `open_engine` takes: an exported network, and a checkpoint that training left.
-MODEL_SUFFIXES = (".onnx", ".safetensors")
+from ckd_ros.system import multiplies_bytes
+from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine, on_cpu
+from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, model_file
+from ckd_ros.tracking.engine.spec import Engine
 
 
 def open_engine(
@@ -51,9 +50,26 @@ def suited_model(providers: Sequence[str] | None = None) -> Path:
     return quantised if quantised.is_file() and on_cpu(providers) and multiplies_bytes() else model
 
 
-def default_model() -> Path:
-    """The shipped student, in full precision. Raises FileNotFoundError that lists where it was looked for."""
-    try:
-        return package_file("models/tiny.onnx")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}: name a model file instead") from None
+def chosen_model(name: str | Path | None, providers: Sequence[str] | None = None) -> Path:
+    """The file of the network that a person names, see `model_file`; named nothing, that of `suited_model`."""
+    return model_file(name) if name else suited_model(providers)
+
+
+def check_provider(path: Path, provider: str) -> None:
+    """Raises ValueError where it is known before a network is loaded that it cannot run on one of `PROVIDERS`."""
+    if path.suffix != ".onnx" and provider == "tensorrt":
+        raise ValueError(f"a checkpoint ('{path}') runs on cpu or cuda: export it for tensorrt (`ckd export`)")
+    if path.suffix == ".onnx" and PROVIDERS[provider] not in ort.get_available_providers():
+        raise ValueError(f"this ONNX Runtime has no provider '{provider}': install the extra `gpu`, or use cpu")
+
+
+def open_engine_on(path: Path, provider: str, threads: int | None = None) -> Engine:
+    """The engine on one of `PROVIDERS` (`cpu`, `cuda`, `tensorrt`) and no other.
+
+    Raises ValueError where it does not run there, and as `open_engine`.
+    """
+    check_provider(path, provider)
+    engine = open_engine(path, [provider], threads=threads)
+    if path.suffix == ".onnx" and engine.provider != PROVIDERS[provider]:
+        raise ValueError(f"{path.name} should run on '{provider}', but does not: {engine.describe()}")
+    return engine

@@ -203,7 +203,7 @@ def test_what_cannot_be_meant_is_refused_by_name(text, reason):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("ckd:model=tinny", r"no model 'tinny': expected one of the shipped networks \(tiny.*\)"),
+        ("ckd:model=tinny", r"no model 'tinny': did you mean 'tiny'.*one of the shipped networks \(tiny.*\)"),
         ("ckd:model=nowhere/student.safetensors", "no model 'nowhere/student.safetensors'"),
         ("nano:models=nowhere", "'nowhere/backbone.onnx', which does not exist"),
         ("vit:model=nowhere.onnx", "'nowhere.onnx', which does not exist"),

@@ -1,0 +1,131 @@
+"""The node's parameter file (`config/tracker.yaml`) read without ROS, for `ckd track --config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ckd_ros.files import text_of
+from ckd_ros.ros.parameters import PARAMETERS, RegistrationSettings, of_group, problems
+from ckd_ros.settings import suggestion
+from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
+
+#: Sections that reach the node, see `ckd_ros.ros.parameter_files`.
+_SECTIONS = ("/**", "/ckd/tracker", "/**/tracker", "/ckd/*", "tracker")
+#: Parameters that ROS itself gives every node.
+_OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")
+_PLAIN = ("type", "distance", "offset", "matrix", "min_overlap", "rotation", "translation")
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a parameter file says of a tracker without cameras of ROS.
+
+    Attributes:
+        model: the network's name or file; empty: the default.
+        providers: those of ONNX Runtime, best first; None: whatever there is.
+        cache_dir, threads: see `OnnxEngine`.
+        thermal_crop: rows that are taken off thermal images above and below.
+    """
+
+    tracker: TrackerConfig
+    registration: Registration
+    model: str
+    providers: list[str] | None
+    cache_dir: str | None
+    threads: int | None
+    thermal_crop: tuple[int, int]
+
+
+def read_node_settings(file: Path | None) -> NodeSettings:
+    """What a parameter file says; where it says nothing, or without one, the defaults.
+
+    Raises ValueError that names the file and what is wrong in it: no YAML, no parameters of the tracker, an unknown
+    parameter, a value that it does not take, or one that only the node could make use of. Raises OSError where it
+    cannot be read.
+    """
+    defaults = {name: stated.default for name, stated in PARAMETERS.items()}
+    if file is None:
+        return _settings(defaults)
+    try:
+        given = dict(_parameters(file))
+        unknown = [name for name in given if name not in PARAMETERS and not name.startswith(_OF_ROS)]
+        if unknown:
+            hint = suggestion(unknown[0], PARAMETERS) or "config/tracker.yaml lists all"
+            raise ValueError(f"unknown parameter '{unknown[0]}': {hint}")
+        values = defaults | {name: value for name, value in given.items() if name in PARAMETERS}
+        if faults := problems(values, PARAMETERS):
+            raise ValueError(faults[0])
+        return _settings(values)
+    except ValueError as error:
+        raise ValueError(f"parameter file {file}: {error}") from error
+
+
+def _settings(values: Mapping[str, Any]) -> NodeSettings:
+    tracker = replace(
+        of_group(TrackerConfig, "tracker", values),
+        confidence=of_group(ConfidenceConfig, "tracker", values),
+        thermal=of_group(ThermalConfig, "thermal", values),
+    )
+    providers = values["model.providers"]
+    return NodeSettings(
+        tracker,
+        _registration(of_group(RegistrationSettings, "registration", values)),
+        values["model.path"],
+        None if "auto" in providers else list(providers),
+        values["model.cache_dir"] or None,
+        values["model.threads"] or None,
+        tuple(values["thermal.crop"]),
+    )
+
+
+def _registration(settings: RegistrationSettings) -> Registration:
+    if settings.type == "calibrated" and settings.extrinsics == "tf":
+        raise ValueError("registration.extrinsics is 'tf', which the node alone hears: state rotation and translation")
+    for name in ("rgb_intrinsics", "thermal_intrinsics") if settings.type == "calibrated" else ():
+        if not any(getattr(settings, name)):
+            raise ValueError(f"registration.{name} is left to a camera_info, which the node alone hears: state it")
+    config = {name: getattr(settings, name) for name in _PLAIN}
+    for camera in ("rgb", "thermal"):
+        size = getattr(settings, f"{camera}_size")
+        config[f"{camera}_size"] = size if all(size) else None
+        config[f"{camera}_intrinsics"] = getattr(settings, f"{camera}_intrinsics")
+    return Registration.from_config(config)
+
+
+def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
+    """Names and values of the tracker's parameters in a file, those of a more special section later."""
+    try:
+        import yaml
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("a parameter file needs the package pyyaml: pip install pyyaml") from error
+    try:
+        content = yaml.safe_load(text_of(file))
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is not YAML: {error}") from error
+    sections = {key: below for key, below in _sections(content, "") if key in _SECTIONS}
+    if not sections:
+        raise ValueError("it has no parameters of the tracker: expected '/**:' with 'ros__parameters:' below it")
+    for key in sorted(sections, key=_SECTIONS.index):
+        yield from _flat(sections[key], "")
+
+
+def _sections(content: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """The keys of a file below which parameters stand, and these."""
+    if not isinstance(content, dict):
+        return
+    for name, below in content.items():
+        if name == "ros__parameters":
+            yield key, below
+        else:
+            yield from _sections(below, f"{key}/{str(name).strip('/')}" if key else str(name))
+
+
+def _flat(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(content, dict):
+        yield prefix, content
+        return
+    for name, below in content.items():
+        yield from _flat(below, f"{prefix}.{name}" if prefix else str(name))
