@@ -33,6 +33,7 @@ def generate_launch_description() -> LaunchDescription:
         ("params_file", share("config", "tracker.yaml"), "parameter file of the tracker"),
         ("config", "", "the same under its former name"),
         ("model", "", "name of a shipped network or .onnx file; empty: as the parameter file says"),
+        ("modality", "", "which cameras there are: both, rgb or thermal; empty: as the parameter file says"),
         ("autostart", "", "configure and activate at start; empty: as the parameter file says"),
         ("use_sim_time", "", "take the time from /clock; empty: as the parameter file says"),
         ("log_level", "info", "debug, info, warn, error or fatal, of all loggers; LOGGER:=LEVEL for one"),
@@ -142,8 +143,9 @@ def parameters(context: LaunchContext) -> dict[str, ParameterValue]:
     for name in ("autostart", "use_sim_time"):
         if value(context, name):
             overrides[name] = ParameterValue(flag(context, name), value_type=bool)
-    if model := value(context, "model"):
-        overrides["model.path"] = ParameterValue(model, value_type=str)
+    for name, parameter in (("model", "model.path"), ("modality", "modality")):
+        if given := value(context, name):
+            overrides[parameter] = ParameterValue(given, value_type=str)
     return overrides
 
 

@@ -121,12 +121,12 @@ class CameraInputs:
         for stream, (subscription, transport) in self._images.items():
             if time.monotonic_ns() - self._newest[stream] > SILENT_AFTER * 1e9:
                 silence = explain_silence(self._node, subscription, stream, transport)
-                text, alone = silence.text, self._is_alone(stream)
+                text, alone = silence.text, self._lone_stream(stream)
                 if alone:
                     text += f". If there is no such camera: set modality to {alone}"
                 self._faults.report(f"{stream} silent ({silence.cause})", text, remind=not alone)
 
-    def _is_alone(self, silent: str) -> str | None:
+    def _lone_stream(self, silent: str) -> str | None:
         """The other stream, where that delivers and `silent` never did: perhaps the robot has that camera only."""
         others = [stream for stream in self._images if stream != silent and self._received[stream]]
         return others[0] if others and not self._received[silent] else None

@@ -141,9 +141,10 @@ class Viewer:
         stream: str = source.name
         size: Size | None = image.size
         if source.name == OVERLAY:
-            if self._shape != image.size:  # of other images than before, perhaps
-                self._shape = image.size
+            if self._shape not in (None, image.size):  # of other images than before, perhaps
                 self._cameras.clear()
+                self._probed = time.monotonic()
+            self._shape = image.size
             stream, size = self._reference(message.header.frame_id)
         return ShownFrame(np.ascontiguousarray(picture), to_nanoseconds(message.header.stamp), stream, size)
 

@@ -75,9 +75,11 @@ def test_arguments_become_parameters_of_the_node():
     from ckd_ros.ros.parameters import PARAMETERS
 
     given = {"model": "/m.onnx", "autostart": "False", "use_sim_time": "yes", "thermal_transport": "compressed"}
+    given["modality"] = "thermal"
     parameters = tracker(**given, log_level="debug", use_respawn="1", respawn_delay="2").set_parameters
     assert parameters == {
         "model.path": "/m.onnx",
+        "modality": "thermal",
         "autostart": False,
         "use_sim_time": True,
         "image_transport.thermal": "compressed",

@@ -16,6 +16,8 @@ class View:
     in the very frame that was shown (drag within its sync.history, 2 s), and its answer is shown. s has it stop, Esc
     cancels a box, q ends. Needs ROS 2.
 
+    Example: ckd view --namespace /robot1/ckd --compressed
+
     Attributes:
         namespace: of the tracker.
         remap: other names, as ROS takes them: overlay, rgb/image, thermal/image, init_target, stop.

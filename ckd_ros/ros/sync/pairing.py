@@ -150,7 +150,7 @@ class FramePairer:
             first, last = history[0].stamp, history[-1].stamp
             raise LookupError(
                 f"no {stream} image at {stamp / 1e9:.3f} s: the buffer reaches from {first / 1e9:.3f} s "
-                f"to {last / 1e9:.3f} s"
+                f"to {last / 1e9:.3f} s (sync.history says how far back)"
             )
         for pair in self.pairs:
             if frame in pair.frames:
