@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import operator
 import re
-import shutil
-import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import reduce
@@ -15,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from ckd_ros.app.commands import COMMANDS, Command
+from ckd_ros.app.terminal import wrap
 from ckd_ros.settings import suggestion
 
 _HELP = {"-h", "--help"}
@@ -63,15 +62,6 @@ def parse(words: Sequence[str], description: str) -> Command:
 def summary(kind: Any) -> str:
     """What a command does: the first paragraph of its description."""
     return " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
-
-
-def wrap(line: str, indent: str = "") -> str:
-    """A line in as many lines as the terminal's width asks for, each indented."""
-    width = shutil.get_terminal_size().columns
-    shape = textwrap.TextWrapper(
-        width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return shape.fill(line.rstrip())
 
 
 def _in_one_line(box: str, command: str) -> str:
