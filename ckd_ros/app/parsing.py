@@ -72,7 +72,7 @@ def _in_one_line(box: str, command: str) -> str:
     if missing:
         fault = f"{missing[1]} is missing"
     fault = _NOT_ONE_OF.sub(lambda found: f"{found[2]} is not {_NUMBERS[found[1]]}", fault)
-    fault = re.sub(r" Got errors:.*", "", fault).replace("__tyro-dummy-inner__.", "").rstrip(". ")
+    fault = re.sub(r" Got errors:.*|, 'None'|'None', ", "", fault).replace("__tyro-dummy-inner__.", "").rstrip(". ")
     own = [part for part in others if part.startswith("Perhaps you meant") and f"in {command} --help" in part]
     near = [re.search(r"--[\w-]+", part) for part in own]
     hint = "".join(f": did you mean {option[0]}?" for option in near if option)

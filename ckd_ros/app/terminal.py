@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console, RenderableType
@@ -52,9 +53,14 @@ def wrap(line: str, indent: str = "") -> str:
 
 
 def with_progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
-    """The same items, with a progress bar that counts them; `total`: None where nobody knows how many come."""
+    """The same items, with a progress bar that counts them; `total`: None where nobody knows how many come.
+
+    It appears with the first item: what goes wrong before that is not to be looked for below a bar.
+    """
+    rest = iter(items)
+    first = list(islice(rest, 1))
     with Progress(*_columns(), console=console()) as progress:
-        yield from progress.track(items, total=total, description=what)
+        yield from progress.track(chain(first, rest), total=total, description=what)
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

@@ -59,8 +59,9 @@ class Evaluate:
         from json import dumps
 
         from ckd_ros.app.terminal import evaluation_progress, fault_lines, scores_table
-        from ckd_ros.evaluation.evaluate import EvaluationOptions, evaluate
+        from ckd_ros.evaluation.evaluate import SCORES, EvaluationOptions, evaluate
         from ckd_ros.evaluation.scoring import as_json
+        from ckd_ros.files import refuse_unwritable
 
         dataset = self.dataset.lower()  # benchmarks write LasHeR, GTOT
         names = tuple(chain.from_iterable(self.sequences))
@@ -68,6 +69,8 @@ class Evaluate:
             self._print_sequences(dataset, names)
             return
         out = Path("runs") / dataset if self.tracker and self.out is None else self.out
+        if out is not None:
+            refuse_unwritable([out / SCORES])
         options = EvaluationOptions(
             dataset,
             root=self.root,
