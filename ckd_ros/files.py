@@ -58,6 +58,18 @@ def refuse_inputs(outputs: Iterable[str | os.PathLike], inputs: Iterable[str | o
                 raise ValueError(f"'{output}' is an input ({known} is read): name another file to write to")
 
 
+def refuse_unwritable(files: Iterable[str | os.PathLike]) -> None:
+    """Raise ValueError if one of `files` cannot be written: it is a folder, or lies where nothing can be put."""
+    for name in files:
+        path = Path(name)
+        if path.is_dir():
+            raise ValueError(f"'{name}' is a folder: name a file to write, '{path / 'NAME'}' for example")
+        parent = next(folder for folder in path.absolute().parents if folder.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            reason = "may not be written to" if parent.is_dir() else "is no folder"
+            raise ValueError(f"'{name}' cannot be written: {parent} {reason}; name another place")
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary path beside `path`, with the same suffix, that takes its place when the block ends well.

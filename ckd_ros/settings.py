@@ -41,7 +41,7 @@ REQUIRED: Any = ...
 #: Two numbers, the lower first.
 Range = Annotated[tuple[float, float], "ordered"]
 #: Former names of settings. They are refused, with the present name.
-RENAMED = {"calibration": "box_correction", "hidden": "mask_ratio"}
+RENAMED = {"calibration": "box_correction", "hidden": "mask_ratio", "registration": "misregistration"}
 
 
 class Above(float):

@@ -17,7 +17,7 @@ from ckd_ros.app.live_window import DrawnBox, LiveWindow
 from ckd_ros.datasets.boxes import parse_box, write_boxes
 from ckd_ros.datasets.cameras import LiveCameras
 from ckd_ros.datasets.sequence import FrameSequence, readable
-from ckd_ros.evaluation.workers import start_frame
+from ckd_ros.evaluation.jobs import start_frame
 from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair
 from ckd_ros.tracking import Registration, Tracker, TrackResult

@@ -43,12 +43,14 @@ def read_node_settings(file: Path | None) -> NodeSettings:
     """What a parameter file says; where it says nothing, or without one, the defaults.
 
     Raises ValueError that names the file and what is wrong in it: no YAML, no parameters of the tracker, an unknown
-    parameter, a value that it does not take, or one that only the node could make use of. Raises OSError where it
-    cannot be read.
+    parameter, a value that it does not take, or one that only the node could make use of. So it does where there is
+    no such file.
     """
     defaults = {name: stated.default for name, stated in PARAMETERS.items()}
     if file is None:
         return _settings(defaults)
+    if not file.is_file():
+        raise ValueError(f"there is no parameter file '{file}': give a copy of config/tracker.yaml")
     try:
         given = dict(_parameters(file))
         unknown = [name for name in given if name not in PARAMETERS and not name.startswith(_OF_ROS)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import operator
 import re
-import shutil
-import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from functools import reduce
@@ -15,6 +13,7 @@ from typing import Annotated, Any
 import tyro
 
 from ckd_ros.app.commands import COMMANDS, Command
+from ckd_ros.app.terminal import wrap
 from ckd_ros.settings import suggestion
 
 _HELP = {"-h", "--help"}
@@ -65,15 +64,6 @@ def summary(kind: Any) -> str:
     return " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
 
 
-def wrap(line: str, indent: str = "") -> str:
-    """A line in as many lines as the terminal's width asks for, each indented."""
-    width = shutil.get_terminal_size().columns
-    shape = textwrap.TextWrapper(
-        width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return shape.fill(line.rstrip())
-
-
 def _in_one_line(box: str, command: str) -> str:
     """What a parser says below a title, in parts between rules, and where help is."""
     text = "\n".join(line.strip("│╭╮╰╯ ") for line in box.splitlines())
@@ -82,7 +72,7 @@ def _in_one_line(box: str, command: str) -> str:
     if missing:
         fault = f"{missing[1]} is missing"
     fault = _NOT_ONE_OF.sub(lambda found: f"{found[2]} is not {_NUMBERS[found[1]]}", fault)
-    fault = re.sub(r" Got errors:.*", "", fault).replace("__tyro-dummy-inner__.", "").rstrip(". ")
+    fault = re.sub(r" Got errors:.*|, 'None'|'None', ", "", fault).replace("__tyro-dummy-inner__.", "").rstrip(". ")
     own = [part for part in others if part.startswith("Perhaps you meant") and f"in {command} --help" in part]
     near = [re.search(r"--[\w-]+", part) for part in own]
     hint = "".join(f": did you mean {option[0]}?" for option in near if option)

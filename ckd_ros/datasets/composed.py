@@ -20,7 +20,7 @@ _CLEAN = SimulatorConfig(
     noise=0.05,
     thermal_gain=0.2,
     blur=0.1,
-    registration=0.0,
+    misregistration=0.0,
     parallax=0.0,
 )
 
@@ -32,7 +32,7 @@ DEGRADATIONS: dict[str, dict[str, Any]] = {
     "night": {"night": 0.95},
     "noise": {"noise": 1.0, "blur": 0.5},
     "occlusion": {"occlusion": 0.9},
-    "offset": {"registration": 6.0, "parallax": 4.0},
+    "offset": {"misregistration": 6.0, "parallax": 4.0},
     "scale": {"scale": 1.0, "rotation": 1.0},
 }
 
@@ -80,7 +80,7 @@ def look_alike_sequences(
             distractors=0,
             motion=0.5,
             coverage=0.6,
-            registration=1.0,
+            misregistration=1.0,
             parallax=1.0,
             **_LIGHTS[number % len(_LIGHTS)],
             **_SIZES[number % len(_SIZES)],

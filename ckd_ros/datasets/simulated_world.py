@@ -132,8 +132,8 @@ class World:
         self._envelope = {
             name: getattr(config, name) * envelope(config.generator(name), clock, config.coverage) for name in ENVELOPES
         }
-        angle = config.generator("registration").uniform(0, 2 * np.pi)
-        self._registration = config.registration * np.array([np.cos(angle), np.sin(angle)])
+        angle = config.generator("misregistration").uniform(0, 2 * np.pi)
+        self._registration = config.misregistration * np.array([np.cos(angle), np.sin(angle)])
         angle = config.generator("parallax").uniform(0, 2 * np.pi)
         self._parallax = config.parallax * np.array([np.cos(angle), np.sin(angle)])
         self._gain = wander(config.generator("thermal_gain"), clock, 1.5, 2) * config.thermal_gain

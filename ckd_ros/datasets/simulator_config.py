@@ -10,6 +10,9 @@ import numpy as np
 
 from ckd_ros.settings import Above, check, setting
 
+#: Renamed effects, by the names that their random numbers still come from: sequences stay what they were.
+_DRAWN_AS = {"misregistration": "registration"}
+
 
 @dataclass(frozen=True)
 class SimulatorConfig:
@@ -57,7 +60,7 @@ class SimulatorConfig:
     noise: float = setting(0.2, "sensor noise of both cameras", 0, 1)
     thermal_gain: float = setting(0.4, "wandering gain and level of the thermal image", 0, 1)
     blur: float = setting(0.2, "motion blur of both cameras", 0, 1)
-    registration: float = setting(
+    misregistration: float = setting(
         2.0, "constant offset of the thermal image, in RGB pixels, in a random direction", low=0
     )
     parallax: float = setting(
@@ -84,5 +87,6 @@ class SimulatorConfig:
 
     def generator(self, effect: str, frame: int | None = None) -> np.random.Generator:
         """The random numbers of one effect, for the whole sequence or for one frame of it."""
-        key = [self.effect_seeds().get(effect, self.seed), zlib.crc32(effect.encode())]
+        drawn_as = _DRAWN_AS.get(effect, effect)
+        key = [self.effect_seeds().get(effect, self.seed), zlib.crc32(drawn_as.encode())]
         return np.random.default_rng(key if frame is None else [*key, frame])

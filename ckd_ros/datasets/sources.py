@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.files import is_stray
 from ckd_ros.frames import FramePair
-from ckd_ros.settings import check, from_text, setting
+from ckd_ros.settings import check, from_text, setting, suggestion
 
 if TYPE_CHECKING:
     from ckd_ros.datasets.simulator import SimulatedSequence
@@ -67,7 +68,7 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
     if path.is_dir():
         return _folder(path, rate, modality)
     if not path.exists():
-        raise FileNotFoundError(f"source '{spec}' does not exist: expected {_EXPECTED}")
+        raise FileNotFoundError(f"source '{spec}' does not exist: {_near(path) or f'expected {_EXPECTED}'}")
     if path.suffix.lower() in BAG_SUFFIXES:
         return _bag(path, "", rate, modality)
     if modality == "both":
@@ -82,6 +83,12 @@ _EXPECTED = (
     "'simulator', a folder of registered pairs (rgb/, tir/), a sequence folder (visible/, infrared/ or v/, i/ or rgb/, "
     "ir/), 'rgb.mp4,thermal.mp4', or a bag"
 )
+
+
+def _near(path: Path) -> str | None:
+    """What somebody may have meant who named a source that does not exist."""
+    beside = [str(path.with_name(name)) for name in os.listdir(path.parent)] if path.parent.is_dir() else []
+    return suggestion(str(path), ["simulator", *beside])
 
 
 def _folder(path: Path, rate: float | None, modality: str) -> FrameSequence:

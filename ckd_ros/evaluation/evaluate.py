@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ckd_ros.datasets.sequence import FrameSequence, describe_error
 from ckd_ros.evaluation.evaluation_set import RUNS, EvaluationSet, open_evaluation_set
+from ckd_ros.evaluation.jobs import Job
 from ckd_ros.evaluation.progress import ProgressCallback, RunProgress
 from ckd_ros.evaluation.provenance import machine
 from ckd_ros.evaluation.result_files import (
@@ -29,12 +30,12 @@ from ckd_ros.evaluation.scores import Evaluation
 from ckd_ros.evaluation.scoring import as_json, evaluate_results
 from ckd_ros.evaluation.settings_file import git_commit, keep_settings
 from ckd_ros.evaluation.trackers.spec import TrackerSpec, parse_tracker
-from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, Workers, run_jobs
+from ckd_ros.evaluation.workers import LocalProcesses, RayCluster, Workers, run_jobs
 from ckd_ros.files import refuse_inputs, replacing
 from ckd_ros.system import usable_cores
 
 SCORES = "scores.json"
-_DEFAULT_SPLITS = {"lasher": "test", "vtuav": "test"}
+DEFAULT_SPLITS = {"lasher": "test", "vtuav": "test"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def evaluate(options: EvaluationOptions, on_progress: ProgressCallback | None = 
     evaluation_set = open_evaluation_set(
         options.dataset,
         options.root,
-        options.split or _DEFAULT_SPLITS.get(options.dataset),
+        options.split or DEFAULT_SPLITS.get(options.dataset),
         options.modality,
         options.sequences,
         bool(options.trackers),
@@ -215,7 +216,12 @@ def _run(
         labels.append(spec.label)
     progress = None if on_progress is None else RunProgress(evaluation_set, labels, jobs, out, on_progress)
     faults: dict[str, dict[str, str]] = {label: {} for label in labels}
-    workers: Workers = RayCluster(ray, options.processes) if ray else LocalProcesses(min(count, max(1, len(jobs))))
+    workers: Workers
+    if ray:
+        workers = RayCluster(ray, options.processes)
+    else:
+        under_way = (lambda frames: None) if progress is None else progress.under_way
+        workers = LocalProcesses(min(count, max(1, len(jobs))), under_way)
     try:
         with closing(run_jobs(jobs, workers)) as job_results:
             for job in job_results if jobs else ():

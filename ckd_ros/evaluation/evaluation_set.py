@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.protocols import BenchmarkProtocol, protocol_for
 from ckd_ros.evaluation.result_files import TrackerResults
 from ckd_ros.evaluation.truth import Truth
-from ckd_ros.settings import Setting, read_text
+from ckd_ros.settings import Setting, read_text, suggestion
 
 #: Kind of data set that holds the results of a robot's tracker, see `recorded_runs`.
 RUNS = "runs"
@@ -62,13 +63,51 @@ def open_evaluation_set(
     """The data set `kind`: one of `open_dataset`, or `runs`, recorded runs as `open_runs` reads them.
 
     Args:
-        names: the sequences to use; all if empty. What is not there is a fault.
+        names: the sequences to use, also by patterns as `night*`; all if empty. What is not there is a fault.
         images: whether trackers are going to be run; without, the truth of some benchmarks needs no `root`.
         root: for `runs` a bag or a folder of bags, `ROOT?topic=/TOPIC` where their tracker did not say `/ckd/track`.
         truth: for `runs` the truth file, or a folder of them, if they do not lie beside the bags.
 
     Raises ValueError or OSError if not one sequence can be used.
     """
+    evaluation_set = _opened(kind, root, split, modality, images, truth)
+    if names:
+        _choose(evaluation_set, names)
+    _read_truths(evaluation_set)
+    if not evaluation_set.truths:
+        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in evaluation_set.faults.items()))
+    evaluation_set.attributes = evaluation_set.protocol.attributes(evaluation_set.sequences.values())
+    return evaluation_set
+
+
+def list_sequences(
+    kind: str,
+    root: str | Path | None,
+    split: str | None = None,
+    modality: str = "both",
+    names: Sequence[str] = (),
+    truth: str | Path | None = None,
+) -> tuple[dict[str, int], dict[str, str]]:
+    """The sequences of a data set with their frames, and what is wrong with the others.
+
+    The arguments are those of `open_evaluation_set`; no image, and of most data sets no truth is looked at.
+    """
+    evaluation_set = _opened(kind, root, split, modality, root is not None, truth)
+    if names:
+        _choose(evaluation_set, names)
+    lengths = {name: len(sequence) for name, sequence in evaluation_set.sequences.items()}
+    return lengths or evaluation_set.lengths, evaluation_set.faults
+
+
+def _opened(
+    kind: str,
+    root: str | Path | None,
+    split: str | None,
+    modality: str,
+    images: bool,
+    truth: str | Path | None,
+) -> EvaluationSet:
+    """The data set, before truths are read."""
     protocol = protocol_for(kind, split)
     if kind == RUNS:
         evaluation_set = _recorded_runs(protocol, root, modality, truth)
@@ -81,12 +120,6 @@ def open_evaluation_set(
         raise ValueError(f"the truth of {kind} lies beside its images: name its folder with --root")
     else:
         evaluation_set = _with_images(protocol, root, modality)
-    if names:
-        _choose(evaluation_set, names)
-    _read_truths(evaluation_set)
-    if not evaluation_set.truths:
-        raise ValueError("; ".join(f"{name}: {reason}" for name, reason in evaluation_set.faults.items()))
-    evaluation_set.attributes = protocol.attributes(evaluation_set.sequences.values())
     return evaluation_set
 
 
@@ -138,14 +171,18 @@ def _recorded_runs(
 
 
 def _choose(evaluation_set: EvaluationSet, names: Sequence[str]) -> None:
-    """Leave the sequences of these names."""
+    """Leave the sequences of these names, and those that fit a name with `*`, `?` or `[...]`."""
     there = {**evaluation_set.sequences, **evaluation_set.truths, **evaluation_set.faults}
-    evaluation_set.faults = {name: reason for name, reason in evaluation_set.faults.items() if name in names}
+    chosen: set[str] = set()
     for name in names:
-        if name not in there:
-            evaluation_set.faults[name] = "the data set has no sequence of this name"
-    evaluation_set.sequences = {name: sequence for name, sequence in evaluation_set.sequences.items() if name in names}
-    evaluation_set.truths = {name: truth for name, truth in evaluation_set.truths.items() if name in names}
+        chosen |= {name} if name in there else {*fnmatch.filter(there, name)} or {name}
+    evaluation_set.faults = {name: reason for name, reason in evaluation_set.faults.items() if name in chosen}
+    for name in sorted(chosen - there.keys()):
+        pattern = "that fits" if set(name) & set("*?[") else "of this name"
+        fault = f"the data set has no sequence {pattern}"
+        evaluation_set.faults[name] = ": ".join(filter(None, (fault, suggestion(name, there) or "--list shows all")))
+    evaluation_set.sequences = {name: one for name, one in evaluation_set.sequences.items() if name in chosen}
+    evaluation_set.truths = {name: truth for name, truth in evaluation_set.truths.items() if name in chosen}
 
 
 def _read_truths(evaluation_set: EvaluationSet) -> None:

@@ -42,6 +42,7 @@ from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.evaluation.benchmark_truth import official_attributes, official_truth, sequence_names
 from ckd_ros.evaluation.scores import Measure
 from ckd_ros.evaluation.truth import Truth
+from ckd_ros.settings import suggestion
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,9 @@ class BenchmarkProtocol:
 def protocol_for(kind: str, split: str | None = None) -> BenchmarkProtocol:
     """The protocol of a data set of `open_dataset`, or of `runs`. Raises ValueError for an unknown kind."""
     if kind not in _PROTOCOLS:
-        raise ValueError(f"data set '{kind}' is unknown: expected one of {', '.join(_PROTOCOLS)}")
+        hint = suggestion(kind, _PROTOCOLS)
+        expected = f"expected one of {', '.join(_PROTOCOLS)}"
+        raise ValueError(f"data set '{kind}' is unknown: {'; '.join(filter(None, (hint, expected)))}")
     return replace(_PROTOCOLS[kind], split=split)
 
 

@@ -10,53 +10,21 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import cv2
-import numpy as np
-
-from ckd_ros.datasets.sequence import FrameSequence, describe_error
-from ckd_ros.evaluation.one_pass import OnePassResult, one_pass
+from ckd_ros.datasets.sequence import describe_error
+from ckd_ros.evaluation.jobs import Job, JobResult, run_job
 from ckd_ros.system import end_process_group, usable_cores
-
-if TYPE_CHECKING:
-    from ckd_ros.evaluation.trackers.spec import TrackerSpec
 
 #: What keeps numerical libraries on one thread; they read it when they are loaded.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 _GRACE = 2.0  # seconds that a process without a job may take to end
 _TRIES = "RAY_gcs_server_port_wait_time_s"  # in recent versions of Ray, how often it looks for a cluster
-
-
-@dataclass(frozen=True)
-class Job:
-    """One tracker on one sequence; both are sent to another process."""
-
-    tracker: TrackerSpec
-    sequence: FrameSequence
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """How a job ended.
-
-    Attributes:
-        label, name: of the tracker and the sequence.
-        result: None where the job failed.
-        fault: why it failed.
-        broken: whether the tracker itself cannot be made, so that its other jobs would fail too.
-    """
-
-    label: str
-    name: str
-    result: OnePassResult | None
-    fault: str = ""
-    broken: bool = False
 
 
 class Workers(Protocol):
@@ -99,44 +67,18 @@ def run_jobs(jobs: Iterable[Job], workers: Workers) -> Generator[JobResult, None
             broken.update(result.label for result in results if result.broken)
 
 
-def start_frame(sequence: FrameSequence) -> tuple[int, np.ndarray]:
-    """The frame in which a tracker is started, and the target's box there: the first frame whose truth is visible.
-
-    Raises ValueError if the sequence does not say where its target is in any frame.
-    """
-    boxes = sequence.boxes
-    visible = np.zeros(0, int) if boxes is None else np.flatnonzero(np.isfinite(boxes).all(axis=1))
-    if sequence.init_box is not None and (len(visible) == 0 or visible[0] == 0):
-        return 0, np.asarray(sequence.init_box, float)
-    if boxes is None or len(visible) == 0:
-        raise ValueError(f"{sequence.name} does not say where its target is in any frame")
-    return int(visible[0]), boxes[visible[0]]
-
-
-def run_job(job: Job) -> JobResult:
-    """Do a job in this process, on one thread. Nothing is raised."""
-    label, name = job.tracker.label, job.sequence.name
-    cv2.setNumThreads(1)
-    try:
-        tracker = job.tracker.make()
-    except Exception as error:  # whatever another's tracker raises must not end the evaluation
-        return JobResult(label, name, None, describe_error(error), broken=True)
-    try:
-        start, box = start_frame(job.sequence)
-        return JobResult(label, name, one_pass(tracker, job.sequence.frames(), len(job.sequence), box, start))
-    except Exception as error:  # a source that cannot even be opened
-        return JobResult(label, name, None, describe_error(error))
-
-
 class LocalProcesses:
     """At most `count` processes of this machine.
 
     One that dies takes only its own job with it. They are killed, with whatever programs they started, when the context
     ends, and end themselves when this process is gone.
+
+    Args:
+        under_way: called with the number of frames that are done of unfinished jobs.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, count: int, under_way: Callable[[int], None] = lambda frames: None) -> None:
+        self._count, self._under_way = count, under_way
         self._context = get_context("spawn")  # a fork would share the state of libraries with threads
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
@@ -159,25 +101,37 @@ class LocalProcesses:
 
     def submit(self, job: Job) -> None:
         worker = self._idle.pop() if self._idle else self._start()
-        worker.label, worker.name = job.tracker.label, job.sequence.name
+        worker.label, worker.name, worker.frames = job.tracker.label, job.sequence.name, 0
         self._busy.append(worker)
         with suppress(ConnectionError):  # it died meanwhile: `finished` finds out
             worker.connection.send(job)
 
     def finished(self) -> list[JobResult]:
-        ready = connection.wait([worker.connection for worker in self._busy]) if self._busy else []
-        results = []
-        for worker in [worker for worker in self._busy if worker.connection in ready]:
-            self._busy.remove(worker)
-            try:
-                results.append(worker.connection.recv())
-                self._idle.append(worker)
-            except (EOFError, OSError):
-                worker.connection.close()
-                end_process_group(worker.process, grace=_GRACE)
-                fault = f"the process that ran it {_how_it_ended(worker.process.exitcode)}"
-                results.append(JobResult(worker.label, worker.name, None, fault))
+        results: list[JobResult] = []
+        while self._busy and not results:
+            ready = connection.wait([worker.connection for worker in self._busy])
+            for worker in [worker for worker in self._busy if worker.connection in ready]:
+                message = self._message(worker)
+                if isinstance(message, int):
+                    worker.frames = message
+                else:
+                    self._busy.remove(worker)
+                    results.append(message)
+            self._under_way(sum(worker.frames for worker in self._busy))
         return results
+
+    def _message(self, worker: _Worker) -> int | JobResult:
+        """What a busy process says: how many frames are done of its job, or how it ended; it is idle then, or gone."""
+        try:
+            message: int | JobResult = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.connection.close()
+            end_process_group(worker.process, grace=_GRACE)
+            fault = f"the process that ran it {_how_it_ended(worker.process.exitcode)}"
+            return JobResult(worker.label, worker.name, None, fault)
+        if isinstance(message, JobResult):
+            self._idle.append(worker)
+        return message
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
@@ -194,6 +148,7 @@ class _Worker:
     connection: connection.Connection
     label: str = ""
     name: str = ""
+    frames: int = 0  # of its job that are done
 
 
 def _worker_main(jobs: connection.Connection) -> None:
@@ -202,7 +157,7 @@ def _worker_main(jobs: connection.Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, ConnectionError):
         while True:
-            jobs.send(run_job(jobs.recv()))
+            jobs.send(run_job(jobs.recv(), jobs.send))
 
 
 def _end_with_parent() -> None:

@@ -38,7 +38,7 @@ def test_it_needs_nothing_but_pytorch_numpy_and_opencv():
     for row in rows:
         ms, p95, crops, fps, *ratio_and_paper = row.split()[3:]
         assert 0 < float(crops) < float(ms) <= float(p95)
-        assert float(fps) == pytest.approx(1e3 / float(ms), rel=0.05)
+        assert float(fps) == pytest.approx(1e3 / float(ms), rel=0.05, abs=0.06)  # printed with one decimal
         assert ratio_and_paper == ["-", "-"]  # vitb256 was not measured, and the paper has no such network
 
 

@@ -10,7 +10,7 @@ from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import iou
 
 CLEAR = SimulatorConfig(
-    frames=25, night=0, glare=0, crossover=0, occlusion=0, distractors=0, registration=0, parallax=0
+    frames=25, night=0, glare=0, crossover=0, occlusion=0, distractors=0, misregistration=0, parallax=0
 )
 
 

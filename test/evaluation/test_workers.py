@@ -19,7 +19,9 @@ import pytest
 from ckd_ros.datasets.folder import FolderSequence
 from ckd_ros.datasets.lasher import write_lasher
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
-from ckd_ros.evaluation.workers import Job, LocalProcesses, RayCluster, run_jobs, start_frame
+from ckd_ros.evaluation import jobs as jobs_module
+from ckd_ros.evaluation.jobs import Job, run_job, start_frame
+from ckd_ros.evaluation.workers import LocalProcesses, RayCluster, run_jobs
 
 SIZE = dict(width=64, height=48, thermal_width=64, thermal_height=48, target_size=16)
 
@@ -95,6 +97,14 @@ class Spec:
         return self.kind(*self.arguments)
 
 
+class Paced(Still):
+    """Takes a fifth of a second over a frame."""
+
+    def update(self, pair):
+        time.sleep(0.2)
+        return Said(self.box)
+
+
 class Unloadable:
     def __init__(self):
         raise ValueError("no such model")
@@ -137,6 +147,38 @@ def test_each_tracker_runs_its_longest_sequences_first(sequences):
         (o.label, o.name) for o in run_jobs(jobs(sequences, Spec("a", Still), Spec("b", Still)), LocalProcesses(1))
     ]
     assert order == [(label, name) for label in "ab" for name in ("s1", "s0", "s2")]
+
+
+def test_frames_are_counted_while_a_sequence_runs(sequences):
+    said = []
+    list(run_jobs([Job(Spec("paced", Paced), sequences[1])], LocalProcesses(1, said.append)))
+    assert said[-1] == 0, "at the end nothing is under way"
+    assert len(said) > 1 and said[:-1] == sorted(said[:-1]) and 0 < said[0] < 6
+
+
+def test_a_frame_that_cannot_be_read_does_not_end_the_count(sequences, monkeypatch):
+    monkeypatch.setattr(jobs_module, "_REPORT", 0.0)
+    said, whole = [], FolderSequence.frames
+    monkeypatch.setattr(FolderSequence, "frames", lambda self: _Broken(whole(self)))
+    done = run_job(Job(Spec("still", Still), sequences[1]), said.append)
+    assert said == [0, 1, 2, 3, 4, 5] and done.result.faults == ("frame 2: damaged",)
+
+
+class _Broken:
+    """Frames, of which the third cannot be read."""
+
+    def __init__(self, frames):
+        self._frames, self._number = frames, -1
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self._number += 1
+        frame = next(self._frames)
+        if self._number == 2:
+            raise ValueError("damaged")
+        return frame
 
 
 def test_every_process_has_one_thread(sequences, monkeypatch):

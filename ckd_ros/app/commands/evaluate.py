@@ -19,6 +19,8 @@ class Evaluate:
 
     What is finished lies in OUT/TRACKER and is not run again; OUT/report.html and OUT/scores.json come at the end.
 
+    Example: ckd evaluate --dataset folder --root DATA/mine --tracker ckd csrt
+
     Attributes:
         dataset: gtot, rgbt210, rgbt234, lasher, vtuav, folder, videos, simulator, or runs: recorded robot runs.
         root: folder that holds its sequences; the four benchmarks before vtuav need none to score results. For runs a
@@ -31,7 +33,8 @@ class Evaluate:
         out: folder for boxes, scores and report; default: runs/KIND where trackers are run, else none.
         processes: how many sequences are run at a time; default: as many as there are cores.
         ray: run on several machines: 'auto' or the address of a Ray cluster, or 'local' for one on this machine.
-        sequences: use only these.
+        sequences: use only these; 'night*' are all whose names begin so.
+        list: print the names of the sequences and how many frames each has, and do nothing else.
         rate: frames per second at which frames arrive, for the latency-aware scores; default: each sequence's own.
         truth: for runs: truth file of the bag, or folder of them; default: BAG.csv or BAG.txt beside each bag.
         json: print all scores as JSON on the standard output, and nothing else there.
@@ -47,6 +50,7 @@ class Evaluate:
     processes: Annotated[int | None, optional("N")] = None
     ray: Annotated[str | None, optional("ADDRESS")] = None
     sequences: Annotated[Several, tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
+    list: bool = False
     rate: Annotated[float | None, optional("HZ")] = None
     truth: Annotated[Path | None, optional("PATH")] = None
     json: bool = False
@@ -55,17 +59,24 @@ class Evaluate:
         from json import dumps
 
         from ckd_ros.app.terminal import evaluation_progress, fault_lines, scores_table
-        from ckd_ros.evaluation.evaluate import EvaluationOptions, evaluate
+        from ckd_ros.evaluation.evaluate import SCORES, EvaluationOptions, evaluate
         from ckd_ros.evaluation.scoring import as_json
+        from ckd_ros.files import refuse_unwritable
 
         dataset = self.dataset.lower()  # benchmarks write LasHeR, GTOT
+        names = tuple(chain.from_iterable(self.sequences))
+        if self.list:
+            self._print_sequences(dataset, names)
+            return
         out = Path("runs") / dataset if self.tracker and self.out is None else self.out
+        if out is not None:
+            refuse_unwritable([out / SCORES])
         options = EvaluationOptions(
             dataset,
             root=self.root,
             split=self.split,
             modality=self.modality,
-            sequences=tuple(chain.from_iterable(self.sequences)),
+            sequences=names,
             truth=self.truth,
             trackers=tuple(chain.from_iterable(self.tracker)),
             results=tuple(chain.from_iterable(self.results)),
@@ -83,3 +94,16 @@ class Evaluate:
             print(dumps(as_json(evaluation), indent=1))
         if out is not None:
             console().print(f"{out / 'report.html'}, {out / 'scores.json'}", soft_wrap=True)
+
+    def _print_sequences(self, dataset: str, names: tuple[str, ...]) -> None:
+        from ckd_ros.evaluation.evaluate import DEFAULT_SPLITS
+        from ckd_ros.evaluation.evaluation_set import list_sequences
+
+        split = self.split or DEFAULT_SPLITS.get(dataset)
+        lengths, faults = list_sequences(dataset, self.root, split, self.modality, names, self.truth)
+        if not lengths:
+            raise ValueError("; ".join(f"{name}: {reason}" for name, reason in faults.items()))
+        for name, frames in lengths.items():
+            print(f"{name} {frames}")
+        for name, reason in faults.items():
+            console().print(f"{name}: {reason}", markup=False, soft_wrap=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ckd_ros.app.terminal import wrap
+
 
 @dataclass(frozen=True)
 class Models:
@@ -15,7 +17,6 @@ class Models:
     """
 
     def run(self) -> None:
-        from ckd_ros.app.parsing import wrap
         from ckd_ros.tracking.engine import shipped_models
 
         sets, models = shipped_models()

@@ -25,6 +25,8 @@ def _check_output(out: Path, source: Path) -> None:
 class Export:
     """Write a trained student as an ONNX file, and check that ONNX Runtime agrees with PyTorch.
 
+    Example: ckd export runs/tiny/student.safetensors tiny.onnx --coupling 0.3
+
     Attributes:
         checkpoint: the .safetensors file that training left: a student, or stage 1 with its teachers.
         out: the .onnx file.
@@ -69,6 +71,8 @@ class Export:
 class Quantise:
     """Write an exported student with int8 weights, for CPUs, and check that it finds the same boxes.
 
+    Example: ckd quantise tiny.onnx tiny-int8.onnx
+
     Attributes:
         model: the fp32 .onnx file that `export` wrote.
         out: the int8 .onnx file.
@@ -93,6 +97,8 @@ class Quantise:
 @dataclass(frozen=True)
 class Import:
     """Turn a checkpoint of the paper's authors into weights that `train` can start from and an ONNX file.
+
+    Example: ckd import CKD.pth --out imported
 
     Attributes:
         file: their .pth file: a student, a training checkpoint with its teachers, a single-modality tracker

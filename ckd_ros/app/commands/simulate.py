@@ -17,6 +17,8 @@ from ckd_ros.datasets.simulator import SimulatorConfig
 class Simulate:
     """Write a simulated sequence with its truth, in the form of the LasHeR benchmark.
 
+    Example: ckd simulate night --night 1 --frames 200 --bag
+
     Attributes:
         out: new folder for visible/, infrared/ and the truth.
         settings: what is simulated.

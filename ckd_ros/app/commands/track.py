@@ -77,7 +77,7 @@ class Track:
         from ckd_ros.datasets.cameras import LiveCameras, camera_names
         from ckd_ros.datasets.sources import open_source
         from ckd_ros.evaluation.report.faults import first_of_each_kind
-        from ckd_ros.files import refuse_inputs
+        from ckd_ros.files import refuse_inputs, refuse_unwritable
         from ckd_ros.tracking import Tracker
 
         settings = read_node_settings(self.config)
@@ -92,6 +92,7 @@ class Track:
             length = None if isinstance(source, LiveCameras) else len(source)
             engine, model = self._engine(settings)
             outputs = [*result_files(out), *([self.video] if self.video else [])]
+            refuse_unwritable(outputs)
             refuse_inputs(outputs, [*source.inputs, model, *([self.config] if self.config else [])])
             for note in source.notes:
                 console().print(f"note: {note}", markup=False, soft_wrap=True)

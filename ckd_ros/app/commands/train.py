@@ -19,6 +19,8 @@ from ckd_ros.app.terminal import console
 class Train:
     """Train a student; a run that was stopped (Ctrl-C saves it) goes on where it stood.
 
+    Example: ckd train config/training/tiny.yaml --data DATA --set seed=3
+
     On several GPUs, or processes of a CPU: torchrun --standalone --nproc-per-node 4 -m ckd_ros.cli train CONFIG ...
     On several machines, on each: torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500
     --rdzv-id ckd -m ckd_ros.cli train CONFIG ... with OUT on a disk that all see. They share each batch.
@@ -27,8 +29,9 @@ class Train:
         config: YAML file that names the preset, the samples and the stages; may be left out with --settings.
         data: folder that the data paths in CONFIG start from.
         out: folder for checkpoints and logs (`tensorboard --logdir OUT/tensorboard`); default: runs/NAME for NAME.yaml.
-        minutes: stop after so long, save, and exit with status 75; none: train to the end.
-        changes: settings that differ from what CONFIG says: seed=3 stages.distil.steps=100 samples.crops=my.tar.
+        minutes: stop after so long, save, and exit with status 75; default: train to the end.
+        changes: settings that differ from what CONFIG says, any that --settings lists: seed=3 samples.crops=my.tar
+            stages.distil.steps=100.
         settings: print every setting that CONFIG may hold, with its default and what it means, and do nothing else.
     """
 
@@ -45,6 +48,8 @@ class Train:
             return
         if self.config is None:
             raise ValueError("CONFIG is missing: give one as in config/training (--settings lists what it may hold)")
+        if not self.config.is_file():
+            raise ValueError(f"there is no configuration '{self.config}': give a YAML file as those in config/training")
         from ckd_ros.training.train import train
 
         student = train(self.config, self.data, self.out, self.minutes, chain.from_iterable(self.changes))

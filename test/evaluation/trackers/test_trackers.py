@@ -24,7 +24,7 @@ from ckd_ros.tracking import default_model
 EASY = SimulatorConfig(
     frames=12, width=320, height=240, thermal_width=160, thermal_height=120, target_size=48, seed=5, camera_motion=0.1,
     distractors=0, occlusion=0, night=0, glare=0, crossover=0, noise=0, thermal_gain=0, rotation=0, scale=0.2,
-    registration=0, parallax=0,
+    misregistration=0, parallax=0,
 )  # fmt: skip
 BOX = np.array([20.0, 20, 20, 20])
 
