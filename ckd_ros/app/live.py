@@ -38,9 +38,11 @@ def start_of(source: Source, start: int | None, init: str | None) -> tuple[int, 
     Raises ValueError for a frame that there is not.
     """
     number = start or 0
+    if number < 0:
+        raise ValueError(f"there is no frame {number} to start in: the first is 0")
     if isinstance(source, LiveCameras):
         return number, None
-    if not 0 <= number < len(source):
+    if number >= len(source):
         raise ValueError(f"{source.name} has no frame {number} to start in: it has the frames 0 to {len(source) - 1}")
     boxes = np.full((1, 4), np.nan) if source.boxes is None else source.boxes
     if start is None and init is None and np.isfinite(boxes).all(axis=1).any():

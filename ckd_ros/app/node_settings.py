@@ -12,8 +12,8 @@ from ckd_ros.ros.parameters import PARAMETERS, RegistrationSettings, of_group, p
 from ckd_ros.settings import suggestion
 from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
 
-#: Sections that reach the node, see `ckd_ros.ros.parameter_files`.
-_SECTIONS = ("/**", "/ckd/tracker", "/**/tracker", "/ckd/*", "tracker")
+#: How the key of a section ends that reaches the node, in whatever namespace, the more special one later.
+_SECTIONS = ("**", "*", "tracker")
 #: Parameters that ROS itself gives every node.
 _OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")
 _PLAIN = ("type", "distance", "offset", "matrix", "min_overlap", "rotation", "translation")
@@ -107,11 +107,12 @@ def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
         content = yaml.safe_load(text_of(file))
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {error}") from error
-    sections = {key: below for key, below in _sections(content, "") if key in _SECTIONS}
-    if not sections:
+    sections = [(key.rpartition("/")[2], below) for key, below in _sections(content, "")]
+    own = sorted((one for one in sections if one[0] in _SECTIONS), key=lambda one: _SECTIONS.index(one[0]))
+    if not own:
         raise ValueError("it has no parameters of the tracker: expected '/**:' with 'ros__parameters:' below it")
-    for key in sorted(sections, key=_SECTIONS.index):
-        yield from _flat(sections[key], "")
+    for _, below in own:
+        yield from _flat(below or {}, "")
 
 
 def _sections(content: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -67,7 +67,8 @@ def summary(kind: Any) -> str:
 def _in_one_line(box: str, command: str) -> str:
     """What a parser says below a title, in parts between rules, and where help is."""
     text = "\n".join(line.strip("│╭╮╰╯ ") for line in box.splitlines())
-    _, fault, *others = (" ".join(part.split()) for part in _RULE.split(text))
+    parts = [" ".join(part.split()) for part in _RULE.split(text)]
+    fault, others = parts[1] if len(parts) > 1 else parts[0], parts[2:]
     missing = re.match(r"Missing from [\w ]+: (\S+)", fault)
     if missing:
         fault = f"{missing[1]} is missing"

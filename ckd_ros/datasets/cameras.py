@@ -64,6 +64,15 @@ def _device(name: str) -> str:
     return str(_DEVICES / f"video{name}") if name.isdecimal() else name
 
 
+def shown_name(name: str) -> str:
+    """A camera's name for messages and files: an address without user and password.
+
+    >>> shown_name("rtsp://operator:secret@10.0.0.7/stream")
+    'rtsp://10.0.0.7/stream'
+    """
+    return re.sub(r"(?<=://)[^/]*@", "", name)
+
+
 def open_camera(name: str) -> Any:
     """PyAV's container of a camera. Raises ValueError with the remedy where it cannot be opened."""
     place = _device(name)
@@ -81,7 +90,7 @@ def open_camera(name: str) -> Any:
         return av.open(place, format="v4l2")
     except (OSError, av.error.FFmpegError) as error:
         remedy = "is its address right, and is it reachable?" if "://" in place else "does another program use it?"
-        raise ValueError(f"the camera {place} cannot be opened ({error.strerror}): {remedy}") from error
+        raise ValueError(f"the camera {shown_name(place)} cannot be opened ({error.strerror}): {remedy}") from error
 
 
 class _Camera:
@@ -91,17 +100,17 @@ class _Camera:
     """
 
     def __init__(self, name: str, thermal: bool, news: threading.Condition) -> None:
-        self.name, self.fault = name, ""
+        self.name, self.fault = shown_name(name), ""
         self._thermal, self._news, self._stopped = thermal, news, False
         self._frames: deque[tuple[int, Any]] = deque(maxlen=_KEPT)
         self._convert = make_converter()
         self._container = open_camera(name)
         if not self._container.streams.video:
             self._container.close()
-            raise ValueError(f"the camera {name} sends no video")
+            raise ValueError(f"the camera {self.name} sends no video")
         self._stream = self._container.streams.video[0]
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 25)
-        self._thread = threading.Thread(target=self._read, daemon=True, name=f"camera {name}")
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def arrivals(self) -> np.ndarray:
@@ -151,7 +160,7 @@ class LiveCameras:
     notes: tuple[str, ...] = ()
 
     def __init__(self, names: Names) -> None:
-        self.name = "camera-" + "-".join(re.sub(r"\W+", "-", name).strip("-") for name in names if name)
+        self.name = "camera-" + "-".join(re.sub(r"\W+", "-", shown_name(name)).strip("-") for name in names if name)
         self.modality = "thermal" if names[0] is None else "rgb" if names[1] is None else "both"
         self.fault = ""
         self._news = threading.Condition()

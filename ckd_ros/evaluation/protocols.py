@@ -215,7 +215,7 @@ def protocol_for(kind: str, split: str | None = None) -> BenchmarkProtocol:
     if kind not in _PROTOCOLS:
         hint = suggestion(kind, _PROTOCOLS)
         expected = f"expected one of {', '.join(_PROTOCOLS)}"
-        raise ValueError(f"data set '{kind}' is unknown: {'; '.join(filter(None, (hint, expected)))}")
+        raise ValueError(f"data set '{kind}' is unknown: {' '.join(filter(None, (hint, expected)))}")
     return replace(_PROTOCOLS[kind], split=split)
 
 

@@ -55,6 +55,9 @@ def test_it_starts_in_the_frame_that_is_named(tmp_path, track, capsys):
     np.testing.assert_allclose(boxes[3], open_source(f"{CLEAR},frames=6").boxes[3], atol=0.01)
     assert np.isnan(boxes[:3]).all() and cv2.VideoCapture(str(tmp_path / "out.avi")).get(cv2.CAP_PROP_FRAME_COUNT) == 3
     capsys.readouterr()
+    assert "the first is 0" in failure(
+        capsys, "track", f"{CLEAR},frames=6", "--start", "-1", "--out", tmp_path / "b.txt"
+    )
     said = failure(capsys, "track", f"{CLEAR},frames=6", "--start", "6", "--out", tmp_path / "b.txt")
     assert "has no frame 6 to start in: it has the frames 0 to 5" in said
 
@@ -121,6 +124,7 @@ def test_the_shipped_parameter_file_is_the_default(trackers, tmp_path, track):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("/robot/tracker: {ros__parameters: {tracker: {lead: 7.0}}}", "'tracker.lead' is 7.0"),
         ("just words", "has no parameters of the tracker: expected '/\\*\\*:'"),
         ("a: [1", "it is not YAML"),
         ("/ckd/camera: {ros__parameters: {source: simulator}}", "has no parameters of the tracker"),

@@ -52,8 +52,8 @@ def test_a_camera_that_cannot_be_opened_is_named_with_the_remedy(tmp_path, monke
         LiveCameras((None, "3"))
     with pytest.raises(ValueError, match="video0 cannot be opened .*does another program use it"):
         LiveCameras(("0", None))
-    with pytest.raises(ValueError, match="cannot be opened .*is its address right"):
-        LiveCameras(("tcp://127.0.0.1:9", None))
+    with pytest.raises(ValueError, match="tcp://127.0.0.1:9 cannot be opened .*is its address right"):
+        LiveCameras(("tcp://user:secret@127.0.0.1:9", None))
 
 
 def ms(*arrivals):

@@ -64,7 +64,7 @@ def model_file(name: str | Path) -> Path:
     if str(name) in shipped and not path.is_file():
         return shipped[str(name)]
     expected = f"expected one of the shipped networks ({', '.join(sorted(shipped))}), an .onnx file or a .safetensors "
-    hint = "; ".join(filter(None, (suggestion(str(name), shipped), f"{expected}checkpoint")))
+    hint = " ".join(filter(None, (suggestion(str(name), shipped), f"{expected}checkpoint")))
     if not path.exists():
         raise FileNotFoundError(f"no model '{name}': {hint}")
     if path.suffix not in MODEL_SUFFIXES or not path.is_file():
