@@ -63,10 +63,11 @@ class World:
 
     def _add(self, name: str, prop: Prop, track: np.ndarray, in_front: bool = True) -> None:
         track = track * [1, 1, prop.size, prop.size, 1]
-        if prop.grounded and name != "target":  # of its own proportions, and upright but for a little
-            side = np.sqrt(track[:, 2] * track[:, 3])
-            track[:, 2], track[:, 3] = side * np.sqrt(prop.aspect), side / np.sqrt(prop.aspect)
+        if prop.grounded:  # upright but for a little, and but for the target of its own proportions
             track[:, 4] *= 0.3
+            if name != "target":
+                side = np.sqrt(track[:, 2] * track[:, 3])
+                track[:, 2], track[:, 3] = side * np.sqrt(prop.aspect), side / np.sqrt(prop.aspect)
         if prop.grounded and self._ground is not None:
             track = on_ground(track, self._ground)
         self._props[name], self._tracks[name] = prop, track

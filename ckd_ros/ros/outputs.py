@@ -22,7 +22,7 @@ from ckd_ros.ros.qos import overridable
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.worker import TrackedPair
 from ckd_ros.tracking import Registration
-from ckd_ros.tracking.overlay import draw_overlay, panel_size
+from ckd_ros.tracking.overlay import Panels, draw_overlay, panel_size
 from ckd_ros.tracking.registration_check import same_aspect
 
 
@@ -106,8 +106,8 @@ class Outputs:
             if now < self._overlay_due:
                 return
             self._overlay_due = now + 1 / values["overlay.rate"]
-        size = panel_size(tracked.images, values["overlay.width"])
-        picture = draw_overlay(tracked.images, tracked.result, self._registration(), size)
+        panels = Panels(*panel_size(tracked.images, values["overlay.width"]), values["modality"])
+        picture = draw_overlay(tracked.images, tracked.result, self._registration(), panels)
         stamp = tracked.pair.reference.stamp
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(picture, "bgr8", stamp, frame_id))

@@ -195,7 +195,7 @@ def test_the_overlay_is_made_only_while_somebody_looks(bench, monkeypatch):
     track = b.follow(5)
     wait_for(lambda: all(p and p[-1].header.stamp == track.header.stamp for p in (pictures, compressed)))
     picture = conversions.load_image(pictures[-1])
-    assert (picture.width, picture.height) == (2 * 160, 120 + 28)
+    assert (picture.width, picture.height) == (2 * 160, 120 + 2 * 28)  # over two lines of text
     assert pictures[-1].header.frame_id == "rgb_frame"
     assert conversions.load_image(compressed[-1]).data.shape == picture.data.shape
     # The box in the colour of its state, at half the scale, in both views.
@@ -203,6 +203,18 @@ def test_the_overlay_is_made_only_while_somebody_looks(bench, monkeypatch):
         y, x = round(track.box.y / 2), offset + round((track.box.x + track.box.width / 2) / 2)
         blue, green, red = picture.data[y - 1 : y + 2, x].max(axis=0).astype(int)
         assert green > 200 and green > max(red, blue) + 30
+
+
+def test_the_overlay_of_one_camera_is_one_picture(bench):
+    b = bench(**{"overlay.width": 160, "sync.timeout": 0.1}, modality="rgb")
+    assert b.node.start()
+    wait_for(lambda: b.cameras["rgb"].get_subscription_count() and b.init_client.service_is_ready())
+    b.play(0.5, thermal=False)
+    assert b.init().success
+    pictures = b.subscribe(Image, "overlay")
+    b.follow(2, thermal=False)
+    wait_for(lambda: pictures)
+    assert (pictures[-1].width, pictures[-1].height) == (160, 120 + 2 * 28)
 
 
 def test_overlays_can_be_rationed(bench):
