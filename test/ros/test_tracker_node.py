@@ -54,12 +54,13 @@ def test_the_latency_is_measured_against_the_stamp(bench):
 def test_it_answers_how_sure_it_is_of_what_was_drawn_and_refuses_what_is_too_weak(bench):
     b = bench(**{"model.path": str(default_model())}).start()
     b.steps(2)
-    sure = b.init()
+    drawn = b.stamp()  # with it the box's image may be as old as it likes
+    sure = b.init(stamp=drawn)
     assert sure.message == f"following target 1; confidence: {sure.confidence:.2f}" and sure.confidence > 0.8
-    weak = b.init((100, 100, 4, 4))
+    weak = b.init((100, 100, 4, 4), stamp=drawn)
     assert weak.message == f"following target 2; weak: {weak.confidence:.2f}" and 0 < weak.confidence < 0.5
     assert b.node.set_parameters([Parameter("init.min_confidence", value=0.5)])[0].successful
-    refused = b.init((100, 100, 4, 4))
+    refused = b.init((100, 100, 4, 4), stamp=drawn)
     assert not refused.success and (refused.target_id, refused.confidence) == (0, 0.0)
     assert f"its confidence is {weak.confidence:.2f}, min_confidence is 0.5" in refused.message
     assert b.step().target_id == 2 and b.init().target_id == 3
