@@ -15,6 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig, preset
+from ckd_ros.training.box_layers import BoxStudent, freeze_all_but_boxes
 from ckd_ros.training.config import Stage, TrainingConfig
 from ckd_ros.training.distillation import Distillation, freeze_all_but_head, freeze_teachers, random_keep_mask
 from ckd_ros.training.distributed import all_reduce_mean, can_compile, convert_sync_batch_norm
@@ -209,9 +210,12 @@ class StageTrainer:
 
 def _parameter_groups(model: nn.Module, stage: Stage) -> list[dict[str, Any]]:
     """The optimizer's groups: the heads and the branches, each where it is trained."""
-    if stage.name == "eliminate":
+    branch: list[nn.Parameter] = []
+    if isinstance(model, BoxStudent):
+        head = freeze_all_but_boxes(model)
+    elif stage.name == "eliminate":
         assert isinstance(model, Student)
-        head, branch = freeze_all_but_head(model), []
+        head = freeze_all_but_head(model)
     else:
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         head = [p for name, p in trained.items() if "box_head" in name or "coupling" in name]

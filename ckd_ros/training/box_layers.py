@@ -1,0 +1,150 @@
+"""The stage `boxes`: the box layers of Siamese branches learn from real videos of one camera, and nothing else changes.
+
+Those are each branch's `box_correlation` and `box_tower`; where the branches see the target stays as it is. Samples of
+one camera say what the sides are. Samples with both hold them to what they were: composed scenes are there for what the
+videos do not show, but their boxes are not worth learning. Shapes as in `network.siamese`.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ckd_ros.network.head import PROBABILITY_FLOOR
+from ckd_ros.network.siamese import SiameseBranch
+from ckd_ros.network.siamese_config import SiameseConfig
+from ckd_ros.network.siamese_student import Pair, SiameseStudent, to_prediction
+from ckd_ros.training.losses import dense_weight, generalised_iou, to_xyxy, weighted_mean
+
+_LEAST_OVERLAP = 1e-3  # the IoU below which a box gets no worse
+_SIZE_WEIGHT = 0.5  # of the log errors of width and height, beside the overlap
+
+
+class BoxMaps(NamedTuple):
+    """What the box layers of one branch say, of the samples of its modality: log distances as `SiameseOutput`'s."""
+
+    log_sides: Tensor  # (N, 4, g, g) of all N samples that have the modality
+    start: Tensor  # (M, 4, g, g) as the layers at the start say it, of those of them that have the other one too
+
+
+class BoxLoss(NamedTuple):
+    """`total = box + anchor_weight * anchor`; `iou` is the mean IoU of the boxes that are learned from, for the log."""
+
+    total: Tensor
+    box: Tensor
+    anchor: Tensor
+    iou: Tensor
+
+
+class StartLayers(nn.Module):
+    """A branch's box layers as they are now. They are held as buffers outside of the state dict: no weights to keep."""
+
+    def __init__(self, branch: SiameseBranch):
+        super().__init__()
+        self.box_correlation, self.box_tower = copy.deepcopy((branch.box_correlation, branch.box_tower))
+        for module in self.modules():
+            for name, parameter in list(module.named_parameters(recurse=False)):
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach(), persistent=False)
+
+
+class BoxStudent(SiameseStudent):
+    """A student whose box layers learn. Its weights are a student's."""
+
+    def __init__(self, config: SiameseConfig):
+        super().__init__(config)
+        self.hold_start()
+
+    def hold_start(self) -> None:
+        """Take the box layers as they are now for those of the start."""
+        self.start_layers = nn.ModuleList(StartLayers(branch) for branch in self.branches)
+
+    def forward(  # type: ignore[override]  # box layers alone
+        self,
+        template_rgb: Tensor,
+        template_tir: Tensor,
+        search_rgb: Tensor,
+        search_tir: Tensor,
+        present: Tensor,
+    ) -> tuple[BoxMaps, BoxMaps]:
+        """Normalised crops (B, 3, S, S) to both branches' maps, colour first; present (B, 2) bool: the modalities that
+        each sample has."""
+        with torch.no_grad():  # what the box layers read stays as it is
+            seen = present[:, :, None, None].to(template_rgb.dtype)
+            templates = self.coupling.exchange(*self._features((template_rgb, template_tir), present), seen)
+            searches = self.coupling.exchange(*self._features((search_rgb, search_tir), present), seen)
+            searches = self._eliminate(templates, searches)
+        both, maps = present.all(1), []
+        for number, (branch, start) in enumerate(zip(self.branches, self.start_layers, strict=True)):
+            has, template, search = present[:, number], templates[number], searches[number]
+            with torch.no_grad():
+                held = _log_sides(start, template[both], search[both])
+            maps.append(BoxMaps(_log_sides(branch, template[has], search[has]), held))
+        return maps[0], maps[1]
+
+    def _features(self, crops: Pair, present: Tensor) -> Pair:
+        """Features of crops as `encode` has them, but zero where a modality is absent: those are not computed."""
+        found = []
+        for number, (branch, crop) in enumerate(zip(self.branches, crops, strict=True)):
+            features = branch.features(crop[present[:, number]])
+            every = features.new_zeros(len(crop), *features.shape[1:])
+            every[present[:, number]] = features
+            found.append(every)
+        return found[0], found[1]
+
+
+def freeze_all_but_boxes(student: SiameseStudent) -> list[nn.Parameter]:
+    """Freezes a student except its branches' box layers, whose parameters are returned."""
+    student.requires_grad_(False)
+    layers = [layer for branch in student.branches for layer in (branch.box_correlation, branch.box_tower)]
+    return [parameter for layer in layers for parameter in layer.requires_grad_(True).parameters()]
+
+
+def box_loss(
+    output: tuple[BoxMaps, BoxMaps], boxes: Tensor, valid: Tensor, present: Tensor, anchor_weight: float
+) -> BoxLoss:
+    """How far boxes are off where one camera sees the target, and how far they went from the start where both do.
+
+    boxes (B, 4), valid (B,) and the cells that count: as in dense regression (`tracking_loss`). present (B, 2) bool.
+    box: -log IoU and half of the absolute log errors of width and height, so that a size counts by its ratio to the
+    true one (0.1 is about 10 %), whatever its pixels. anchor: mean absolute difference of the log sides (the same
+    unit) to those of the start. Each is a weighted mean over cells, summed over the two branches.
+    """
+    both, boxes = present.all(1), boxes.clamp(min=PROBABILITY_FLOOR)
+    parts = []
+    for modality, maps in enumerate(output):
+        has = present[:, modality]
+        alone, truth = ~both[has], boxes[has]
+        weight = dense_weight(truth, maps.log_sides.shape[-1]) * valid[has].reshape(-1, 1, 1)  # (N, g, g)
+        learned = maps.log_sides[alone]
+        predicted = to_prediction(learned[:, :1], learned).dense_boxes()  # their score is not asked
+        box, iou = _box_errors(predicted, truth[alone][:, None, None])
+        moved = (maps.log_sides[~alone].float() - maps.start.float()).abs().mean(1)
+        parts.append(
+            torch.stack(
+                [
+                    weighted_mean(box, weight[alone]),
+                    weighted_mean(moved, weight[~alone]),
+                    weighted_mean(iou.detach(), weight[alone]),
+                ]
+            )
+        )
+    box, anchor, iou = torch.stack(parts).sum(0)
+    return BoxLoss(box + anchor_weight * anchor, box, anchor, iou / len(output))
+
+
+def _box_errors(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss and IoU (N, g, g) of boxes (cx, cy, w, h) (N, g, g, 4) against the truth (x, y, w, h) (N, 1, 1, 4)."""
+    corners = torch.cat([truth[..., :2], truth[..., :2] + truth[..., 2:]], dim=-1)
+    iou = generalised_iou(to_xyxy(predicted), corners)[0]
+    sizes = (predicted[..., 2:] / truth[..., 2:]).log().abs().sum(-1)
+    return _SIZE_WEIGHT * sizes - iou.clamp(min=_LEAST_OVERLAP).log(), iou
+
+
+def _log_sides(layers: SiameseBranch | StartLayers, template: Tensor, search: Tensor) -> Tensor:
+    """Template features (N, C, t, t) and search features (N, C, g, g) to log sides (N, 4, g, g)."""
+    log_sides: Tensor = layers.box_tower(layers.box_correlation(template, search))[1]
+    return log_sides
