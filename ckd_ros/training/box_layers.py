@@ -60,7 +60,7 @@ class BoxStudent(SiameseStudent):
 
     def hold_start(self) -> None:
         """Take the box layers as they are now for those of the start."""
-        self.start_layers = nn.ModuleList(StartLayers(branch) for branch in self.branches)
+        self.start_rgb, self.start_tir = map(StartLayers, self.branches)
 
     def forward(  # type: ignore[override]  # box layers alone
         self,
@@ -78,21 +78,24 @@ class BoxStudent(SiameseStudent):
             searches = self.coupling.exchange(*self._features((search_rgb, search_tir), present), seen)
             searches = self._eliminate(templates, searches)
         both, maps = present.all(1), []
-        for number, (branch, start) in enumerate(zip(self.branches, self.start_layers, strict=True)):
-            has, template, search = present[:, number], templates[number], searches[number]
+        for number, start in enumerate((self.start_rgb, self.start_tir)):
+            branch, has, template, search = (
+                self.branches[number],
+                present[:, number],
+                templates[number],
+                searches[number],
+            )
             with torch.no_grad():
                 held = _log_sides(start, template[both], search[both])
             maps.append(BoxMaps(_log_sides(branch, template[has], search[has]), held))
         return maps[0], maps[1]
 
     def _features(self, crops: Pair, present: Tensor) -> Pair:
-        """Features of crops as `encode` has them, but zero where a modality is absent: those are not computed."""
+        """Features of crops as `encode` has them; those of absent modalities, all zero, are computed once."""
         found = []
-        for number, (branch, crop) in enumerate(zip(self.branches, crops, strict=True)):
-            features = branch.features(crop[present[:, number]])
-            every = features.new_zeros(len(crop), *features.shape[1:])
-            every[present[:, number]] = features
-            found.append(every)
+        for branch, crop, has in zip(self.branches, crops, present.T, strict=True):
+            features = branch.features(torch.cat([crop[has], torch.zeros_like(crop[:1])]))
+            found.append(features[torch.where(has, has.cumsum(0) - 1, len(features) - 1)])
         return found[0], found[1]
 
 
