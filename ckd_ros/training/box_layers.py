@@ -24,10 +24,10 @@ _SIZE_WEIGHT = 0.5  # of the log errors of width and height, beside the overlap
 
 
 class BoxMaps(NamedTuple):
-    """What the box layers of one branch say, of the samples of its modality: log distances as `SiameseOutput`'s."""
+    """What the box layers of one branch say: log distances (B, 4, g, g) as `SiameseOutput`'s."""
 
-    log_sides: Tensor  # (N, 4, g, g) of all N samples that have the modality
-    start: Tensor  # (M, 4, g, g) as the layers at the start say it, of those of them that have the other one too
+    log_sides: Tensor
+    start: Tensor  # the same as the layers at the start say it
 
 
 class BoxLoss(NamedTuple):
@@ -77,18 +77,11 @@ class BoxStudent(SiameseStudent):
             templates = self.coupling.exchange(*self._features((template_rgb, template_tir), present), seen)
             searches = self.coupling.exchange(*self._features((search_rgb, search_tir), present), seen)
             searches = self._eliminate(templates, searches)
-        both, maps = present.all(1), []
-        for number, start in enumerate((self.start_rgb, self.start_tir)):
-            branch, has, template, search = (
-                self.branches[number],
-                present[:, number],
-                templates[number],
-                searches[number],
-            )
-            with torch.no_grad():
-                held = _log_sides(start, template[both], search[both])
-            maps.append(BoxMaps(_log_sides(branch, template[has], search[has]), held))
-        return maps[0], maps[1]
+            held = [
+                _log_sides(*every) for every in zip((self.start_rgb, self.start_tir), templates, searches, strict=True)
+            ]
+        found = [_log_sides(*every) for every in zip(self.branches, templates, searches, strict=True)]
+        return BoxMaps(found[0], held[0]), BoxMaps(found[1], held[1])
 
     def _features(self, crops: Pair, present: Tensor) -> Pair:
         """Features of crops as `encode` has them; those of absent modalities, all zero, are computed once."""
@@ -116,38 +109,30 @@ def box_loss(
     true one (0.1 is about 10 %), whatever its pixels. anchor: mean absolute difference of the log sides (the same
     unit) to those of the start. Each is a weighted mean over cells, summed over the two branches.
     """
-    both, boxes = present.all(1), boxes.clamp(min=PROBABILITY_FLOOR)
+    both = present.all(1)
+    cells = dense_weight(boxes, output[0].start.shape[-1]) * valid.reshape(-1, 1, 1)  # (B, g, g)
+    held = cells * both.reshape(-1, 1, 1)
     parts = []
-    for modality, maps in enumerate(output):
-        has = present[:, modality]
-        alone, truth = ~both[has], boxes[has]
-        weight = dense_weight(truth, maps.log_sides.shape[-1]) * valid[has].reshape(-1, 1, 1)  # (N, g, g)
-        learned = maps.log_sides[alone]
-        predicted = to_prediction(learned[:, :1], learned).dense_boxes()  # their score is not asked
-        box, iou = _box_errors(predicted, truth[alone][:, None, None])
-        moved = (maps.log_sides[~alone].float() - maps.start.float()).abs().mean(1)
-        parts.append(
-            torch.stack(
-                [
-                    weighted_mean(box, weight[alone]),
-                    weighted_mean(moved, weight[~alone]),
-                    weighted_mean(iou.detach(), weight[alone]),
-                ]
-            )
-        )
+    for modality, (log_sides, start) in enumerate(output):
+        learned = cells * (present[:, modality] & ~both).reshape(-1, 1, 1)
+        predicted = to_prediction(log_sides[:, :1], log_sides).dense_boxes()  # their score is not asked
+        box, iou = _box_errors(predicted, boxes[:, None, None])
+        moved = (log_sides.float() - start.float()).abs().mean(1)
+        means = ((box, learned), (moved, held), (iou.detach(), learned))
+        parts.append(torch.stack([weighted_mean(*mean) for mean in means]))
     box, anchor, iou = torch.stack(parts).sum(0)
     return BoxLoss(box + anchor_weight * anchor, box, anchor, iou / len(output))
 
 
 def _box_errors(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss and IoU (N, g, g) of boxes (cx, cy, w, h) (N, g, g, 4) against the truth (x, y, w, h) (N, 1, 1, 4)."""
+    """Loss and IoU (B, g, g) of boxes (cx, cy, w, h) (B, g, g, 4) against the truth (x, y, w, h) (B, 1, 1, 4)."""
     corners = torch.cat([truth[..., :2], truth[..., :2] + truth[..., 2:]], dim=-1)
     iou = generalised_iou(to_xyxy(predicted), corners)[0]
-    sizes = (predicted[..., 2:] / truth[..., 2:]).log().abs().sum(-1)
+    sizes = (predicted[..., 2:] / truth[..., 2:].clamp(min=PROBABILITY_FLOOR)).log().abs().sum(-1)
     return _SIZE_WEIGHT * sizes - iou.clamp(min=_LEAST_OVERLAP).log(), iou
 
 
 def _log_sides(layers: SiameseBranch | StartLayers, template: Tensor, search: Tensor) -> Tensor:
-    """Template features (N, C, t, t) and search features (N, C, g, g) to log sides (N, 4, g, g)."""
+    """Template features (B, C, t, t) and search features (B, C, g, g) to log sides (B, 4, g, g)."""
     log_sides: Tensor = layers.box_tower(layers.box_correlation(template, search))[1]
     return log_sides

@@ -102,8 +102,8 @@ def test_the_maps_are_the_students_and_those_of_the_start(start):
         maps = model(*crops(), PRESENT)
     for modality, (found, expected) in enumerate(zip(maps, (before.rgb, before.tir), strict=True)):
         moved = 0.25 if modality == 0 else 0.0
-        torch.testing.assert_close(found.log_sides, expected.log_sides[PRESENT[:, modality]] + moved)
-        torch.testing.assert_close(found.start, expected.log_sides[PRESENT.all(1)])
+        torch.testing.assert_close(found.log_sides, expected.log_sides + moved)
+        torch.testing.assert_close(found.start, expected.log_sides)
 
 
 def losses_of_steps(start, anchor_weight):
@@ -131,13 +131,12 @@ def sides(left, top, right, bottom, count):
     return torch.stack([x + left, y + top, right - x, bottom - y]).clamp(min=1e-3).log().expand(count, 4, 4, 4)
 
 
-def loss_of(*box, positive=True, moved=0.0):
-    """The loss where one thermal sample has a box of 16 pixels a side around the middle and `box` was found."""
-    truth = torch.tensor([[0.375, 0.375, 0.25, 0.25]] * 2)
-    held = sides(*box, count=1)
-    maps = BoxMaps(held + moved, held), BoxMaps(torch.cat([sides(*box, count=1), held + moved]), held)
+def loss_of(*box, truth=(0.375, 0.375, 0.25, 0.25), positive=True, moved=0.0):
+    """The loss where `box` was found in one thermal sample; the truth has 16 pixels a side around the middle."""
+    held = sides(*box, count=2)
+    maps = (BoxMaps(held + moved * torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), held),) * 2
     present = torch.tensor([THERMAL, BOTH])
-    return box_loss(maps, truth, torch.tensor([positive, True]), present, anchor_weight=2.0)
+    return box_loss(maps, torch.tensor([truth] * 2), torch.tensor([positive, True]), present, anchor_weight=2.0)
 
 
 def test_the_right_box_costs_nothing_and_one_of_another_size_the_logarithm_of_its_ratio():
@@ -146,6 +145,10 @@ def test_the_right_box_costs_nothing_and_one_of_another_size_the_logarithm_of_it
     assert wide.box.item() == pytest.approx(1.5 * math.log(2), rel=1e-4)  # half the overlap, twice the width
     assert wide.anchor == 0 and wide.total == wide.box
     assert loss_of(4, 4, 4, 4).box.item() == pytest.approx(2 * math.log(2) + math.log(2), rel=1e-4)
+
+
+def test_the_right_box_may_reach_out_of_the_crop():
+    assert loss_of(40, 8, 8, 8, truth=(-0.125, 0.375, 0.75, 0.25)).total.item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_sample_without_the_target_teaches_no_box():
