@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from ckd_ros.network.presets import PRESETS
+from ckd_ros.network.siamese_config import SiameseConfig
 from ckd_ros.settings import REQUIRED, Above, Below, build, check, setting
 from ckd_ros.training.distributed import PRECISIONS
 from ckd_ros.training.losses import CONTENT_WEIGHT, SCORE_LABELS, STYLE_WEIGHT, Labels
 from ckd_ros.training.samples.config import AUGMENTATIONS, SampleConfig, data_folder, read_sample_config
 
-STAGES = ("pretrain", "distil", "eliminate")
+STAGES = ("pretrain", "distil", "eliminate", "boxes")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Stage:
 
     name: str = setting(
         REQUIRED,
-        "pretrain: single-modality tracker, distil: stage 1 of the paper, eliminate: stage 2",
+        "pretrain: single-modality tracker, distil: stage 1 of the paper, eliminate: stage 2; boxes: the box layers of "
+        "Siamese branches alone",
         choices=STAGES,
     )
     steps: int = setting(REQUIRED, "optimizer steps", low=1)
@@ -57,6 +59,10 @@ class Stage:
     mask_ratio: float = setting(0.25, "share of the students' search tokens that are masked", 0, Below(1))
     style_weight: float = setting(STYLE_WEIGHT, "weight of the style distillation loss", low=0)
     content_weight: float = setting(CONTENT_WEIGHT, "weight of the content distillation loss", low=0)
+    anchor_weight: float = setting(
+        1.0, "of boxes: weight of what holds samples with both cameras to the boxes that the stage starts from", low=0
+    )
+    kept: float = setting(1.0, "of boxes: share of what has been learned that the result keeps, from 0 to 1", 0, 1)
 
     def __post_init__(self) -> None:
         check(self)
@@ -130,6 +136,12 @@ class TrainingConfig:
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise ValueError(f"the stages are {', '.join(names)}: each name may appear once, since it names a file")
+        if "boxes" in names and not isinstance(PRESETS[self.preset], SiameseConfig):
+            siamese = [name for name, config in PRESETS.items() if isinstance(config, SiameseConfig)]
+            raise ValueError(
+                f"stage 'boxes' needs a preset of Siamese branches, which '{self.preset}' is not: choose one of "
+                f"{', '.join(siamese)}"
+            )
         if "eliminate" in names and PRESETS[self.preset].elimination is None:
             raise ValueError(f"stage 'eliminate' needs a preset with elimination, which '{self.preset}' is not")
 

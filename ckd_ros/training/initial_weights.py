@@ -5,7 +5,7 @@ The kind of a checkpoint is told by the names of its tensors:
 | file         | tensors                                             | written by                      |
 |--------------|-----------------------------------------------------|---------------------------------|
 | single       | `backbone.`, `box_head.`                            | stage `pretrain`, `ckd import`  |
-| student      | `rgb_branch.`, `tir_branch.`, `box_head.`           | stage `eliminate`, `ckd import` |
+| student      | `rgb_branch.`, `tir_branch.`, `box_head.`           | stages `eliminate`, `boxes`, `ckd import` |
 | distillation | the student's, `teacher_rgb.`, `teacher_tir.`, heads | stage `distil`, `ckd import`    |
 
 A single-modality tracker starts from a single checkpoint; stage 1 from a single or a distillation checkpoint (a student
@@ -20,6 +20,8 @@ from pathlib import Path
 from ckd_ros.network.checkpoint import CheckpointError, checkpoint_kind, load_checkpoint, load_weights
 from ckd_ros.network.networks import OneCameraTracker, Student, make_student, make_tracker
 from ckd_ros.network.presets import NetworkConfig
+from ckd_ros.network.siamese_config import SiameseConfig
+from ckd_ros.training.box_layers import BoxStudent
 from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import Distillation, make_distillation
 
@@ -40,11 +42,19 @@ def build_model(stage: Stage, network: NetworkConfig, previous: Path | None) -> 
         "pretrain": make_tracker,
         "distil": make_distillation,
         "eliminate": make_student,
+        "boxes": _make_box_student,
     }
     model = makers[stage.name](network)
     if previous is not None:
         load_initial_weights(model, previous)
+    if isinstance(model, BoxStudent):
+        model.hold_start()
     return model
+
+
+def _make_box_student(network: NetworkConfig) -> BoxStudent:
+    assert isinstance(network, SiameseConfig)  # as `TrainingConfig` asks
+    return BoxStudent(network)
 
 
 def load_initial_weights(model: Trained, path: Path) -> None:

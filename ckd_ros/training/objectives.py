@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ckd_ros.network.networks import OneCameraTracker, Student
 from ckd_ros.network.presets import NetworkConfig
+from ckd_ros.training.box_layers import BoxStudent, box_loss
 from ckd_ros.training.config import Stage
 from ckd_ros.training.distillation import Distillation, distillation_loss
 from ckd_ros.training.losses import TrackingLoss, tracking_loss
@@ -80,10 +81,20 @@ def eliminate_loss(model: Student, inputs: dict[str, Tensor], stage: Stage, keep
     return loss.total, _metrics(loss)
 
 
+def boxes_loss(model: BoxStudent, inputs: dict[str, Tensor], stage: Stage, keep_mask: Tensor | None) -> LossAndMetrics:
+    """Box layers alone, against the truth on samples of one camera and their own start on others; nothing is masked."""
+    present = inputs["present"]
+    maps = model(*_crops(inputs)[:4], present)
+    loss = box_loss(maps, inputs["box"], inputs["positive"], present, stage.anchor_weight)
+    metrics = {"loss": loss.total, "box": loss.box, "anchor": loss.anchor, "iou": loss.iou}
+    return loss.total, {name: value.detach() for name, value in metrics.items()}
+
+
 STAGE_LOSSES: dict[str, Callable[..., LossAndMetrics]] = {
     "pretrain": pretrain_loss,
     "distil": distil_loss,
     "eliminate": eliminate_loss,
+    "boxes": boxes_loss,
 }
 
 

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ckd_ros.network.networks import Student
 from ckd_ros.network.presets import NetworkConfig, preset
+from ckd_ros.training.box_layers import BoxStudent, freeze_all_but_boxes
 from ckd_ros.training.config import Stage, TrainingConfig
 from ckd_ros.training.distillation import Distillation, freeze_all_but_head, freeze_teachers, random_keep_mask
 from ckd_ros.training.distributed import all_reduce_mean, can_compile, convert_sync_batch_norm
@@ -120,9 +121,14 @@ class StageTrainer:
                 log.update(self.step)
         result = self.files.result(stage.name)
         if fabric.is_global_zero:
-            self._write_weights(result, self.averaged_model.state_dict())
+            self._write_weights(result, self._result())
         if stopping:
             raise stop.ending(stage.name, self.step, stage.steps, result)
+
+    def _result(self) -> dict[str, Tensor]:
+        """The weights that the stage leaves, or would leave at this step."""
+        model = self.averaged_model
+        return model.kept(self.stage.kept) if isinstance(model, BoxStudent) else model.state_dict()
 
     def _name_faults(self, faults: list[str]) -> None:
         """Name every damaged file of a batch, once."""
@@ -191,7 +197,7 @@ class StageTrainer:
     def _validate(self) -> float:
         """Success AUC of the averaged weights; the best ones so far are written to `best.safetensors`."""
         assert self.settings.validation is not None
-        tracker = student_or_tracker(self.averaged_model)
+        tracker = student_or_tracker(self.averaged_model, self._result())
         auc = validate(tracker, self.settings.validation, self.fabric)
         if auc > self.best_auc:
             self.best_auc = auc
@@ -209,9 +215,12 @@ class StageTrainer:
 
 def _parameter_groups(model: nn.Module, stage: Stage) -> list[dict[str, Any]]:
     """The optimizer's groups: the heads and the branches, each where it is trained."""
-    if stage.name == "eliminate":
+    branch: list[nn.Parameter] = []
+    if isinstance(model, BoxStudent):
+        head = freeze_all_but_boxes(model)
+    elif stage.name == "eliminate":
         assert isinstance(model, Student)
-        head, branch = freeze_all_but_head(model), []
+        head = freeze_all_but_head(model)
     else:
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         head = [p for name, p in trained.items() if "box_head" in name or "coupling" in name]

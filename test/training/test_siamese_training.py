@@ -84,7 +84,7 @@ def test_all_three_stages_follow_one_another_and_the_last_trains_the_coupling_al
     assert last == {"coupling"}
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "distil", "eliminate"])
+@pytest.mark.parametrize("stage", ["pretrain", "distil", "eliminate", "boxes"])
 def test_every_stage_starts_from_the_tracker_that_comes_with_the_package(stage):
     model = build_model(Stage(stage, steps=1), preset("tiny-mce"), FEAR_XS)
     branches = [model.backbone] if stage == "pretrain" else model.branches

@@ -31,6 +31,7 @@ BAD_OF_A_STAGE = [
     ("betas", [0.9, "0.99"]), ("betas", 0.9), ("clip", 0), ("warmup", -1), ("warmup", 1.5), ("lr_final", -0.1),
     ("regression", "sparse"), ("score", "square"), ("teachers", "absent"),
     ("mask_ratio", 1.0), ("mask_ratio", -0.1), ("style_weight", -1), ("content_weight", None),
+    ("anchor_weight", -0.5), ("kept", 1.5),
 ]  # fmt: skip
 
 
@@ -50,6 +51,10 @@ BAD_OF_A_STAGE = [
         ),
         ({"stages": [STAGES[0], STAGES[0]]}, "each name may appear once"),
         ({"preset": "tiny"}, "'eliminate' needs a preset with elimination"),
+        (
+            {"stages": [{"name": "boxes", "steps": 1}]},
+            "'boxes' needs .* Siamese .*'micro' is not: choose one of tiny, ",
+        ),
         ({"learning": 1}, "unknown TrainingConfig setting.*learning"),
         ({"precision": "fp8"}, r"precision is 'fp8': it must be a string, auto \| bf16"),
         ({"validation": {"sequences": 0}}, "validation: sequences is 0: it must be a whole number of at least 1"),
