@@ -11,6 +11,7 @@ import micro
 from micro import STAGES, write
 
 from ckd_ros.cli import main as ckd
+from ckd_ros.datasets.simulator_config import SimulatorConfig
 from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
@@ -94,7 +95,7 @@ def test_every_setting_is_described_and_takes_its_default(kind):
 def test_a_former_name_is_refused_with_the_present_one():
     with pytest.raises(ValueError, match="unknown Stage setting 'hidden': it is now called 'mask_ratio'"):
         build(Stage, {"name": "distil", "steps": 1, "hidden": 0.25})
-    kinds = (TrackerConfig, ConfidenceConfig, ThermalConfig, Stage)
+    kinds = (TrackerConfig, ConfidenceConfig, ThermalConfig, Stage, SimulatorConfig)
     everything = {name for kind in kinds for name in settings_of(kind)}
     assert set(RENAMED.values()) <= everything and not set(RENAMED) & everything
 
