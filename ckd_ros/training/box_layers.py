@@ -62,17 +62,6 @@ class BoxStudent(SiameseStudent):
         """Take the box layers as they are now for those of the start."""
         self.start_rgb, self.start_tir = map(StartLayers, self.branches)
 
-    def kept(self, share: float) -> dict[str, Tensor]:
-        """The state dict with box layers that have gone this share of the way from the start to where they are.
-
-        In between lies what does best on what they learned from and on all else; see `Coupling.weaken`.
-        """
-        state = dict(self.state_dict())
-        for branch, start in (("rgb_branch", self.start_rgb), ("tir_branch", self.start_tir)):
-            for name, value in start.named_buffers():
-                state[f"{branch}.{name}"] = value.lerp(state[f"{branch}.{name}"], share)
-        return state
-
     def forward(  # type: ignore[override]  # box layers alone
         self,
         template_rgb: Tensor,

@@ -62,7 +62,6 @@ class Stage:
     anchor_weight: float = setting(
         1.0, "of boxes: weight of what holds samples with both cameras to the boxes that the stage starts from", low=0
     )
-    kept: float = setting(1.0, "of boxes: share of what has been learned that the result keeps, from 0 to 1", 0, 1)
 
     def __post_init__(self) -> None:
         check(self)

@@ -121,14 +121,9 @@ class StageTrainer:
                 log.update(self.step)
         result = self.files.result(stage.name)
         if fabric.is_global_zero:
-            self._write_weights(result, self._result())
+            self._write_weights(result, self.averaged_model.state_dict())
         if stopping:
             raise stop.ending(stage.name, self.step, stage.steps, result)
-
-    def _result(self) -> dict[str, Tensor]:
-        """The weights that the stage leaves, or would leave at this step."""
-        model = self.averaged_model
-        return model.kept(self.stage.kept) if isinstance(model, BoxStudent) else model.state_dict()
 
     def _name_faults(self, faults: list[str]) -> None:
         """Name every damaged file of a batch, once."""
@@ -197,7 +192,7 @@ class StageTrainer:
     def _validate(self) -> float:
         """Success AUC of the averaged weights; the best ones so far are written to `best.safetensors`."""
         assert self.settings.validation is not None
-        tracker = student_or_tracker(self.averaged_model, self._result())
+        tracker = student_or_tracker(self.averaged_model)
         auc = validate(tracker, self.settings.validation, self.fabric)
         if auc > self.best_auc:
             self.best_auc = auc

@@ -20,15 +20,10 @@ from ckd_ros.training.config import ValidationConfig
 FIRST_SEED = 5000  # of the sequences: not those that a finished student is measured on
 
 
-def student_or_tracker(
-    trained: Student | OneCameraTracker, weights: dict[str, Tensor] | None = None
-) -> Student | OneCameraTracker:
-    """A copy of the part of a trained network that tracks: the single-modality tracker, or the student alone.
-
-    weights: what takes the place of the network's own.
-    """
+def student_or_tracker(trained: Student | OneCameraTracker) -> Student | OneCameraTracker:
+    """A copy of the part of a trained network that tracks: the single-modality tracker, or the student alone."""
     model = make_student(trained.config) if isinstance(trained, Student) else make_tracker(trained.config)
-    weights = trained.state_dict() if weights is None else weights
+    weights = trained.state_dict()
     model.load_state_dict({name: weights[name] for name in model.state_dict()})
     return model
 

@@ -67,23 +67,6 @@ def test_a_run_changes_the_box_layers_of_both_branches_and_nothing_else(file, st
     assert before.keys() == load_checkpoint(tmp_path / "run" / "boxes.safetensors")[0].keys()
 
 
-def test_a_share_of_what_was_learned_is_kept_in_all_that_the_stage_leaves(file, start, tmp_path):
-    validation = {"every": 4, "sequences": 1, "frames": 2}
-    changes = [f"validation={validation}"]
-    before, learned, half = (
-        load_checkpoint(path)[0]
-        for path in (
-            start,
-            loop.train(file, out=tmp_path / "all", changes=changes),
-            loop.train(file, out=tmp_path / "half", changes=[*changes, "stages.boxes.kept=0.5"]),
-        )
-    )
-    best = load_checkpoint(tmp_path / "half" / "best.safetensors")[0]
-    for name, value in half.items():
-        torch.testing.assert_close(value, (before[name] + learned[name]) / 2)
-        assert torch.equal(value, best[name])
-
-
 def test_scores_of_both_branches_are_the_same_bits_as_before(file, start, tmp_path):
     students = loaded(start), loaded(loop.train(file, out=tmp_path / "run"))
     with torch.no_grad():

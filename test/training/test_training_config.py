@@ -32,7 +32,7 @@ BAD_OF_A_STAGE = [
     ("betas", [0.9, "0.99"]), ("betas", 0.9), ("clip", 0), ("warmup", -1), ("warmup", 1.5), ("lr_final", -0.1),
     ("regression", "sparse"), ("score", "square"), ("teachers", "absent"),
     ("mask_ratio", 1.0), ("mask_ratio", -0.1), ("style_weight", -1), ("content_weight", None),
-    ("anchor_weight", -0.5), ("kept", 1.5),
+    ("anchor_weight", -0.5),
 ]  # fmt: skip
 
 
