@@ -12,11 +12,10 @@ from ckd_ros.frames import FramePair
 from ckd_ros.geometry import Size
 from ckd_ros.tracking import Registration, TrackResult
 from ckd_ros.tracking.overlay import draw_overlay
+from ckd_ros.tracking.target import MIN_SIDE
 
 #: The overlay's images are scaled to fit into this, pixels each.
 PANEL = (640, 640)
-#: Smallest box that can be drawn, image pixels each way.
-_SMALLEST = 2.0
 _KEYS = "space: pause, r: draw a new box, q: end"
 _DRAWING = "drag a box, Enter: take it, Esc: cancel"
 #: (x, y) in pixels of one image's half of the window.
@@ -161,6 +160,6 @@ class LiveWindow:
         image = pair.reference
         scale = np.array([image.width, image.height]) / self._panel
         low, high = np.minimum(start, end) * scale, np.maximum(start, end) * scale
-        if (high - low).min() < _SMALLEST:
+        if (high - low).min() < MIN_SIDE:
             return None
         return DrawnBox(np.concatenate([low, high - low]), "thermal" if pair.rgb is None else "rgb")

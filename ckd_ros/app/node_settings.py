@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ckd_ros.files import text_of
-from ckd_ros.ros.parameters import PARAMETERS, RegistrationSettings, of_group, problems
+from ckd_ros.ros.parameters import PARAMETERS, RegistrationSettings, of_group, problems, tracker_settings
 from ckd_ros.settings import suggestion
-from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
+from ckd_ros.tracking import Registration, TrackerConfig
 
 #: How the key of a section ends that reaches the node, in whatever namespace, the more special one later.
 _SECTIONS = ("**", "*", "tracker")
 #: Parameters that ROS itself gives every node.
 _OF_ROS = ("use_sim_time", "start_type_description_service", "qos_overrides")
-_PLAIN = ("type", "distance", "offset", "matrix", "min_overlap", "rotation", "translation")
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,9 @@ def read_node_settings(file: Path | None) -> NodeSettings:
 
 
 def _settings(values: Mapping[str, Any]) -> NodeSettings:
-    tracker = replace(
-        of_group(TrackerConfig, "tracker", values),
-        confidence=of_group(ConfidenceConfig, "tracker", values),
-        thermal=of_group(ThermalConfig, "thermal", values),
-    )
     providers = values["model.providers"]
     return NodeSettings(
-        tracker,
+        tracker_settings(values),
         _registration(of_group(RegistrationSettings, "registration", values)),
         values["model.path"],
         None if "auto" in providers else list(providers),
@@ -89,12 +83,7 @@ def _registration(settings: RegistrationSettings) -> Registration:
     for name in ("rgb_intrinsics", "thermal_intrinsics") if settings.type == "calibrated" else ():
         if not any(getattr(settings, name)):
             raise ValueError(f"registration.{name} is left to a camera_info, which the node alone hears: state it")
-    config = {name: getattr(settings, name) for name in _PLAIN}
-    for camera in ("rgb", "thermal"):
-        size = getattr(settings, f"{camera}_size")
-        config[f"{camera}_size"] = size if all(size) else None
-        config[f"{camera}_intrinsics"] = getattr(settings, f"{camera}_intrinsics")
-    return Registration.from_config(config)
+    return Registration.from_config(settings.as_config())
 
 
 def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
@@ -103,32 +92,15 @@ def _parameters(file: Path) -> Iterator[tuple[str, Any]]:
         import yaml
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("a parameter file needs the package pyyaml: pip install pyyaml") from error
+    from ckd_ros.ros.parameter_files import flat, sections
+
     try:
         content = yaml.safe_load(text_of(file))
     except yaml.YAMLError as error:
         raise ValueError(f"it is not YAML: {error}") from error
-    sections = [(key.rpartition("/")[2], below) for key, below in _sections(content, "")]
-    own = sorted((one for one in sections if one[0] in _SECTIONS), key=lambda one: _SECTIONS.index(one[0]))
+    by_node = [(key.rpartition("/")[2], below) for key, below in sections(content)]
+    own = sorted((one for one in by_node if one[0] in _SECTIONS), key=lambda one: _SECTIONS.index(one[0]))
     if not own:
         raise ValueError("it has no parameters of the tracker: expected '/**:' with 'ros__parameters:' below it")
     for _, below in own:
-        yield from _flat(below or {}, "")
-
-
-def _sections(content: Any, key: str) -> Iterator[tuple[str, Any]]:
-    """The keys of a file below which parameters stand, and these."""
-    if not isinstance(content, dict):
-        return
-    for name, below in content.items():
-        if name == "ros__parameters":
-            yield key, below
-        else:
-            yield from _sections(below, f"{key}/{str(name).strip('/')}" if key else str(name))
-
-
-def _flat(content: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    if not isinstance(content, dict):
-        yield prefix, content
-        return
-    for name, below in content.items():
-        yield from _flat(below, f"{prefix}.{name}" if prefix else str(name))
+        yield from flat(below or {})

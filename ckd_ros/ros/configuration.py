@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from sensor_msgs.msg import CameraInfo
 
 from ckd_ros.ros.calibration import Calibration, CalibrationError, read_calibration
 from ckd_ros.ros.camera_transforms import Pose, can_be_heard
-from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, of_group
+from ckd_ros.ros.parameters import ParameterError, RegistrationSettings, of_group, tracker_settings
 from ckd_ros.ros.sync.streams import RGB, THERMAL
-from ckd_ros.tracking import ConfidenceConfig, Registration, ThermalConfig, TrackerConfig
+from ckd_ros.tracking import Registration, TrackerConfig
 
 #: In place of a camera's own, where only the parameters are to be checked.
 _STAND_IN = CameraInfo(width=2, height=2, k=[1.0, 0.0, 0.5, 0.0, 1.0, 0.5, 0.0, 0.0, 1.0])
@@ -23,11 +22,7 @@ _STAND_IN.p = [1.0, 0.0, 0.5, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 0.0, 1.0, 0.0]
 def tracker_config(values: Mapping[str, Any]) -> TrackerConfig:
     """The tracker's settings. Raises ParameterError for values that do not go together."""
     try:
-        return replace(
-            of_group(TrackerConfig, "tracker", values),
-            confidence=of_group(ConfidenceConfig, "tracker", values),
-            thermal=of_group(ThermalConfig, "thermal", values),
-        )
+        return tracker_settings(values)
     except ValueError as error:
         raise ParameterError(f"parameters 'tracker.*', 'thermal.*': {error}") from error
 
@@ -55,18 +50,11 @@ def registration(values: Mapping[str, Any], infos: Mapping[str, CameraInfo], pos
     try:
         settings = of_group(RegistrationSettings, "registration", values)
         calibrations = used_calibrations(settings, infos)
-        config: dict[str, object] = {"type": settings.type, **_pose(pose or _stated(settings), calibrations)}
-        for name in ("distance", "offset", "matrix", "min_overlap"):
-            config[name] = getattr(settings, name)
-        for stream in (RGB, THERMAL):
-            size = getattr(settings, f"{stream}_size")
-            config[f"{stream}_size"] = size if all(size) else None
-            config[f"{stream}_intrinsics"] = getattr(settings, f"{stream}_intrinsics")
-            if stream in calibrations:
-                lens = calibrations[stream].lens
-                config[f"{stream}_size"] = calibrations[stream].size
-                config[f"{stream}_intrinsics"] = lens.intrinsics
-                config[f"{stream}_distortion"], config[f"{stream}_distortion_model"] = lens.distortion, lens.model
+        config = settings.as_config() | _pose(pose or _stated(settings), calibrations)
+        for stream, calibration in calibrations.items():
+            lens = calibration.lens
+            config[f"{stream}_size"], config[f"{stream}_intrinsics"] = calibration.size, lens.intrinsics
+            config[f"{stream}_distortion"], config[f"{stream}_distortion_model"] = lens.distortion, lens.model
         return Registration.from_config(config)
     except CalibrationError:
         raise

@@ -19,7 +19,7 @@ from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.qos import overridable
-from ckd_ros.ros.silence import SUFFIXES, TYPES, explain_silence
+from ckd_ros.ros.silence import KINDS, SUFFIXES, TYPES, explain_silence
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.stamps import StampWatch
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
@@ -27,7 +27,6 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, Verdict
 #: A stream without an image for this long is looked for in the graph of nodes, seconds.
 SILENT_AFTER = 5.0
 
-_KINDS = {"raw": Image, "compressed": CompressedImage}
 _WRONG_ORDER = {
     Verdict.REPEATED: "the stamp of a {0} image repeats that of the one before: the image is not used",
     Verdict.LATE: "a {0} image is older than the one before: it is not used",
@@ -80,7 +79,7 @@ class CameraInputs:
         streams = (RGB, THERMAL) if values["modality"] == "both" else (values["modality"],)
         for stream in streams:
             transport = values[f"image_transport.{stream}"]
-            kind, topic = _KINDS[transport], f"{stream}/image{SUFFIXES[transport]}"
+            kind, topic = KINDS[transport], f"{stream}/image{SUFFIXES[transport]}"
             qos = QoSProfile(depth=values["qos.depth"], reliability=reliability)
             images = self._node.create_subscription(kind, topic, partial(self._on_image, stream), **overridable(qos))
             self._subscriptions += [images, self._subscribe_info(stream, **overridable(qos_profile_sensor_data))]

@@ -41,9 +41,8 @@ class NodeParameters:
         changed: Callable[[dict[str, Any]], None] = lambda values: None,
     ) -> None:
         self._table, self._validate, self._changed = table, validate, changed
-        declared: Mapping[str, Any] = node.get_parameters_by_prefix(
-            ""
-        )  # Jazzy's annotation is wrong: they are Parameter
+        # Of Parameter, whatever Jazzy's annotation says.
+        declared: Mapping[str, Any] = node.get_parameters_by_prefix("")
         self.given = given = {name: _plain(parameter.value) for name, parameter in declared.items()}
         self.values: dict[str, Any] = {name: given.get(name, stated.default) for name, stated in table.items()}
         unknown = [name for name in given if name not in table and not name.startswith(_BUILT_IN)]

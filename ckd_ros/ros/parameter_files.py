@@ -22,7 +22,7 @@ def ignored_files(arguments: Sequence[str], node: str, table: Iterable[str], giv
     table, given, texts = set(table), set(given), []
     for file in _files(arguments):
         content = yaml.safe_load(Path(file).read_text())  # rcl has read it, too
-        found = {key: names & table for key, names in _sections(content, "")}
+        found = {key: {name for name, _ in flat(below)} & table for key, below in sections(content)}
         names = set().union(*found.values())
         if names and not names & given:
             keys = " and ".join(f"'{key}'" for key in found)
@@ -73,20 +73,21 @@ def _stray(content: Any, key: str) -> str | None:
     return None
 
 
-def _sections(content: Any, key: str) -> Iterator[tuple[str, set[str]]]:
-    """The keys of a file that hold parameters, as one writes them, and the names of these."""
+def sections(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of a file's content below which parameters stand, as one writes them, and what stands there."""
     if not isinstance(content, dict):
         return
     for name, below in content.items():
         if name == "ros__parameters":
-            yield key, set(_names(below, ""))
+            yield key, below
         else:
-            yield from _sections(below, f"{key}/{name}" if key else str(name))
+            yield from sections(below, f"{key}/{name}" if key else str(name))
 
 
-def _names(content: Any, prefix: str) -> Iterator[str]:
+def flat(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The parameters of a section, by their full names, and their values."""
     if not isinstance(content, dict):
-        yield prefix
+        yield prefix, content
         return
     for name, below in content.items():
-        yield from _names(below, f"{prefix}.{name}" if prefix else str(name))
+        yield from flat(below, f"{prefix}.{name}" if prefix else str(name))

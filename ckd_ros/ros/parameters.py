@@ -192,6 +192,16 @@ class RegistrationSettings:
     def __post_init__(self) -> None:
         check(self)
 
+    def as_config(self) -> dict[str, Any]:
+        """As `Registration.from_config` takes it, without what camera_info or /tf are to say."""
+        names = ("type", "distance", "offset", "matrix", "min_overlap", "rotation", "translation")
+        config = {name: getattr(self, name) for name in names}
+        for stream in (RGB, THERMAL):
+            size = getattr(self, f"{stream}_size")
+            config[f"{stream}_size"] = size if all(size) else None
+            config[f"{stream}_intrinsics"] = getattr(self, f"{stream}_intrinsics")
+        return config
+
 
 @dataclass(frozen=True)
 class ThermalImageSettings:
@@ -313,3 +323,12 @@ def of_group(kind: type[T], group: str, values: Mapping[str, Any]) -> T:
     """The settings of a group, from the values of all parameters by name. Raises ValueError as `kind` does."""
     own = [stated for stated in settings_of(kind).values() if not stated.is_group]
     return build(kind, {stated.name: values[_name(group, stated)] for stated in own})
+
+
+def tracker_settings(values: Mapping[str, Any]) -> TrackerConfig:
+    """The tracker's settings, from the values of all parameters by name. Raises ValueError as `TrackerConfig` does."""
+    return replace(
+        of_group(TrackerConfig, "tracker", values),
+        confidence=of_group(ConfidenceConfig, "tracker", values),
+        thermal=of_group(ThermalConfig, "thermal", values),
+    )

@@ -8,9 +8,8 @@ import numpy as np
 
 from ckd_ros.frames import Pixels
 from ckd_ros.geometry import FloatArray, Size
+from ckd_ros.tracking.target import MIN_SIDE
 
-#: Smallest box that can be drawn, image pixels each way.
-SMALLEST = 2.0
 #: (x, y) in pixels of the picture.
 Point = tuple[int, int]
 
@@ -69,7 +68,7 @@ class ShownFrame:
         if panel is None or self.size is None:
             return None
         low, high = (corner * (self.size[0] / panel[2]) for corner in self._corners(panel, start, end))
-        return None if (high - low).min() < SMALLEST else np.concatenate([low, high - low])
+        return None if (high - low).min() < MIN_SIDE else np.concatenate([low, high - low])
 
     @staticmethod
     def _corners(panel: tuple[int, int, int, int], start: Point, end: Point) -> tuple[np.ndarray, np.ndarray]:

@@ -9,8 +9,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage, Image
 
-#: The type of a transport's topic, and the topic of a transport below that of the raw images.
+#: The messages of a transport's topic, their type by name, and the topic below that of the raw images.
+KINDS = {"raw": Image, "compressed": CompressedImage}
 TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"}
 SUFFIXES = {"raw": "", "compressed": "/compressed"}
 #: So many other topics of images are named.

@@ -27,7 +27,7 @@ from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.msg import BoundingBox
 from ckd_ros.ros.conversions import ImageError, load_image, to_nanoseconds, to_stamp
 from ckd_ros.ros.shown_frame import ShownFrame
-from ckd_ros.ros.silence import SUFFIXES, TYPES
+from ckd_ros.ros.silence import KINDS, SUFFIXES, TYPES
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.srv import InitTarget
 
@@ -38,7 +38,6 @@ PERIOD = 0.5
 PATIENCE = 2.0
 #: Without a picture for so long, it is said where one is waited for, seconds.
 SILENT_AFTER = 2.0
-_KINDS = {"raw": Image, "compressed": CompressedImage}
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _IMAGES = {RGB: InitTarget.Request.RGB, THERMAL: InitTarget.Request.THERMAL}
 
@@ -194,7 +193,7 @@ class Viewer:
         return self._node.resolve_topic_name(source.topic)
 
     def _subscribe(self, source: Source, callback: Callable[[Any], None]) -> Subscription:
-        return self._node.create_subscription(_KINDS[source.transport], source.topic, callback, _NEWEST)
+        return self._node.create_subscription(KINDS[source.transport], source.topic, callback, _NEWEST)
 
     def _on_picture(self, source: Source, message: Image | CompressedImage) -> None:
         self._newest = source, message

@@ -13,9 +13,8 @@ from bench import wait_for  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2  # noqa: E402
 
-from ckd_ros.ros.silence import explain_silence  # noqa: E402
+from ckd_ros.ros.silence import KINDS, explain_silence  # noqa: E402
 
-KINDS = {"raw": Image, "compressed": CompressedImage}
 BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 

@@ -11,7 +11,6 @@ from micro import write
 from students import coupled
 
 from ckd_ros.network.checkpoint import load_checkpoint, load_weights, save_checkpoint
-from ckd_ros.network.presets import PRESETS
 from ckd_ros.network.siamese_student import SiameseStudent
 from ckd_ros.training import train as loop
 from ckd_ros.training.box_layers import BoxMaps, BoxStudent, box_loss, freeze_all_but_boxes
@@ -24,12 +23,6 @@ STAGE = {"name": "boxes", "steps": 4, "batch": 4, "lr_head": 1e-2}
 BOTH, COLOUR, THERMAL = [True, True], [True, False], [False, True]
 BOXES = torch.tensor([[0.3, 0.3, 0.4, 0.4]] * 4)
 PRESENT = torch.tensor([BOTH, COLOUR, THERMAL, BOTH])
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
 
 
 @pytest.fixture

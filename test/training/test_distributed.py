@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 import micro
 
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import train as loop
 
 #: Absent modalities and search regions without the target: the processes' parts differ in what is counted.
@@ -34,12 +33,6 @@ def trained_by(processes: int, *args) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": str(2 // processes)}
     command = [*launcher, micro.__file__, *map(str, args)]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=500)
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
 
 
 @pytest.fixture(scope="module")

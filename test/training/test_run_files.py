@@ -22,12 +22,6 @@ from ckd_ros.training.interruption import OutOfTime
 ONE = {"stages": STAGES[:1]}
 
 
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
-
-
 def content(folder) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 

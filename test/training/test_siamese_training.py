@@ -9,7 +9,7 @@ from micro import write
 from students import FEAR_XS
 
 from ckd_ros.network.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from ckd_ros.network.presets import PRESETS, preset
+from ckd_ros.network.presets import preset
 from ckd_ros.network.siamese_student import SiameseTracker
 from ckd_ros.network.student import SingleModalityTracker
 from ckd_ros.training import train as loop
@@ -18,12 +18,6 @@ from ckd_ros.training.initial_weights import build_model
 
 NAME = "micro-siamese"
 STAGE = {"steps": 2, "batch": 4, "lr_head": 1e-2, "score": "ellipse", "regression": "dense"}
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
 
 
 @pytest.fixture

@@ -16,18 +16,11 @@ from micro import STAGES, write
 
 from ckd_ros.app.cli import main as ckd
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import interruption, loading, stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.config import load_config
 from ckd_ros.training.interruption import OutOfTime
 from ckd_ros.training.stage_trainer import StageTrainer
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
 
 
 def test_a_run_in_slices_gives_the_same_weights(tmp_path, monkeypatch):

@@ -9,11 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import micro
 from micro import STAGES, write
 
 from ckd_ros.network.checkpoint import load_checkpoint
-from ckd_ros.network.presets import PRESETS
 from ckd_ros.training import stage_trainer
 from ckd_ros.training import train as loop
 from ckd_ros.training.interruption import Interrupted
@@ -22,12 +20,6 @@ from ckd_ros.training.reporting import TrainingLog
 from ckd_ros.training.stage_trainer import StageTrainer
 
 VALIDATION = {"every": 2, "sequences": 1, "frames": 3}
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
 
 
 def after_step(monkeypatch, step, act):

@@ -7,23 +7,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-import micro
 from micro import STAGES, write
 
 from ckd_ros.cli import main as ckd
 from ckd_ros.datasets.simulator_config import SimulatorConfig
-from ckd_ros.network.presets import PRESETS
 from ckd_ros.settings import RENAMED, REQUIRED, build, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 from ckd_ros.training.config import Stage, TrainingConfig, ValidationConfig, load_config
 from ckd_ros.training.samples.config import IdentityConfig
-
-
-@pytest.fixture(autouse=True)
-def presets(monkeypatch):
-    for name, config in micro.MICRO.items():
-        monkeypatch.setitem(PRESETS, name, config)
-
 
 BAD_OF_A_STAGE = [
     ("steps", 0), ("steps", 2.0), ("batch", 1), ("batch", 2.0), ("batch", True), ("lr_branch", -1e-3),

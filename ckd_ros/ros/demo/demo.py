@@ -71,8 +71,9 @@ def main(args: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (options.out / name).unlink(missing_ok=True)
-        observer = _drive(options, sequence, first, console)
-        run = _report(options, sequence, observer, console)
+        modality = _modality(sequence)
+        observer = _drive(options, sequence, modality, first, console)
+        run = _report(options, sequence, modality, observer, console)
     except (DemoFailed, ProcessFailed, OSError, ValueError) as error:
         return _complain(console, str(error), 1)
     except KeyboardInterrupt:
@@ -113,7 +114,9 @@ def _complain(console: Console, problem: str, code: int) -> int:
     return code
 
 
-def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePair, console: Console) -> Observer:
+def _drive(
+    options: argparse.Namespace, sequence: FrameSequence, modality: str, first: FramePair, console: Console
+) -> Observer:
     """Run both nodes to the end of the source. Returns the observer with everything that it received."""
     # Domains up to 101 are safe on Linux. A private one keeps other cameras out of the demo, and the demo's in.
     if "ROS_DOMAIN_ID" not in os.environ:
@@ -128,7 +131,7 @@ def _drive(options: argparse.Namespace, sequence: FrameSequence, first: FramePai
     if options.model:
         file = Path(options.model).expanduser()
         tracker_settings["model.path"] = str(file.resolve()) if file.exists() else options.model
-    if _modality(sequence) != "both":
+    if modality != "both":
         tracker_settings["sync.timeout"] = 0.05  # there is no second image to wait for
     source = {"source": options.source, "rate": options.rate or 0.0, "frames": options.frames or 0}
     with ExitStack() as stack:
@@ -186,7 +189,9 @@ def _wait(
         observer.spin()
 
 
-def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Observer, console: Console) -> DemoRun:
+def _report(
+    options: argparse.Namespace, sequence: FrameSequence, modality: str, observer: Observer, console: Console
+) -> DemoRun:
     """Match the tracks to the frames of the source, write all files, print the summary."""
     from ckd_ros.datasets.bag import write_truth
     from ckd_ros.datasets.track_bag import write_tracks
@@ -196,7 +201,6 @@ def _report(options: argparse.Namespace, sequence: FrameSequence, observer: Obse
     results: list[TimedResult | None] = []
     incomplete: list[int] = []
     stamps: list[int | None] = []
-    modality = _modality(sequence)
     cameras = 2 if modality == "both" else 1
     provider = observer.diagnostics["provider"]
     with (
