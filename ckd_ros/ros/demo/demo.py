@@ -145,7 +145,7 @@ def _drive(
         camera = stack.enter_context(NodeProcess("camera_node", camera_settings, options.out, may_end=True))
         both = [tracker, camera]
         _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")
-        tracker.expect_warnings()  # that nobody published yet
+        tracker.expect_warnings("no images arrive")  # before the camera ran
         _wait(observer, both, observer.start_target, SILENCE, lambda: f"no target was accepted: {observer.refusal}")
         last_track, count = time.monotonic(), 0
         while camera.running() or time.monotonic() - last_track < LINGER:

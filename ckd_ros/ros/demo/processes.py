@@ -35,7 +35,7 @@ class NodeProcess:
     def __init__(self, name: str, parameters: Mapping[str, object], folder: Path, may_end: bool = False) -> None:
         self.name, self.log = name, folder / f"{name}.log"
         self._parameters, self._parameter_file, self._may_end = parameters, folder / f"{name}.yaml", may_end
-        self._expected = 0
+        self._expected: set[str] = set()
 
     def __enter__(self) -> NodeProcess:
         # A file, because sources such as ',thermal.mp4' are not plain YAML on a command line; JSON is YAML.
@@ -68,14 +68,15 @@ class NodeProcess:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
-    def expect_warnings(self) -> None:
-        """What it has warned of so far was to be expected."""
-        self._expected = len(self.log.read_text(errors="replace").splitlines())
+    def expect_warnings(self, text: str) -> None:
+        """The warnings so far that say `text` were to be expected."""
+        self._expected = {line for line in self.warnings() if text in line}
 
     def warnings(self) -> list[str]:
-        """The newest warnings and errors in its log, one line each."""
-        lines = self.log.read_text(errors="replace").splitlines()[self._expected :]
-        return [line for line in lines if line.startswith(("[WARN]", "[ERROR]", "[FATAL]"))][-_SHOWN:]
+        """The newest warnings and errors in its log that were not expected, one line each."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        told = [line for line in lines if line.startswith(("[WARN]", "[ERROR]", "[FATAL]"))]
+        return [line for line in told if line not in self._expected][-_SHOWN:]
 
     def check(self) -> None:
         """Raise ProcessFailed if it has ended in a way in which it must not."""
