@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ckd_ros.ros.sync.drive import DRIVES
 from ckd_ros.settings import Setting, build, check, setting, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
 
@@ -85,6 +86,13 @@ class SyncSettings:
         "latest: the node's own pairing; approximate: message_filters' ApproximateTimeSynchronizer",
         choices=("latest", "approximate"),
         read_only=True,
+    )
+    drive: str = setting(
+        "auto",
+        "what gives the rate of the tracks; pair: two images of one moment, each used once; rgb or thermal: each image "
+        "of that camera, with the other's newest; fastest: the camera that sends more; auto: fastest where the rates "
+        "differ by more than a third, else pair",
+        choices=DRIVES,
     )
     slop: float = setting(0.05, "largest difference of the stamps of a pair, seconds", 0, 10)
     thermal_offset: float = setting(

@@ -129,6 +129,32 @@ def test_with_one_camera_silent_it_goes_on_with_the_other(bench, silent):
     assert track.rgb_used and track.thermal_used
 
 
+def test_a_slow_thermal_camera_does_not_slow_down_the_tracks(bench):
+    b = bench().start()
+
+    def slow():
+        rgb, thermal = b.messages()
+        return rgb, thermal if b.frame % 3 == 0 else None
+
+    b.play(1.5, make=slow)
+    drive = b.status(wanted=lambda status: status["drive"])["drive"]
+    assert drive.startswith("each rgb image is tracked, with the newest thermal image")
+    b.step(make=slow)
+    assert b.init().success
+    ages = set()
+    for step in range(40):  # a track for each colour image
+        track = b.step(make=slow)
+        assert track.state == Track.TRACKING and b.error(track) < CELL
+        assert track.rgb_used and track.header.frame_id == "rgb_frame"
+        if step < 10:
+            continue  # until the target's motion is known, an old image says little of it
+        assert track.thermal_used
+        ages.add((b.stamp() - conversions.to_nanoseconds(track.thermal_stamp)) // PERIOD)
+    assert ages == {0, 1, 2, 3} or ages == {0, 1, 2} or ages == {1, 2, 3}
+    assert "thermal frozen" not in b.faults(), "an image that is used again is no repetition"
+    assert int(b.status("thermal")["reused"]) > 15
+
+
 def test_compressed_images(bench):
     b = bench(**{"image_transport.rgb": "compressed", "image_transport.thermal": "compressed"}).start()
 
