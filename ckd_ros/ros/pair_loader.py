@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.health import StreamHealth
+from ckd_ros.ros.sync.clock_offset import OffsetEstimator
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair
 from ckd_ros.tracking.thermal_content import cropped
+
+#: An offset between the stamps of the cameras that is worth a warning, seconds: about an image.
+TOLERABLE = 0.03
+#: Part of the way to a new estimate that an offset which is taken off moves, unless it is intolerably wrong.
+_FOLLOW = 0.25
 
 
 class PairLoader:
@@ -16,14 +23,18 @@ class PairLoader:
 
     Args:
         faults: told of images that cannot be used, and of what is wrong with those that can.
+        correct: told the offset to take off the thermal stamps, seconds; returns at once.
 
     Attributes:
         thermal_crop: rows that are taken off the thermal images above and below.
+        offset: what is known of the offset between the stamps of the cameras, for a person.
     """
 
-    def __init__(self, faults: FaultMonitor) -> None:
+    def __init__(self, faults: FaultMonitor, correct: Callable[[float], object]) -> None:
         self.thermal_crop = (0, 0)
-        self._faults = faults
+        self.offset = ""
+        self._faults, self._correct = faults, correct
+        self._estimator = OffsetEstimator()
         self._health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
         self._newest: dict[str, tuple[CameraFrame, Image]] = {}
 
@@ -61,4 +72,25 @@ class PairLoader:
         problems = self._health[frame.stream].inspect(image, frame.stamp, time.monotonic(), crop)
         for key, message in problems.items():
             self._faults.report(key, message)
+        if frame.stamped and self._estimator.see(frame, image):
+            self._judge_offset(frame.offset / 1e9)
         return image
+
+    def _judge_offset(self, known: float) -> None:
+        """Say what a new estimate means, beside the offset that is taken off already, seconds."""
+        estimate = self._estimator.newest
+        if estimate is None:
+            self.offset = f"none, as {self._estimator.why_none}"
+            return
+        self.offset = f"{estimate}; {1e3 * known:+.0f} ms are taken off"
+        wrong = estimate.offset - known
+        if abs(wrong) <= max(TOLERABLE, 3 * estimate.uncertainty):
+            self._correct(known + _FOLLOW * wrong)
+            return
+        self._correct(estimate.offset)
+        self._faults.report(
+            "stamp offset",
+            f"by the motion in the images thermal stamps are {estimate} ahead of the colour stamps of one moment, and "
+            f"{1e3 * known:+.0f} ms are taken off: images of different moments are paired. Have the drivers stamp "
+            f"acquisition, set sync.thermal_offset to {estimate.offset:.3f}, or sync.estimate_offset to true",
+        )

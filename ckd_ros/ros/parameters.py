@@ -102,6 +102,11 @@ class SyncSettings:
         -3600,
         3600,
     )
+    estimate_offset: bool = setting(
+        False,
+        "take off the offset that is estimated from the motion in both images, in place of thermal_offset, once there "
+        "is one; it is estimated and reported in any case",
+    )
     timeout: float = setting(0.5, "time without a pair after which one image is used alone, seconds", 0.05, 60)
     history: float = setting(2.0, "how far back init_target may start, seconds; costs memory", 0, 60)
 

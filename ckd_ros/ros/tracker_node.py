@@ -25,6 +25,7 @@ from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
+from ckd_ros.ros.pair_loader import PairLoader
 from ckd_ros.ros.parameters import PARAMETERS, ParameterError
 from ckd_ros.ros.process import StopRequest, run, spin
 from ckd_ros.ros.qos import without_effect
@@ -106,8 +107,9 @@ class TrackerNode(LifecycleNode):
         memory = None
         if values["init.restore"]:
             memory = TargetMemory(self.get_fully_qualified_name(), values["init.max_age"])
-        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets, memory)
-        self.worker.loader.thermal_crop = tuple(values["thermal.crop"])
+        loader = PairLoader(self.faults, self.inputs.correct)
+        loader.thermal_crop = tuple(values["thermal.crop"])
+        self.worker = TrackerWorker(tracker, pairer, loader, self._publish, self.faults, self._targets, memory)
         result = super().on_activate(state)
         self.worker.start()
         restored = self.worker.submit(self.worker.restore)

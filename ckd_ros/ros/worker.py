@@ -70,12 +70,14 @@ class WorkerSnapshot:
     Attributes:
         target: the target and its state, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
+        offset: what is known of the offset between the stamps of the cameras.
     """
 
     target: str = "no target"
     progress: Progress = Progress()
     pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
     formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+    offset: str = ""
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
@@ -84,6 +86,7 @@ class WorkerSnapshot:
         status.add("pairs", self.progress.pairs)
         status.add("dropped", self.progress.dropped)
         self.pairing.describe(status)
+        status.add("estimated stamp offset", self.offset)
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
@@ -108,13 +111,14 @@ class TrackerWorker:
         self,
         tracker: Tracker,
         pairer: FramePairer,
+        loader: PairLoader,
         publish: Callable[[TrackedPair], None],
         faults: FaultMonitor,
         targets: TargetCount,
         memory: TargetMemory | None = None,
     ) -> None:
         self.tracker = tracker
-        self.loader = PairLoader(faults)
+        self.loader = loader
         self._pairing_health = PairingHealth()
         self._registration_health = RegistrationHealth()
         self._progress = Progress()
@@ -169,7 +173,7 @@ class TrackerWorker:
         latest, target = self._latest, "no target"
         if latest is not None and latest.result is not None:
             target = f"target {latest.target} {latest.result.state.name}"
-        return WorkerSnapshot(target, self._progress, pairing, self.loader.formats)
+        return WorkerSnapshot(target, self._progress, pairing, self.loader.formats, self.loader.offset)
 
     def check_pairing(self) -> None:
         """Report a fault where both streams deliver images but no pair was made since the last call."""

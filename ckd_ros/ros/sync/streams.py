@@ -29,6 +29,7 @@ class CameraFrame:
         load: decodes the image; raises ValueError when it is broken.
         frame_id: coordinate frame of the camera.
         offset: by how much the stamps of its camera are ahead of the colour camera's at one moment, nanoseconds.
+        stamped: whether the camera stamped it; else the stamp is the time of reception.
     """
 
     stream: str
@@ -37,6 +38,7 @@ class CameraFrame:
     load: Callable[[], Image]
     frame_id: str = ""
     offset: int = 0
+    stamped: bool = True
 
     @property
     def moment(self) -> int:
