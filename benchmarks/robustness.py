@@ -263,12 +263,14 @@ def figures(row: str, of_scenes: list[dict[str, float]]) -> Iterator[Figure]:
 
 def measure(rows: Sequence[str], seeds: int, seconds: float) -> list[Figure]:
     """Every row on the same scenes. Raises KeyError for a row that is none."""
-    engine, of_scenes = OnnxEngine(suited_model(), threads=1), {row: [] for row in rows}
-    for seed in range(seeds):
+    engine = OnnxEngine(suited_model(), threads=1)
+
+    def of_scene(seed: int) -> dict[str, dict[str, float]]:
         scene = Scene.rendered(seed, seconds, engine)
-        for row in rows:
-            of_scenes[row].append(ROWS[row][0](scene))
-    return [figure for row in rows for figure in figures(row, of_scenes[row])]
+        return {row: ROWS[row][0](scene) for row in rows}
+
+    of_scenes = [of_scene(seed) for seed in range(seeds)]
+    return [figure for row in rows for figure in figures(row, [one[row] for one in of_scenes])]
 
 
 def main(

@@ -21,6 +21,7 @@ from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.target import Target, initial_box
@@ -302,6 +303,7 @@ class Tracker:
         if change is None:
             return
         target.box = transform_box(change, target.box)
+        target.path = RecentPath()
         if target.search is not None:
             self._start_search(target)
 

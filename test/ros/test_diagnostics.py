@@ -75,6 +75,7 @@ def test_a_node_without_a_worker_shows_zeros():
             "repeated": "0",
             "late": "0",
             "clock set back": "0",
+            "age ms": "",
         }
     }
 

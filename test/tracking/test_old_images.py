@@ -65,6 +65,16 @@ class Watched:
         return self._engine.run(inputs)
 
 
+def test_another_resolution_is_no_motion(tracker, scene):
+    tracker.init(pair(scene, 0), scene.box(centre(0)))
+    follow(tracker, scene, range(1, 20))
+    large = scene(centre(20), scale=2.0)
+    tracker.update(replace(pair(scene, 20), rgb=large.rgb))
+    box = tracker.update(replace(pair(scene, 21, thermal_frame=18), rgb=scene(centre(21), scale=2.0).rgb)).box
+    truth = 2 * scene.box(centre(21))
+    assert np.hypot(*(box[:2] - truth[:2])) < 4 * CELL
+
+
 def test_the_template_of_an_old_image_is_cut_anew_once_the_motion_is_known(tracker, scene, engine, monkeypatch):
     inputs = []
     monkeypatch.setattr(tracker, "engine", Watched(engine, inputs))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ckd_ros.ros.status import Status
@@ -42,12 +42,14 @@ class PairingSnapshot:
             by hand, seconds; None before both came.
         slop: largest difference of the stamps of a pair, seconds.
         drive: which stream drives and why, for a person.
+        ages: seconds by which the images of the newest pair are older than its moment, by stream.
     """
 
     counters: Counters = field(default_factory=Counters)
     offset: float | None = None
     slop: float = 0.0
     drive: str = ""
+    ages: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
@@ -60,6 +62,7 @@ class PairingSnapshot:
         """Contribute to the status of a stream."""
         for name in ("received", "unpaired", "reused", "repeated", "late", "clock_set_back"):
             status.add(name.replace("_", " "), getattr(self.counters, name)[stream])
+        status.add("age ms", f"{1e3 * self.ages[stream]:.0f}" if stream in self.ages else "")
 
 
 class FramePairer:
@@ -202,7 +205,9 @@ class FramePairer:
         """How the pairing goes."""
         rgb, thermal = self.streams[RGB].newest, self.streams[THERMAL].newest
         offset = None if rgb is None or thermal is None else (thermal.moment - rgb.moment) / 1e9
-        return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9, self._drive.reason)
+        newest = self.pairs[-1] if self.pairs else None
+        ages = {} if newest is None else {f.stream: (newest.driving.moment - f.moment) / 1e9 for f in newest.frames}
+        return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9, self._drive.reason, ages)
 
     def _check_order(self, stream: Stream, frame: CameraFrame) -> Verdict:
         if stream.newest is None:
