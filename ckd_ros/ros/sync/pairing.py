@@ -137,7 +137,8 @@ class FramePairer:
     def _drive_on(self, frame: CameraFrame, driver: str) -> None:
         """Pair a new frame of the driving stream with the newest of the other, be it used already.
 
-        Frames of the other go out, alone, while the driver is silent.
+        Frames of the other go out, alone, while the driver is silent. A frame of the driver waits only where it came
+        before any of the other, or before it was decided that it drives.
         """
         other = self.streams[other_stream(frame.stream)]
         newest, silent = other.newest, self._silent(other, frame.arrival)
@@ -145,6 +146,8 @@ class FramePairer:
         near = newest is not None and abs(frame.moment - newest.moment) <= other.patience(self._timeout)
         if frame.stream == driver and near and not silent:
             self._emit_with(frame, newest)
+        elif frame.stream != driver and other.waiting:
+            self._match(frame)
         elif (frame.stream == driver or silent) and frame.arrival - self._first_arrival > self._timeout:
             self._emit_with(frame, None)
 

@@ -14,8 +14,8 @@ from enum import Enum
 from ckd_ros.frames import Image, Timing
 
 RGB, THERMAL = "rgb", "thermal"
-#: A rate is taken over so many images at most, and known from so many on.
-_RATE_OVER, _RATE_FROM = 64, 8
+#: A rate is taken over so many images at most, and known from so many and from so long on, nanoseconds.
+_RATE_OVER, _RATE_FROM, _RATE_SPAN = 64, 8, 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +156,9 @@ class Stream:
         self._arrivals.clear()
 
     def rate(self) -> float:
-        """Images per second, over the last second or more; 0 while that is not known."""
+        """Images per second, over the last images; 0 while that is not known."""
         count, span = len(self._arrivals) - 1, self._arrivals[-1] - self._arrivals[0] if self._arrivals else 0
-        return count / span * 1e9 if count >= _RATE_FROM and span > 0 else 0.0
+        return count / span * 1e9 if count >= _RATE_FROM and span >= _RATE_SPAN else 0.0
 
     def patience(self, timeout: int) -> int:
         """After this long without a frame the stream is silent: `timeout`, or longer for a slow camera."""

@@ -174,3 +174,25 @@ def test_whatever_arrives_pairs_are_sound(seed, drive):
     assert pairer.counters.paired + pairer.counters.single == len(pairs) == pairs[-1].number
     assert all(abs(age) < 0.6 for pair in pairs for age in (pair.timing.rgb_age, pair.timing.thermal_age))
     assert all(len(one.waiting) < 400 for one in pairer.streams.values())
+
+
+def test_no_image_is_missed_when_a_stream_begins_to_drive():
+    """Colour images of the moment of the decision wait for a partner, and still get it."""
+    frames = stream(RGB, 33, 120) + stream(THERMAL, 33, 40, start=0, delay=5) + stream(THERMAL, 99, 27, start=1320)
+    _, pairs = run(frames, "auto")
+    tracked = {pair.rgb.stamp for pair in pairs if pair.rgb}
+    begin = next(pair.arrival for earlier, pair in itertools.pairwise(pairs) if earlier.thermal is pair.thermal)
+    around = [
+        one for one in frames if one.stream == RGB and abs(one.arrival - begin) < 200 * MS and one.arrival >= begin
+    ]
+    assert around and all(one.stamp in tracked for one in around)
+    _, pairs = run(stream(RGB, 33, 60) + stream(THERMAL, 33, 60, delay=5), "rgb")
+    assert pairs[0].rgb.stamp == pairs[0].thermal.stamp == BASE, "the first one waits for the other camera"
+
+
+def test_a_few_lost_images_are_no_other_rate():
+    said = []
+    thermal = stream(THERMAL, 33, 90, start=5)
+    del thermal[20:26]
+    _, pairs = run(stream(RGB, 33, 90) + thermal, "auto", said)
+    assert len(said) == 1 and said[0].startswith("images of one moment")
