@@ -158,7 +158,7 @@ def _motion_at(common: FloatArray, times: FloatArray, way: Complex) -> Complex:
 
 @dataclass(frozen=True)
 class _Products:
-    """What a correlation is made of, at each lag and moment: products `(L, T)`, and the powers `(T,)` and `(L, T)`."""
+    """What a correlation is made of, by part of the time: products `(L, P)`, and the powers `(P,)` and `(L, P)`."""
 
     together: Complex
     one: FloatArray
@@ -167,16 +167,20 @@ class _Products:
     @staticmethod
     def of(one: Complex, other: Complex, reach: int) -> _Products:
         """Of two `(N, 12)` motions, the second up to `reach` steps before (the first lag) and after the first one."""
-        count = len(one) - 2 * reach
+        count, lags = len(one) - 2 * reach, range(2 * reach + 1)
+        borders = np.arange(_PARTS) * count // _PARTS
         middle, powers = np.conj(one[reach : reach + count]), (np.abs(other) ** 2).sum(axis=1)
-        together = [(middle * other[lag : lag + count]).sum(axis=1) for lag in range(2 * reach + 1)]
-        others = [powers[lag : lag + count] for lag in range(2 * reach + 1)]
-        return _Products(np.array(together), (np.abs(middle) ** 2).sum(axis=1), np.array(others))
+        together = np.array([np.einsum("tc,tc->t", middle, other[lag : lag + count]) for lag in lags])
+        others = np.array([powers[lag : lag + count] for lag in lags])
+        return _Products(
+            np.add.reduceat(together, borders, axis=1),
+            np.add.reduceat((np.abs(middle) ** 2).sum(axis=1), borders),
+            np.add.reduceat(others, borders, axis=1),
+        )
 
     def correlations(self, without: int | None = None) -> FloatArray:
-        """`(L,)` correlations, [0, 1], over all moments or without one of _PARTS parts of them."""
-        count = len(self.one)
-        kept = np.arange(count) * _PARTS // count != (-1 if without is None else without)
+        """`(L,)` correlations, [0, 1], over all the time or without one of _PARTS parts of it."""
+        kept = np.arange(_PARTS) != (-1 if without is None else without)
         scale = np.sqrt(self.one[kept].sum() * self.other[:, kept].sum(axis=1))
         values: FloatArray = np.abs(self.together[:, kept].sum(axis=1)) / np.maximum(scale, 1e-12)
         return values
