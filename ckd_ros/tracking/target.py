@@ -23,7 +23,7 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
-_DOUBTFUL = 0.25  # sides moved since an image was taken at which it weighs 0.6 of a new one
+_DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -68,14 +68,16 @@ class Target:
     def place(self, timing: Timing | None) -> None:
         """Have the crops of images that are older than their pair cut where the target was then.
 
-        The farther it has moved since, the less is known of where that is, and the less the image weighs.
+        The farther it has moved since, the less is known of where that is, and the less the image weighs; and the older
+        it is, as a target that stood still may have begun to move.
         """
         ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
         placements = {}
         for name, age in ages.items():
             if age:
                 sides = self.path.moved(age) / _side(self.box)
-                weight = float(np.exp(-0.5 * (np.hypot(*sides) / _DOUBTFUL) ** 2))
+                doubt = (np.hypot(*sides) / _DOUBTFUL) ** 2 + (age / _OLD) ** 2
+                weight = float(np.exp(-0.5 * doubt))
                 moved = np.clip(sides, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
                 placements[name] = Placement(moved, weight)
         self.inputs.placements = placements
