@@ -18,6 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from ckd_ros.ros import conversions, messages  # noqa: E402
 from ckd_ros.ros.camera_node import camera_info  # noqa: E402
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair  # noqa: E402
 
 
 def test_it_follows_a_target(bench):
@@ -153,6 +154,13 @@ def test_a_slow_thermal_camera_does_not_slow_down_the_tracks(bench):
     assert ages == {0, 1, 2, 3} or ages == {0, 1, 2} or ages == {1, 2, 3}
     assert "thermal frozen" not in b.faults(), "an image that is used again is no repetition"
     assert int(b.status("thermal")["reused"]) > 15
+
+
+def test_a_track_has_the_stamp_of_the_image_that_drives_and_the_frame_of_the_colour_camera():
+    rgb, thermal = (CameraFrame(s, stamp, stamp, lambda: None, f"{s}_frame") for s, stamp in ((RGB, 50), (THERMAL, 70)))
+    for driver, stamp in ((RGB, 50), (THERMAL, 70)):
+        header = messages.pair_header(CameraPair(rgb, thermal, 1, driver), {RGB: "", THERMAL: ""})
+        assert (conversions.to_nanoseconds(header.stamp), header.frame_id) == (stamp, "rgb_frame")
 
 
 def test_compressed_images(bench):
