@@ -14,8 +14,6 @@ from ckd_ros.tracking.thermal_content import cropped
 
 #: An offset between the stamps of the cameras that is worth a warning, seconds: about an image.
 TOLERABLE = 0.03
-#: Part of the way to a new estimate that an offset which is taken off moves, unless it is intolerably wrong.
-_FOLLOW = 0.25
 
 
 class PairLoader:
@@ -83,11 +81,9 @@ class PairLoader:
             self.offset = f"none, as {self._estimator.why_none}"
             return
         self.offset = f"{estimate}; {1e3 * known:+.0f} ms are taken off"
-        wrong = estimate.offset - known
-        if abs(wrong) <= max(TOLERABLE, 3 * estimate.uncertainty):
-            self._correct(known + _FOLLOW * wrong)
-            return
         self._correct(estimate.offset)
+        if abs(estimate.offset - known) <= max(TOLERABLE, 3 * estimate.uncertainty):
+            return
         self._faults.report(
             "stamp offset",
             f"by the motion in the images thermal stamps are {estimate} ahead of the colour stamps of one moment, and "
