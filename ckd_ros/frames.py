@@ -90,17 +90,41 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """When the images of a pair were taken, where that is known on one clock for both cameras.
+
+    Attributes:
+        moment: of the pair, nanoseconds: that of the image that drives, for which a box is wanted.
+        rgb_age, thermal_age: seconds by which that image is older than the moment; negative: newer.
+    """
+
+    moment: int
+    rgb_age: float = 0.0
+    thermal_age: float = 0.0
+
+    def at_image(self, name: str) -> Timing:
+        """The same, at the moment of the `rgb` or the `thermal` image.
+
+        >>> Timing(1_000_000_000, thermal_age=0.5).at_image("thermal")
+        Timing(moment=500000000, rgb_age=-0.5, thermal_age=0.0)
+        """
+        age = self.rgb_age if name == "rgb" else self.thermal_age
+        return Timing(self.moment - round(age * 1e9), self.rgb_age - age, self.thermal_age - age)
+
+
+@dataclass(frozen=True)
 class FramePair:
     """One colour and one thermal image of (nearly) the same moment; either may be missing, not both.
 
     `stamp` and `thermal_stamp` are nanoseconds since the epoch of the camera's clock (the stamp of a missing
-    image is None).
+    image is None). `timing` None: both are taken for images of one moment.
     """
 
     rgb: Image | None
     thermal: Image | None
     stamp: int | None = 0
     thermal_stamp: int | None = 0
+    timing: Timing | None = None
 
     def __post_init__(self) -> None:
         if self.rgb is None and self.thermal is None:

@@ -204,8 +204,9 @@ class CameraNode(Node):
             for number, pair in self._round():
                 newest = pair.stamp if pair.stamp is not None else pair.thermal_stamp
                 first = newest if first is None else first
-                shifted = (None if stamp is None else stamp + shift for stamp in (pair.stamp, pair.thermal_stamp))
-                yield NumberedPair(before + number, FramePair(pair.rgb, pair.thermal, *shifted))
+                stamps = (pair.stamp, pair.thermal_stamp)
+                stamp, thermal_stamp = (None if one is None else one + shift for one in stamps)
+                yield NumberedPair(before + number, FramePair(pair.rgb, pair.thermal, stamp, thermal_stamp))
             if first is None or newest is None:  # a source without a pair
                 return
             shift += newest - first + period

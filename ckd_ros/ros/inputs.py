@@ -64,15 +64,33 @@ class CameraInputs:
         self._stamps: dict[str, StampWatch] = {}
         self._newest: dict[str, int] = {}  # arrival of the newest message of a stream, at first of its subscription
         self._offsets = {RGB: 0, THERMAL: 0}
+        self._corrects = False
+        self._estimated: float | None = None
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
 
     def configure(self, values: dict[str, Any]) -> None:
         """Take over what may change while images come; `values` are the node's parameters by name."""
-        self._offsets[THERMAL] = round(values["sync.thermal_offset"] * 1e9)
+        self._corrects = values["sync.estimate_offset"]
+        if not self._corrects:
+            self._estimated = None
+        offset = values["sync.thermal_offset"] if self._estimated is None else self._estimated
+        self._offsets[THERMAL] = round(offset * 1e9)
+
+    def correct(self, offset: float) -> None:
+        """Take off another offset, seconds, from the thermal stamps to come, where `sync.estimate_offset` asks for it.
+
+        May be called from any thread.
+        """
+        if self._corrects:
+            if self._estimated is None:
+                text = f"the stamps of the thermal camera are found to be {1e3 * offset:+.0f} ms ahead of the colour's"
+                self._node.get_logger().info(f"{text}: taken off from now on (sync.estimate_offset)")
+            self._estimated = offset
+            self._offsets[THERMAL] = round(offset * 1e9)
 
     def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
         """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
-        self._on_frame = on_frame
+        self._on_frame, self._estimated = on_frame, None
         self.configure(values)
         reliable = values["qos.reliability"] == "reliable"
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
@@ -169,11 +187,13 @@ class CameraInputs:
             self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
             return
         stamp, offset = conversions.to_nanoseconds(message.header.stamp), self._offsets[stream]
-        if problem := self._stamps[stream].problem(stamp):
+        problem = self._stamps[stream].problem(stamp)
+        if problem:
             self._faults.report(f"{stream} stamp", f"{stream} images {problem}: the time of reception is used instead")
             stamp, offset = self._clock.now(), 0
         load = partial(conversions.load_image, message)
-        verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id, offset))
+        frame = CameraFrame(stream, stamp, arrival, load, message.header.frame_id, offset, stamped=not problem)
+        verdict = on_frame(frame)
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 

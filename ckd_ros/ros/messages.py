@@ -26,7 +26,7 @@ def pair_header(pair: CameraPair, frame_ids: Mapping[str, str]) -> Header:
         frame_ids: replaces the coordinate frame of a stream's images, by stream; empty: the images' own.
     """
     reference = pair.reference
-    return Header(stamp=to_stamp(reference.stamp), frame_id=frame_ids[reference.stream] or reference.frame_id)
+    return Header(stamp=to_stamp(pair.driving.stamp), frame_id=frame_ids[reference.stream] or reference.frame_id)
 
 
 def track_message(tracked: TrackedPair, header: Header, latency: float) -> Track:

@@ -108,7 +108,7 @@ class Outputs:
             self._overlay_due = now + 1 / values["overlay.rate"]
         panels = Panels(*panel_size(tracked.images, values["overlay.width"]), values["modality"])
         picture = draw_overlay(tracked.images, tracked.result, self._registration(), panels)
-        stamp = tracked.pair.reference.stamp
+        stamp = tracked.pair.driving.stamp
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(picture, "bgr8", stamp, frame_id))
         if self._compressed.get_subscription_count():

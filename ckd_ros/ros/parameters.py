@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ckd_ros.ros.sync.drive import DRIVES
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.settings import Setting, build, check, setting, settings_of
 from ckd_ros.tracking import ConfidenceConfig, ThermalConfig, TrackerConfig
@@ -96,6 +97,13 @@ class SyncSettings:
         choices=("latest", "approximate"),
         read_only=True,
     )
+    drive: str = setting(
+        "auto",
+        "what gives the rate of the tracks; pair: two images of one moment, each used once; rgb or thermal: each image "
+        "of that camera, with the other's newest; fastest: the camera that sends more; auto: fastest where the rates "
+        "differ by more than a third, else pair",
+        choices=DRIVES,
+    )
     slop: float = setting(0.05, "largest difference of the stamps of a pair, seconds", 0, 10)
     thermal_offset: float = setting(
         0.0,
@@ -103,6 +111,11 @@ class SyncSettings:
         "negative: behind",
         -3600,
         3600,
+    )
+    estimate_offset: bool = setting(
+        False,
+        "take off the offset that is estimated from the motion in both images, in place of thermal_offset, once there "
+        "is one; it is estimated and reported in any case",
     )
     timeout: float = setting(0.5, "time without a pair after which one image is used alone, seconds", 0.05, 60)
     history: float = setting(2.0, "how far back init_target may start, seconds; costs memory", 0, 60)

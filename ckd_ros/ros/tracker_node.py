@@ -24,6 +24,7 @@ from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
 from ckd_ros.ros.outputs import Outputs
+from ckd_ros.ros.pair_loader import PairLoader
 from ckd_ros.ros.parameters import PARAMETERS
 from ckd_ros.ros.process import StopRequest, begin_ros, run, spin
 from ckd_ros.ros.qos import without_effect
@@ -99,14 +100,15 @@ class TrackerNode(LifecycleNode):
         except ImportError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        pairer = FramePairer(matcher, values["sync.slop"], values["sync.timeout"], values["sync.history"])
+        pairer = FramePairer(matcher, **self._pairing(values), say=self.get_logger().info)
         assert self.engine is not None, "a node is configured before it is activated"
         tracker = Tracker(self.engine, self.registration.update(values), configuration.tracker_config(values))
         memory = None
         if values["init.restore"]:
             memory = TargetMemory(self.get_fully_qualified_name(), values["init.max_age"])
-        self.worker = TrackerWorker(tracker, pairer, self._publish, self.faults, self._targets, memory)
-        self.worker.thermal_crop = tuple(values["thermal.crop"])
+        loader = PairLoader(self.faults, self.inputs.correct)
+        loader.thermal_crop = tuple(values["thermal.crop"])
+        self.worker = TrackerWorker(tracker, pairer, loader, self._publish, self.faults, self._targets, memory)
         result = super().on_activate(state)
         self.worker.start()
         restored = self.worker.submit(self.worker.restore)
@@ -161,10 +163,15 @@ class TrackerNode(LifecycleNode):
         if worker is None:
             return
         self.inputs.configure(values)
-        worker.configure_pairing(values["sync.slop"], values["sync.timeout"], values["sync.history"])
+        worker.configure_pairing(**self._pairing(values))
         registration, config = self.registration.update(values), configuration.tracker_config(values)
         worker.submit(lambda: worker.tracker.configure(registration, config))
-        worker.submit(lambda: setattr(worker, "thermal_crop", tuple(values["thermal.crop"])))
+        worker.submit(lambda: setattr(worker.loader, "thermal_crop", tuple(values["thermal.crop"])))
+
+    @staticmethod
+    def _pairing(values: dict[str, Any]) -> dict[str, Any]:
+        """The settings of a `FramePairer`."""
+        return {name: values[f"sync.{name}"] for name in ("slop", "timeout", "history", "drive")}
 
     def _publish(self, tracked: TrackedPair) -> None:
         if self._outputs is None or not self.context.ok():  # interrupted: ROS ends before the worker does

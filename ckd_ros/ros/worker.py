@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.frames import FramePair
 from ckd_ros.ros.faults import FaultMonitor
-from ckd_ros.ros.health import PairingHealth, RegistrationHealth, StreamHealth
+from ckd_ros.ros.health import PairingHealth, RegistrationHealth
+from ckd_ros.ros.pair_loader import PairLoader
 from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
-from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Verdict
+from ckd_ros.ros.sync.streams import CameraFrame, CameraPair, Verdict
 from ckd_ros.ros.target_memory import IDLE, TargetMemory
 from ckd_ros.tracking import Tracker, TrackResult
-from ckd_ros.tracking.thermal_content import cropped
 
 T = TypeVar("T")
 
@@ -70,12 +70,14 @@ class WorkerSnapshot:
     Attributes:
         target: the target and its state, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
+        offset: what is known of the offset between the stamps of the cameras.
     """
 
     target: str = "no target"
     progress: Progress = Progress()
     pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
     formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+    offset: str = ""
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
@@ -84,6 +86,7 @@ class WorkerSnapshot:
         status.add("pairs", self.progress.pairs)
         status.add("dropped", self.progress.dropped)
         self.pairing.describe(status)
+        status.add("estimated stamp offset", self.offset)
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
@@ -101,21 +104,21 @@ class TrackerWorker:
     the other methods only through `submit`.
 
     Attributes:
-        thermal_crop: rows that are taken off the thermal images above and below; set through `submit`.
+        loader: decodes the images; changed through `submit`.
     """
 
     def __init__(
         self,
         tracker: Tracker,
         pairer: FramePairer,
+        loader: PairLoader,
         publish: Callable[[TrackedPair], None],
         faults: FaultMonitor,
         targets: TargetCount,
         memory: TargetMemory | None = None,
     ) -> None:
         self.tracker = tracker
-        self.thermal_crop = (0, 0)
-        self._stream_health = {name: StreamHealth(name) for name in (RGB, THERMAL)}
+        self.loader = loader
         self._pairing_health = PairingHealth()
         self._registration_health = RegistrationHealth()
         self._progress = Progress()
@@ -170,8 +173,7 @@ class TrackerWorker:
         latest, target = self._latest, "no target"
         if latest is not None and latest.result is not None:
             target = f"target {latest.target} {latest.result.state.name}"
-        formats = {name: health.format for name, health in self._stream_health.items() if health.format is not None}
-        return WorkerSnapshot(target, self._progress, pairing, formats)
+        return WorkerSnapshot(target, self._progress, pairing, self.loader.formats, self.loader.offset)
 
     def check_pairing(self) -> None:
         """Report a fault where both streams deliver images but no pair was made since the last call."""
@@ -180,10 +182,10 @@ class TrackerWorker:
         for key, message in self._pairing_health.inspect(pairing).items():
             self._faults.report(key, message)
 
-    def configure_pairing(self, slop: float, timeout: float, history: float) -> None:
-        """Change the limits of the pairing, see `FramePairer`."""
+    def configure_pairing(self, slop: float, timeout: float, history: float, drive: str) -> None:
+        """Change the limits of the pairing and its drive, see `FramePairer`."""
         with self._changed:
-            self._pairer.configure(slop, timeout, history)
+            self._pairer.configure(slop, timeout, history, drive)
 
     def init_target(
         self, box: np.ndarray, stream: str, stamp: int | None, min_confidence: float = 0.0
@@ -203,7 +205,7 @@ class TrackerWorker:
                 f"the newest {stream} image arrived {age:.1f} s ago: is the camera running? If a bag is paused, give "
                 f"the stamp of the image on which the box was drawn (the newest: {{sec: {sec}, nanosec: {nanosec}}})"
             )
-        images, reasons = self._load(pair)
+        images, reasons = self.loader.load(pair)
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
         result = self.tracker.init(images, box, stream, min_confidence)
@@ -273,7 +275,7 @@ class TrackerWorker:
     def _work_on(self, pair: CameraPair) -> None:
         """One pair from images to TrackedPair. Whatever goes wrong is a fault, and the next pair gets its chance."""
         try:
-            images, _ = self._load(pair)
+            images, _ = self.loader.load(pair)
             if images is not None:
                 result = self.tracker.update(images) if self._target else None
                 self._finish(TrackedPair(pair, images, result, self._target))
@@ -298,27 +300,6 @@ class TrackerWorker:
                 self._memory.note(tracked.target, tracked.images, tracked.result)
             except OSError as error:
                 self._faults.report("init.restore", f"the target cannot be remembered: {error}")
-
-    def _load(self, pair: CameraPair) -> tuple[FramePair | None, dict[str, str]]:
-        """The images of a pair, without those that are broken (None if all are), and why an image is missing."""
-        images: dict[str, Image] = {}
-        reasons = {name: f"no {name} image arrived with it" for name in (RGB, THERMAL)}
-        for frame in pair.frames:
-            crop = self.thermal_crop if frame.stream == THERMAL else (0, 0)
-            try:
-                images[frame.stream] = cropped(frame.load(), crop)
-            except ValueError as error:
-                reasons[frame.stream] = str(error)
-                self._faults.report(f"{frame.stream} image", f"{frame.stream} image cannot be used: {error}")
-                continue
-            health = self._stream_health[frame.stream]
-            problems = health.inspect(images[frame.stream], frame.stamp, time.monotonic(), crop)
-            for key, message in problems.items():
-                self._faults.report(key, message)
-        if not images:
-            return None, reasons
-        stamps = {frame.stream: frame.stamp for frame in pair.frames if frame.stream in images}
-        return FramePair(images.get(RGB), images.get(THERMAL), stamps.get(RGB), stamps.get(THERMAL)), reasons
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from ckd_ros.frames import Float32Array, FramePair, Image
@@ -12,16 +15,34 @@ from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where an image that was taken at another moment than its pair's shows the target, and how much that is worth.
+
+    Attributes:
+        moved: `(2,)` pixels, of the image that boxes are in, by which the target has moved since.
+        weight: of the image in the search, [0, 1]: what its crop keeps of its contrast. 0 is an image that is missing.
+    """
+
+    moved: FloatArray
+    weight: float
+
+
 class NetworkInputs:
     """Templates and search crops of one target, in buffers that are made once.
 
     Modalities are named as the network names them, `rgb` and `tir`. One that does not take part, for want of an image
     or of a template, is zero (the mean colour) in both.
+
+    Attributes:
+        placements: of the modalities whose image is older (or newer) than the pair; of no other.
     """
 
     def __init__(self, spec: ModelSpec, thermal: ThermalNormalizer) -> None:
         self._spec, self._thermal = spec, thermal
+        self.placements: dict[str, Placement] = {}
         self._templates: dict[str, Float32Array] = {}
+        self._provisional: set[str] = set()
         self._template_box = np.zeros(spec.shape("template_box"), np.float32)
         self._no_template = np.zeros(spec.shape("template_rgb"), np.float32)
         self._search = {name: np.zeros(spec.shape(name), np.float32) for name in ("search_rgb", "search_tir")}
@@ -30,18 +51,29 @@ class NetworkInputs:
         """Whether the template of `rgb` or `tir` has been cut."""
         return modality in self._templates
 
-    def cut_missing_templates(self, pair: FramePair, box: FloatArray, pair_geometry: PairGeometry) -> None:
-        """Cut the templates not cut yet from the images that show `box` `(x, y, w, h)`, in RGB pixels."""
+    def known_images(self, pair: FramePair) -> tuple[Image | None, Image | None]:
+        """The colour and the thermal image of a pair, as far as the template of each has been cut."""
+        return pair.rgb if self.has_template("rgb") else None, pair.thermal if self.has_template("tir") else None
+
+    def cut_templates(
+        self, pair: FramePair, box: FloatArray, pair_geometry: PairGeometry, misplaced: Collection[str] = ()
+    ) -> None:
+        """Cut the templates not cut yet from the images that show `box` `(x, y, w, h)`, in RGB pixels.
+
+        Those of `misplaced` modalities, whose images show the target somewhere near, are cut for the time being, and
+        once more from the first image that is not.
+        """
         window = crop_window(box, self._spec.template_factor, self._spec.stretched)
         if not self._templates:
             self._template_box[0] = window.to_fraction(box)
         for modality, image in (("rgb", pair.rgb), ("tir", pair.thermal)):
             if image is None or (modality == "tir" and not pair_geometry.shows(box)):
                 continue
-            if modality not in self._templates:
+            if modality not in self._templates or (modality in self._provisional and modality not in misplaced):
                 template = np.empty_like(self._no_template)
                 self._cut(modality, image, window, pair_geometry, template)
                 self._templates[modality] = template
+                (self._provisional.add if modality in misplaced else self._provisional.discard)(modality)
 
     def for_window(
         self, rgb: Image | None, thermal: Image | None, window: CropWindow, pair_geometry: PairGeometry
@@ -54,6 +86,8 @@ class NetworkInputs:
                 search.fill(0.0)
             else:
                 self._cut(modality, image, window, pair_geometry, search)
+                if modality in self.placements:
+                    search *= np.float32(self.placements[modality].weight)
             inputs[f"search_{modality}"] = search
             inputs[f"template_{modality}"] = self._no_template if image is None else self._templates[modality]
         if self._spec.uses_box:
@@ -63,6 +97,9 @@ class NetworkInputs:
     def _cut(
         self, modality: str, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array
     ) -> None:
+        if modality in self.placements:
+            x, y = self.placements[modality].moved
+            window = replace(window, x=window.x - x, y=window.y - y)
         if modality == "rgb":
             cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:

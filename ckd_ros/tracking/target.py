@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ckd_ros import geometry
-from ckd_ros.frames import FramePair
+from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.identity import Identity
-from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
@@ -23,6 +24,7 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
+_DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -42,6 +44,8 @@ class Target:
         identity: what tells it from others; None where the network gives nothing to tell by.
         search: where to look, while the target is lost; None while it is not.
         size_hold: keeps its size near the first one where its images hardly show it.
+        ranged: the newest thermal image whose range was taken into account.
+        path: where it was of late, in time.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
     """
 
@@ -54,12 +58,44 @@ class Target:
     correction: BoxCorrection = field(default_factory=BoxCorrection.none)
     identity: Identity | None = None
     search: LostSearch | None = None
+    ranged: Image | None = None
+    path: RecentPath = field(default_factory=RecentPath)
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
 
     def observe_range(self, pair: FramePair) -> None:
-        """Take the range of a pair's thermal image into account."""
-        if pair.thermal is not None:
+        """Take the range of a pair's thermal image into account, once where it is used again."""
+        if pair.thermal is not None and pair.thermal is not self.ranged:
             self.thermal.update(pair.thermal)
+            self.ranged = pair.thermal
+
+    def place(self, timing: Timing | None) -> None:
+        """Have the crops of images that are older than their pair cut where the target was then.
+
+        The farther it has moved since, the less is known of where that is, and the less the image weighs; and the older
+        it is, as a target that stood still may have begun to move.
+        """
+        ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
+        placements = {}
+        for name, age in ages.items():
+            if age:
+                sides = self.path.moved(age) / _side(self.box)
+                doubt = (np.hypot(*sides) / _DOUBTFUL) ** 2 + (age / _OLD) ** 2
+                weight = float(np.exp(-0.5 * doubt))
+                moved = np.clip(sides, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
+                placements[name] = Placement(moved, weight)
+        self.inputs.placements = placements
+
+    def misplaced(self, timing: Timing | None) -> set[str]:
+        """The modalities whose image shows the target elsewhere, nobody knows where.
+
+        So it is just after the start of an image that is older than its pair, as long as the motion is not known.
+        """
+        ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
+        return {name for name, age in ages.items() if not self.path.knows(age)}
+
+    def note_path(self, timing: Timing | None) -> None:
+        """Remember when it was where it is; not while it is lost."""
+        self.path.note(None if self.search is not None else timing, geometry.centre(self.box))
 
     def ahead(self, part: float) -> FloatArray:
         """The box, moved on by a part of its motion."""
@@ -78,7 +114,7 @@ class Target:
         """Take it into other pixels: `change` is the 3x3 transform from those of before."""
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
-        self.box = box
+        self.box, self.path = box, RecentPath()
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`, `margin` pixels of which stay in the image.

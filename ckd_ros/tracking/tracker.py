@@ -154,14 +154,18 @@ class Tracker:
         start = time.perf_counter()
         self._inference_s = 0.0
         self.new_images.of(pair)
+        if pair.timing is not None:
+            pair = replace(pair, timing=pair.timing.at_image(drawn_in))
         target = self._new_target(pair, box, drawn_in)
-        confidence = self._look_around(target, pair)
+        has_template = target.inputs.has_template
+        confidence = self._look_around(target, *target.inputs.known_images(pair))
         if confidence < min_confidence:
             raise ValueError(
                 f"the network is not sure of what was drawn: its confidence is {confidence:.2f}, min_confidence is "
                 f"{min_confidence:g}; draw the box around the whole target and nothing else"
             )
-        result = self._result(target, confidence, pair.rgb is not None, target.inputs.has_template("tir"), start)
+        target.note_path(pair.timing)
+        result = self._result(target, confidence, has_template("rgb"), has_template("tir"), start)
         self._target = target
         return result
 
@@ -178,16 +182,18 @@ class Tracker:
         pair = self.new_images.of(pair)
         self._observe_sizes(target, pair)
         target.observe_range(pair)
-        rgb = pair.rgb if target.inputs.has_template("rgb") else None
-        thermal = pair.thermal if target.inputs.has_template("tir") else None
+        rgb, thermal = target.inputs.known_images(pair)
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
+        target.place(pair.timing)
 
         if target.search is None:
             confidence = self._follow(target, rgb, thermal)
         else:
             confidence = self._redetect(target, target.search, rgb, thermal)
+        target.note_path(pair.timing)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
-            target.inputs.cut_missing_templates(pair, target.box, target.pair_geometry)
+            target.place(pair.timing)
+            target.inputs.cut_templates(pair, target.box, target.pair_geometry, target.misplaced(pair.timing))
         return self._result(target, confidence, rgb is not None, used_thermal, start)
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> Target:
@@ -206,19 +212,19 @@ class Tracker:
             size_hold=SizeHold(first[2:]),
         )
         target.observe_range(pair)
-        target.inputs.cut_missing_templates(pair, target.box, pair_geometry)
+        target.inputs.cut_templates(pair, target.box, pair_geometry, target.misplaced(pair.timing))
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         return target
 
-    def _look_around(self, target: Target, pair: FramePair) -> float:
+    def _look_around(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
         """Learn how the network errs about the target and what tells it from what surrounds it, where it was marked.
 
         Returns how sure the network is of it.
         """
         spec = self.engine.spec
         boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR]
-        found = [self._detect(target, pair.rgb, pair.thermal, box, self._prior) for box in boxes]
+        found = [self._detect(target, rgb, thermal, box, self._prior) for box in boxes]
         enough = self.config.confidence.uncertain_below
         near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
         confidence = sureness(found[:NEAR], target.box)

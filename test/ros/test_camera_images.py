@@ -171,7 +171,7 @@ def test_a_picture_above_raw_data_is_named(bench):
     b.steps(2, make=stacked)
     assert "thermal.crop of the node: [0, 120] keeps the upper one" in b.wait_for_fault("thermal halves")
     b.node.set_parameters([Parameter("thermal.crop", value=[120, 0])])
-    wait_for(lambda: b.node.worker.thermal_crop == (120, 0))
+    wait_for(lambda: b.node.worker.loader.thermal_crop == (120, 0))
     b.steps(2, make=stacked)
     assert b.init().success and b.follow(5, make=stacked).thermal_used
 

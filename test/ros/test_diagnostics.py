@@ -63,10 +63,20 @@ def test_a_stream_is_warned_of_its_own_faults_and_the_node_of_all():
 def test_a_node_without_a_worker_shows_zeros():
     status = described(WorkerSnapshot().describe)
     assert status.message == "no target" and status.values == {
-        **{"target": "no target", "pairs": "0", "dropped": "0", "paired": "0", "single": "0", "stamp offset ms": ""}
+        **{"target": "no target", "pairs": "0", "dropped": "0", "drive": "", "paired": "0", "single": "0"},
+        **{"stamp offset ms": "", "estimated stamp offset": ""},
     }
     assert described(lambda s: WorkerSnapshot().describe_stream(s, RGB)).values == {
-        **{"image": "0 x 0 ", "usable": "0", "unpaired": "0", "repeated": "0", "late": "0", "clock set back": "0"}
+        **{
+            "image": "0 x 0 ",
+            "usable": "0",
+            "unpaired": "0",
+            "reused": "0",
+            "repeated": "0",
+            "late": "0",
+            "clock set back": "0",
+            "age ms": "",
+        }
     }
 
 

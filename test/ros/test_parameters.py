@@ -276,6 +276,28 @@ def test_an_offset_between_the_clocks_of_the_cameras_can_be_set_while_running(be
     assert conversions.to_nanoseconds(track.thermal_stamp) == b.stamp() + 3_000_000_000, "as the camera stamped it"
 
 
+def test_an_estimated_offset_is_taken_off_where_that_is_asked_for(bench):
+    b = bench().start()
+
+    def ahead():
+        rgb, thermal = b.messages()
+        thermal.header.stamp.sec += 3
+        return rgb, thermal
+
+    b.node.inputs.correct(3.0)
+    b.play(0.3, make=ahead)
+    assert not b.tracks, "it was not asked for"
+    assert set_parameters(b, sync__estimate_offset=True)[0].successful
+    b.node.inputs.correct(3.0)
+    b.step(make=ahead)
+    assert set_parameters(b, sync__slop=0.04)[0].successful
+    b.step(make=ahead)  # another parameter leaves it as it is
+    assert set_parameters(b, sync__estimate_offset=False)[0].successful
+    count = len(b.tracks)
+    b.play(0.3, make=ahead)
+    assert len(b.tracks) <= count + 1
+
+
 def test_pairing_changes_while_running(bench):
     b = bench(**{"sync.slop": 0.0, "sync.timeout": 60.0}).start()
 

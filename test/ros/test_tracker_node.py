@@ -19,6 +19,7 @@ from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from ckd_ros.ros import conversions, messages  # noqa: E402
 from ckd_ros.ros.camera_node import camera_info  # noqa: E402
+from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair  # noqa: E402
 from ckd_ros.tracking import default_model  # noqa: E402
 
 
@@ -144,6 +145,39 @@ def test_with_one_camera_silent_it_goes_on_with_the_other(bench, silent):
     b.steps(2)  # the first image of the other may only be the promise of pairs to come
     track = b.follow(5)
     assert track.rgb_used and track.thermal_used
+
+
+def test_a_slow_thermal_camera_does_not_slow_down_the_tracks(bench):
+    b = bench().start()
+
+    def slow():
+        rgb, thermal = b.messages()
+        return rgb, thermal if b.frame % 3 == 0 else None
+
+    b.play(1.5, make=slow)
+    drive = b.status(wanted=lambda status: status["drive"])["drive"]
+    assert drive.startswith("each rgb image is tracked, with the newest thermal image")
+    b.step(make=slow)
+    assert b.init().success
+    ages = set()
+    for step in range(40):  # a track for each colour image
+        track = b.step(make=slow)
+        assert track.state == Track.TRACKING and b.error(track) < 1.5 * CELL, "it turns about on its way"
+        assert track.rgb_used and track.header.frame_id == "rgb_frame"
+        if step < 10:
+            continue  # until the target's motion is known, an old image says little of it
+        assert track.thermal_used
+        ages.add((b.stamp() - conversions.to_nanoseconds(track.thermal_stamp)) // PERIOD)
+    assert ages == {0, 1, 2, 3} or ages == {0, 1, 2} or ages == {1, 2, 3}
+    assert "thermal frozen" not in b.faults(), "an image that is used again is no repetition"
+    assert int(b.status("thermal")["reused"]) > 15
+
+
+def test_a_track_has_the_stamp_of_the_image_that_drives_and_the_frame_of_the_colour_camera():
+    rgb, thermal = (CameraFrame(s, stamp, stamp, lambda: None, f"{s}_frame") for s, stamp in ((RGB, 50), (THERMAL, 70)))
+    for driver, stamp in ((RGB, 50), (THERMAL, 70)):
+        header = messages.pair_header(CameraPair(rgb, thermal, 1, driver), {RGB: "", THERMAL: ""})
+        assert (conversions.to_nanoseconds(header.stamp), header.frame_id) == (stamp, "rgb_frame")
 
 
 def test_compressed_images(bench):

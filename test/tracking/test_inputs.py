@@ -8,7 +8,7 @@ import pytest
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import crop_window
 from ckd_ros.tracking import Registration, ThermalNormalizer
-from ckd_ros.tracking.inputs import NetworkInputs
+from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.pair_geometry import PairGeometry
 
 BOX = np.array([100.0, 80.0, 40.0, 32.0])
@@ -32,7 +32,7 @@ def inputs(engine, pair):
 
 
 def test_every_input_of_the_model_is_there_in_its_shape(inputs, pair_geometry, engine, pair):
-    inputs.cut_missing_templates(pair, BOX, pair_geometry)
+    inputs.cut_templates(pair, BOX, pair_geometry)
     arrays = inputs.for_window(pair.rgb, pair.thermal, crop_window(BOX, 4.0), pair_geometry)
     assert set(arrays) == {"template_rgb", "template_tir", "search_rgb", "search_tir", "template_box"}
     for name, value in arrays.items():
@@ -42,7 +42,7 @@ def test_every_input_of_the_model_is_there_in_its_shape(inputs, pair_geometry, e
 
 @pytest.mark.parametrize(("modality", "image"), [("rgb", "rgb"), ("tir", "thermal")])
 def test_a_modality_without_image_is_zero_in_template_and_search(inputs, pair_geometry, pair, modality, image):
-    inputs.cut_missing_templates(pair, BOX, pair_geometry)
+    inputs.cut_templates(pair, BOX, pair_geometry)
     window = crop_window(BOX, 4.0)
     both = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
     before = {name: value.copy() for name, value in both.items()}
@@ -56,7 +56,7 @@ def test_a_modality_without_image_is_zero_in_template_and_search(inputs, pair_ge
 
 
 def test_the_box_is_in_fractions_of_the_template_crop(inputs, pair_geometry, pair):
-    inputs.cut_missing_templates(pair, BOX, pair_geometry)
+    inputs.cut_templates(pair, BOX, pair_geometry)
     arrays = inputs.for_window(pair.rgb, pair.thermal, crop_window(BOX, 4.0), pair_geometry)
     x, y, w, h = arrays["template_box"][0]
     side = np.ceil(np.sqrt(40 * 32) * 2)
@@ -64,11 +64,11 @@ def test_the_box_is_in_fractions_of_the_template_crop(inputs, pair_geometry, pai
 
 
 def test_a_template_once_cut_stays(inputs, pair_geometry, pair, scene):
-    inputs.cut_missing_templates(FramePair(pair.rgb, None), BOX, pair_geometry)
+    inputs.cut_templates(FramePair(pair.rgb, None), BOX, pair_geometry)
     assert inputs.has_template("rgb") and not inputs.has_template("tir")
     window = crop_window(BOX, 4.0)
     first = inputs.for_window(pair.rgb, None, window, pair_geometry)["template_rgb"].copy()
-    inputs.cut_missing_templates(scene((200.0, 150.0)), BOX + [80, 54, 0, 0], pair_geometry)
+    inputs.cut_templates(scene((200.0, 150.0)), BOX + [80, 54, 0, 0], pair_geometry)
     arrays = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
     assert inputs.has_template("tir") and np.array_equal(arrays["template_rgb"], first)
 
@@ -79,7 +79,7 @@ def test_a_stretched_network_sees_the_box_as_a_square_and_the_mean_outside_of_th
     thermal = ThermalNormalizer()
     thermal.update(pair.thermal)
     inputs, box = NetworkInputs(spec, thermal), np.array([-40.0, 60.0, 80.0, 32.0])
-    inputs.cut_missing_templates(pair, box, pair_geometry)
+    inputs.cut_templates(pair, box, pair_geometry)
     window = crop_window(box, 4.0, stretched=True)
     arrays = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
     assert np.allclose(arrays["template_box"], [[0.25, 0.25, 0.5, 0.5]])
@@ -90,3 +90,23 @@ def test_a_stretched_network_sees_the_box_as_a_square_and_the_mean_outside_of_th
         outside, inside = np.split(crop, 2, axis=2)
         assert np.allclose(outside[..., :-1], border, atol=0.03), name
         assert np.ptp(inside) > 0.5, name
+
+
+def test_the_weight_of_an_old_image_takes_contrast_from_its_search_crop_alone(inputs, pair_geometry, pair):
+    inputs.cut_templates(pair, BOX, pair_geometry)
+    window = crop_window(BOX, 4.0)
+    new = {
+        name: value.copy() for name, value in inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry).items()
+    }
+    inputs.placements = {"tir": Placement(np.zeros(2), 0.25)}
+    old = inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)
+    assert np.array_equal(old["search_tir"], np.float32(0.25) * new["search_tir"])
+    assert all(np.array_equal(old[name], new[name]) for name in new if name != "search_tir")
+
+
+def test_an_old_image_is_cut_where_the_target_was(inputs, pair_geometry, pair):
+    inputs.cut_templates(pair, BOX, pair_geometry)
+    window = crop_window(BOX + [8, 4, 0, 0], 4.0)
+    before = inputs.for_window(pair.rgb, pair.thermal, crop_window(BOX, 4.0), pair_geometry)["search_tir"].copy()
+    inputs.placements = {"tir": Placement(np.array([8.0, 4.0]), 1.0)}
+    assert np.array_equal(inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)["search_tir"], before)

@@ -3,8 +3,10 @@
 `FramePairer` works with the stamps of the images and the time of their arrival, needs no timer and never waits: every
 decision is made when an image arrives.
 
-* Two images pair when their stamps differ by at most the slop and the matcher (`sync.policy`) chooses them. An image
-  pairs once.
+* Where the cameras' rates are alike, two images pair when their stamps differ by at most the slop and the matcher
+  (`sync.policy`) chooses them. An image pairs once.
+* Where one stream drives (`sync.drive`, see `drive`), each of its images makes a pair at once, with the newest image of
+  the other, which may be used several times.
 * When one stream is silent for the timeout, the images of the other go out alone. When both come but no pair could be
   made for the timeout (their stamps never agree), colour images go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
@@ -16,10 +18,11 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ckd_ros.ros.status import Status
+from ckd_ros.ros.sync.drive import Drive
 from ckd_ros.ros.sync.matching import PairMatcher, other_stream
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame, CameraPair, Counters, Stream, Verdict
 
@@ -38,14 +41,19 @@ class PairingSnapshot:
         offset: stamp of the newest thermal image minus that of the newest colour image, without the offset that was set
             by hand, seconds; None before both came.
         slop: largest difference of the stamps of a pair, seconds.
+        drive: which stream drives and why, for a person.
+        ages: seconds by which the images of the newest pair are older than its moment, by stream.
     """
 
     counters: Counters = field(default_factory=Counters)
     offset: float | None = None
     slop: float = 0.0
+    drive: str = ""
+    ages: Mapping[str, float] = field(default_factory=dict)
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
+        status.add("drive", self.drive)
         status.add("paired", self.counters.paired)
         status.add("single", self.counters.single)
         status.add("stamp offset ms", "" if self.offset is None else f"{1e3 * self.offset:.1f}")
@@ -53,8 +61,9 @@ class PairingSnapshot:
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
         status.add("usable", self.counters.received[stream])
-        for name in ("unpaired", "repeated", "late", "clock_set_back"):
+        for name in ("unpaired", "reused", "repeated", "late", "clock_set_back"):
             status.add(name.replace("_", " "), getattr(self.counters, name)[stream])
+        status.add("age ms", f"{1e3 * self.ages[stream]:.0f}" if stream in self.ages else "")
 
 
 class FramePairer:
@@ -65,6 +74,8 @@ class FramePairer:
         slop: largest difference of the stamps of a pair, seconds.
         timeout: time without a pair after which images go out alone, seconds.
         history: how far back frames and pairs are kept for `start_at` and `after`, seconds of arrival time.
+        drive: which stream drives.
+        say: told, for the log, which stream drives and why, whenever that changes.
 
     Attributes:
         counters: what happened so far.
@@ -72,18 +83,27 @@ class FramePairer:
         pairs: the pairs that are kept, oldest first.
     """
 
-    def __init__(self, matcher: PairMatcher, slop: float, timeout: float, history: float) -> None:
+    def __init__(
+        self,
+        matcher: PairMatcher,
+        slop: float,
+        timeout: float,
+        history: float,
+        drive: str = "pair",
+        say: Callable[[str], object] = str,
+    ) -> None:
         self.counters = Counters()
-        self._matcher = matcher
+        self._matcher, self._drive, self._say = matcher, Drive(drive), say
         self.streams = {RGB: Stream(), THERMAL: Stream()}
         self.pairs: deque[CameraPair] = deque()
         self._number = self._taken = 0
         self._last_pair = 0
         self._first_arrival = math.inf
-        self.configure(slop, timeout, history)
+        self.configure(slop, timeout, history, drive)
 
-    def configure(self, slop: float, timeout: float, history: float) -> None:
-        """Change the limits; what is buffered stays."""
+    def configure(self, slop: float, timeout: float, history: float, drive: str) -> None:
+        """Change the limits and the drive; what is buffered stays."""
+        self._drive.configure(drive)
         self._slop, self._timeout, self._history = (int(value * 1e9) for value in (slop, timeout, history))
         self._matcher.configure(self._slop)
 
@@ -95,16 +115,42 @@ class FramePairer:
         if verdict in (Verdict.REPEATED, Verdict.LATE):
             return verdict
         if verdict is Verdict.CLOCK_SET_BACK or self._silent(stream, frame.arrival):
-            stream.alive_since = frame.arrival
+            stream.revive(frame.arrival)
         self._first_arrival = min(self._first_arrival, frame.arrival)
         stream.accept(frame)
+        if self._drive.update(self.streams):
+            self._say(self._drive.reason)
+        if self._drive.stream is None:
+            self._match(frame)
+        else:
+            self._drive_on(frame, self._drive.stream)
+        self._forget(frame.arrival)
+        return verdict
+
+    def _match(self, frame: CameraFrame) -> None:
+        """Pair a new frame with one of its moment, if that is there, or let it go alone if it is time."""
         match = self._matcher.match(frame, self.streams, self._overdue(frame.arrival))
         if match is not None:
             self._emit(*match)
         elif self._alone(frame):
-            self._emit(*((frame, None) if frame.stream == RGB else (None, frame)))
-        self._forget(frame.arrival)
-        return verdict
+            self._emit_with(frame, None)
+
+    def _drive_on(self, frame: CameraFrame, driver: str) -> None:
+        """Pair a new frame of the driving stream with the newest of the other, be it used already.
+
+        Frames of the other go out, alone, while the driver is silent. A frame of the driver waits only where it came
+        before any of the other, or before it was decided that it drives.
+        """
+        other = self.streams[other_stream(frame.stream)]
+        newest, silent = other.newest, self._silent(other, frame.arrival)
+        # Of another time altogether where one clock was set and the other not yet, or the cameras have no common one.
+        near = newest is not None and abs(frame.moment - newest.moment) <= other.patience(self._timeout)
+        if frame.stream == driver and near and not silent:
+            self._emit_with(frame, newest)
+        elif frame.stream != driver and other.waiting:
+            self._match(frame)
+        elif (frame.stream == driver or silent) and frame.arrival - self._first_arrival > self._timeout:
+            self._emit_with(frame, None)
 
     @property
     def ready(self) -> bool:
@@ -163,7 +209,9 @@ class FramePairer:
         """How the pairing goes."""
         rgb, thermal = self.streams[RGB].newest, self.streams[THERMAL].newest
         offset = None if rgb is None or thermal is None else (thermal.moment - rgb.moment) / 1e9
-        return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9)
+        newest = self.pairs[-1] if self.pairs else None
+        ages = {} if newest is None else {f.stream: (newest.driving.moment - f.moment) / 1e9 for f in newest.frames}
+        return PairingSnapshot(copy.deepcopy(self.counters), offset, self._slop / 1e9, self._drive.reason, ages)
 
     def _check_order(self, stream: Stream, frame: CameraFrame) -> Verdict:
         if stream.newest is None:
@@ -201,9 +249,12 @@ class FramePairer:
             return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
 
+    def _emit_with(self, frame: CameraFrame, other: CameraFrame | None) -> None:
+        self._emit(*((frame, other) if frame.stream == RGB else (other, frame)))
+
     def _emit(self, rgb: CameraFrame | None, thermal: CameraFrame | None) -> None:
         self._number += 1
-        pair = CameraPair(rgb, thermal, self._number)
+        pair = CameraPair(rgb, thermal, self._number, self._drive.stream or RGB)
         self.pairs.append(pair)
         if len(pair.frames) == 2:
             self.counters.paired += 1
@@ -212,7 +263,11 @@ class FramePairer:
             self.counters.single += 1
         for frame in pair.frames:  # stamps of later pairs must not go back, so what is older has missed its chance
             self._discard(frame.stream, lambda waiting_frame: waiting_frame.stamp, frame.stamp)
-            self.streams[frame.stream].waiting.popleft()
+            waiting = self.streams[frame.stream].waiting
+            if waiting and waiting[0] is frame:
+                waiting.popleft()
+            else:
+                self.counters.reused[frame.stream] += 1
 
     def _discard(self, name: str, time_of: Callable[[CameraFrame], int], limit: int) -> None:
         """Give up on the waiting frames of a stream whose `time_of` is before `limit`."""

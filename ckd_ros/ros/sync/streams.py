@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ckd_ros.frames import Image
+from ckd_ros.frames import Image, Timing
 
 RGB, THERMAL = "rgb", "thermal"
+#: A rate is taken over so many images at most, and known from so many and from so long on, nanoseconds.
+_RATE_OVER, _RATE_FROM, _RATE_SPAN = 64, 8, 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class CameraFrame:
         load: decodes the image; raises ValueError when it is broken.
         frame_id: coordinate frame of the camera.
         offset: by how much the stamps of its camera are ahead of the colour camera's at one moment, nanoseconds.
+        stamped: whether the camera stamped it; else the stamp is the time of reception.
     """
 
     stream: str
@@ -35,6 +38,7 @@ class CameraFrame:
     load: Callable[[], Image]
     frame_id: str = ""
     offset: int = 0
+    stamped: bool = True
 
     @property
     def moment(self) -> int:
@@ -44,11 +48,17 @@ class CameraFrame:
 
 @dataclass(frozen=True, eq=False)
 class CameraPair:
-    """One frame of each stream, or one alone; `number` counts the pairs of a pairer from 1."""
+    """One frame of each stream, or one alone.
+
+    Attributes:
+        number: counts the pairs of a pairer from 1.
+        driver: the stream for whose frame the pair was made: its moment is that of the pair.
+    """
 
     rgb: CameraFrame | None
     thermal: CameraFrame | None
     number: int
+    driver: str = RGB
 
     @property
     def frames(self) -> tuple[CameraFrame, ...]:
@@ -61,8 +71,20 @@ class CameraPair:
 
     @property
     def reference(self) -> CameraFrame:
-        """The frame whose stamp and coordinate frame stand for the pair: the colour frame where there is one."""
+        """The frame in whose pixels, and coordinate frame, boxes are: the colour frame where there is one."""
         return self.frames[0]
+
+    @property
+    def driving(self) -> CameraFrame:
+        """The frame whose stamp stands for the pair: that of the driver where there is one."""
+        return self.frames[-1] if self.driver == THERMAL else self.frames[0]
+
+    @property
+    def timing(self) -> Timing:
+        """When its frames were taken."""
+        moment = self.driving.moment
+        ages = {f"{frame.stream}_age": (moment - frame.moment) / 1e9 for frame in self.frames}
+        return Timing(moment, **ages)
 
 
 class Verdict(Enum):
@@ -87,6 +109,7 @@ class Counters:
     late: dict[str, int] = field(default_factory=_zero_per_stream)
     clock_set_back: dict[str, int] = field(default_factory=_zero_per_stream)
     unpaired: dict[str, int] = field(default_factory=_zero_per_stream)  # found no partner, not used
+    reused: dict[str, int] = field(default_factory=_zero_per_stream)  # times that an image was used once more
     paired: int = 0
     single: int = 0  # went out alone
 
@@ -109,6 +132,7 @@ class Stream:
         self.late_in_a_row = 0
         self.history: deque[CameraFrame] = deque()
         self.arrival_intervals: deque[int] = deque(maxlen=9)
+        self._arrivals: deque[int] = deque(maxlen=_RATE_OVER)
         self.restart()
 
     def restart(self) -> None:
@@ -122,8 +146,19 @@ class Stream:
         if self.newest is not None:
             self.arrival_intervals.append(frame.arrival - self.newest.arrival)
         self.newest = frame
+        self._arrivals.append(frame.arrival)
         self.waiting.append(frame)
         self.history.append(frame)
+
+    def revive(self, now: int) -> None:
+        """The stream begins, or begins anew: what was known of its rate may no longer hold."""
+        self.alive_since = now
+        self._arrivals.clear()
+
+    def rate(self) -> float:
+        """Images per second, over the last images; 0 while that is not known."""
+        count, span = len(self._arrivals) - 1, self._arrivals[-1] - self._arrivals[0] if self._arrivals else 0
+        return count / span * 1e9 if count >= _RATE_FROM and span >= _RATE_SPAN else 0.0
 
     def patience(self, timeout: int) -> int:
         """After this long without a frame the stream is silent: `timeout`, or longer for a slow camera."""

@@ -237,7 +237,7 @@ def test_the_buffer_is_bounded_by_the_time_of_arrival():
 def test_limits_can_change_while_running():
     p = pairer(slop=0.001)
     assert run(p, [frame(RGB, 0), frame(THERMAL, 10)]) == []
-    p.configure(0.05, 0.5, 2.0)
+    p.configure(0.05, 0.5, 2.0, "pair")
     assert run(p, [frame(RGB, 100), frame(THERMAL, 110)]) == [(100, 110)]
 
 

@@ -1,0 +1,55 @@
+"""The table of cameras that do not agree, in a short form."""
+
+import json
+
+import numpy as np
+import pytest
+import robustness
+from robustness import Camera, Run, Target, figures, offset_error
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """Of one short scene."""
+    file = tmp_path_factory.mktemp("robustness") / "table.json"
+    robustness.main(json_file=file, seeds=1, seconds=13.0, rows=("rates", "offset"))
+    return json.loads(file.read_text())
+
+
+def test_every_row_is_there_with_what_it_must_reach(table):
+    asked = {(row, figure) for row in ("rates", "offset") for figure in robustness.ROWS[row][1]}
+    found = {(one["row"], one["figure"]): one for one in table["figures"]}
+    assert asked <= set(found) and all(found[one]["target"] for one in asked)
+    assert all(np.isfinite(one["value"]) and one["condition"] for one in table["figures"])
+
+
+def test_the_slower_camera_does_not_slow_down_the_tracks_and_the_offsets_are_found(table):
+    found = {(one["row"], one["figure"]): one["value"] for one in table["figures"]}
+    assert found["rates", "tracks for each colour image that arrived"] >= 0.99
+    assert found["rates", "offset error in 10 s, ms"] < 20 and found["offset", "offset error in 10 s, ms"] < 20
+    assert found["offset", "noticed in 10 s"] == 1.0
+
+
+def test_a_camera_sends_what_it_is_asked_for():
+    images = list(range(300))
+    sent = list(Camera(rate=9.0, offset=0.3, loss=0.1).frames("thermal", images, np.random.default_rng(0)))
+    assert 70 < len(sent) < 90
+    assert all(frame.load() == index for frame, index in sent)
+    stamps = np.array([frame.stamp - robustness.EPOCH for frame, _ in sent]) / 1e9
+    np.testing.assert_allclose(stamps, [index / 30 + 0.3 for _, index in sent], atol=1e-6)
+
+
+def test_only_what_was_known_in_time_counts():
+    run = Run(offsets=[(7.0, 0.31), (9.0, 0.305), (12.0, 0.3)])
+    assert offset_error(run, 0.3) == pytest.approx(5.0)
+    assert offset_error(Run(offsets=[(12.0, 0.3)]), 0.3) == float("inf")
+
+
+def test_medians_and_means_are_held_against_their_targets(monkeypatch):
+    targets = {"error": Target("median", "at most", 8.0), "share": Target("mean", "at least", 0.9)}
+    monkeypatch.setitem(robustness.ROWS, "made up", (test_only_what_was_known_in_time_counts, targets))
+    of_scenes = [{"error": e, "share": s, "other": 1.0} for e, s in ((1, 1.0), (7, 1.0), (90, 0.5))]
+    error, share, other = figures("made up", of_scenes)
+    assert (error.value, error.met) == (7.0, True)
+    assert share.value == pytest.approx(2.5 / 3) and share.met is False and share.low <= share.value <= share.high
+    assert other.met is None and other.target == ""
