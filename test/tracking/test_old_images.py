@@ -87,10 +87,11 @@ def test_the_template_of_an_old_image_is_cut_anew_once_the_motion_is_known(track
     monkeypatch.setattr(tracker, "engine", Watched(engine, inputs))
     first = tracker.init(pair(scene, 3, thermal_frame=0), scene.box(centre(3)))
     assert first.used_rgb and first.used_thermal, "an image that is a little off is better than none"
+    looks = len(inputs)
     follow(tracker, scene, range(4, 30), thermal_frame=3)
     templates = [one["template_tir"] for one in inputs]
     changes = [not np.array_equal(one, other) for one, other in itertools.pairwise(templates)]
-    assert sum(changes) == 1 and changes.index(True) < 8
+    assert sum(changes) == 1 and changes.index(True) - looks < 6
     tracker.init(pair(scene, 3), scene.box(centre(3)))
     tracker.update(pair(scene, 4))
     right = inputs[-1]["template_tir"]
