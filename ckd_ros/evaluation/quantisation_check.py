@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,9 @@ class RecordingEngine:
         maps = self.engine.run(inputs)
         self.boxes.append((_box(maps), _box(self.other.run(inputs))))
         return maps
+
+    def run_many(self, inputs: Sequence[Mapping[str, Float32Array]]) -> list[Maps]:
+        return [self.run(one) for one in inputs]
 
 
 def _box(maps: Maps) -> FloatArray:

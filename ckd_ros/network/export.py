@@ -67,7 +67,7 @@ def metadata(config: NetworkConfig, training: dict[str, Any] | None = None) -> d
 
 
 def export_onnx(student: Student, path: str | os.PathLike[str], training: dict[str, Any] | None = None) -> None:
-    """Write the student (batch 1, fixed shapes, BatchNorm folded) with its metadata, atomically.
+    """Write the student (BatchNorm folded; batch 1, fixed shapes, but of a Siamese one) with its metadata, atomically.
 
     training: a JSON-able record of how the weights came about.
     """
@@ -102,7 +102,7 @@ def _program(student: Student) -> dict[str, Any]:
         return {"model": InferenceStudent(student), "args": inputs, "input_names": names, "output_names": maps}
     return {
         "model": SiameseInference(student),
-        "args": siamese_inference.example_inputs(student.config),
+        "args": siamese_inference.example_inputs(student.config, targets=2),  # a batch of 1 would be taken for fixed
         "input_names": siamese_inference.INPUTS,
         "output_names": (*maps, *siamese_inference.FEATURES),
         "dynamic_shapes": siamese_inference.dynamic_shapes(),
@@ -113,8 +113,11 @@ def _name_dimensions(graph: Any) -> None:
     """Call the free dimensions of inputs and outputs by their names; the exporter made up others."""
     del graph.value_info[:]  # shapes in the exporter's names; every reader infers them again
     for values, name in ((graph.input, siamese_inference.SIDE), (graph.output, siamese_inference.CELLS)):
-        for dimension in (d for value in values for d in value.type.tensor_type.shape.dim if d.dim_param):
-            dimension.dim_param = name
+        for value in values:
+            batch, *others = value.type.tensor_type.shape.dim
+            batch.dim_param = siamese_inference.TARGETS
+            for dimension in (d for d in others if d.dim_param):
+                dimension.dim_param = name
 
 
 @contextmanager

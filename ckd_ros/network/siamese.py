@@ -115,7 +115,8 @@ class Correlation(nn.Module):
 
     def forward(self, template: Tensor, search: Tensor) -> Tensor:
         search = F.relu(self.encode(search))
-        similar = (template.flatten(2).transpose(1, 2) @ search.flatten(2)).reshape(len(search), -1, *search.shape[-2:])
+        similar = template.flatten(2).transpose(1, 2) @ search.flatten(2)
+        similar = similar.reshape(search.shape[0], -1, *search.shape[-2:])
         joined: Tensor = F.relu(self.join(torch.cat([search, similar], dim=1)))
         return joined
 

@@ -3,7 +3,8 @@
 One graph does both. It takes crops of any size and the templates' features; it gives maps, and the crops' features.
 Run on the templates it gives, as features, what it is fed with in every frame thereafter.
 
-Shapes as in `siamese`; `side` is any multiple of 16 pixels, `cells` the sixteenth of it.
+Shapes as in `siamese`; `side` is any multiple of 16 pixels, `cells` the sixteenth of it, `targets` the batch: so many
+are looked for in the same images.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from ckd_ros.network.siamese_student import SiameseStudent
 
 INPUTS = ("search_rgb", "search_tir", "template_features_rgb", "template_features_tir", "seen")
 FEATURES = ("features_rgb", "features_tir")
-SIDE, CELLS = "side", "cells"  # names of the graph's free dimensions
+SIDE, CELLS, TARGETS = "side", "cells", "targets"  # names of the graph's free dimensions
 MIN_CELLS = 4  # of a crop
 
 
-def example_inputs(config: SiameseConfig, seed: int = 0) -> tuple[Tensor, ...]:
+def example_inputs(config: SiameseConfig, seed: int = 0, targets: int = 1) -> tuple[Tensor, ...]:
     """Random inputs of a frame, in which both modalities are seen."""
     generator = torch.Generator().manual_seed(seed)
     sides, cells = (config.search_size,) * 2, (config.template_size // STRIDE,) * 2
-    crops = (torch.randn(1, 3, *sides, generator=generator) for _ in range(2))
-    features = (torch.randn(1, CHANNELS, *cells, generator=generator) for _ in range(2))
-    return (*crops, *features, torch.ones(1, 2))
+    crops = (torch.randn(targets, 3, *sides, generator=generator) for _ in range(2))
+    features = (torch.randn(targets, CHANNELS, *cells, generator=generator) for _ in range(2))
+    return (*crops, *features, torch.ones(targets, 2))
 
 
-def dynamic_shapes() -> dict[str, dict[int, Any] | None]:
+def dynamic_shapes() -> dict[str, dict[int, Any]]:
     """The free dimensions of each input."""
-    side = STRIDE * torch.export.Dim(CELLS, min=MIN_CELLS)
-    return {name: {2: side, 3: side} if name.startswith("search") else None for name in INPUTS}
+    targets, side = torch.export.Dim(TARGETS), STRIDE * torch.export.Dim(CELLS, min=MIN_CELLS)
+    return {name: {0: targets, **({2: side, 3: side} if name.startswith("search") else {})} for name in INPUTS}
 
 
 class SiameseInference(nn.Module):

@@ -60,7 +60,7 @@ class PartSimilarity(nn.Module):
         parts = F.avg_pool2d(template, template.shape[-1] // self.PARTS)
         kernels = F.normalize(self.template(parts).flatten(2), dim=1)  # (B, width, 16)
         cells = F.normalize(self.search(search).flatten(2), dim=1)  # (B, width, g * g)
-        return (kernels.transpose(1, 2) @ cells).reshape(len(search), -1, *search.shape[-2:])
+        return (kernels.transpose(1, 2) @ cells).reshape(search.shape[0], -1, *search.shape[-2:])
 
 
 class Coupling(nn.Module):

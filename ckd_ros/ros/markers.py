@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
@@ -30,23 +32,36 @@ def viewing_rays(points: np.ndarray, camera: Calibration, size: tuple[int, int])
 
 
 def target_markers(
-    track: Track, box: BoundingBox, camera: Calibration, size: tuple[int, int], header: Header, distance: float
+    targets: Sequence[tuple[Track, BoundingBox]],
+    camera: Calibration,
+    size: tuple[int, int],
+    header: Header,
+    distance: float,
 ) -> MarkerArray:
-    """The viewing ray (an arrow) and the frustum (lines) of a target that is followed, else their removal.
+    """The viewing ray (an arrow) and the frustum (lines) of each target that is followed; without any, their removal.
 
     Args:
-        box: of the target in the image of `camera`, which is (width, height) `size`; empty where that does not show it.
+        targets: with their boxes in the image of `camera`, which is (width, height) `size`; an empty one where that
+            does not show it.
         header: with the optical frame of that camera.
         distance: length of both, metres.
     """
-    removal = MarkerArray(markers=[Marker(header=header, ns="target", action=Marker.DELETEALL)])
-    if track.state in (Track.IDLE, Track.LOST) or not box.width > 0:
-        return removal
+    markers = [Marker(header=header, ns="target", action=Marker.DELETEALL)]
+    for track, box in targets:
+        if track.state not in (Track.IDLE, Track.LOST) and box.width > 0:
+            markers += _target(track, box, camera, size, header, distance)
+    return MarkerArray(markers=markers[1:] or markers)
+
+
+def _target(
+    track: Track, box: BoundingBox, camera: Calibration, size: tuple[int, int], header: Header, distance: float
+) -> list[Marker]:
+    """The markers of one target; none where the lens sees nothing of it."""
     left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     rays = viewing_rays(np.vstack([corners, corners.mean(axis=0)]), camera, size)
     if not np.isfinite(rays).all():
-        return removal
+        return []
     tips = [_point(ray) for ray in rays / np.linalg.norm(rays, axis=1, keepdims=True) * distance]
     eye = Point()
 
@@ -57,12 +72,12 @@ def target_markers(
     for i in range(4):
         frustum.points += [eye, tips[i], tips[i], tips[(i + 1) % 4]]
     frustum.scale.x = distance * 0.002
-    return MarkerArray(markers=[arrow, frustum])
+    return [arrow, frustum]
 
 
 def _marker(track: Track, header: Header, number: int, kind: int) -> Marker:
     blue, green, red = (value / 255.0 for value in STATE_COLOURS[TrackState(track.state)])
-    marker = Marker(header=header, ns="target", id=number, type=kind, action=Marker.ADD)
+    marker = Marker(header=header, ns="target", id=2 * track.target_id + number, type=kind, action=Marker.ADD)
     marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
     marker.pose.orientation.w = 1.0
     marker.lifetime = Duration(sec=LIFETIME)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from std_msgs.msg import Header
 
+from ckd_ros.frames import FramePair
 from ckd_ros.msg import BoundingBox, Track
 from ckd_ros.ros.conversions import to_stamp
 from ckd_ros.ros.sync.streams import CameraPair
 from ckd_ros.ros.worker import TrackedPair
+from ckd_ros.tracking import TrackResult
 
 try:
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -29,18 +31,22 @@ def pair_header(pair: CameraPair, frame_ids: Mapping[str, str]) -> Header:
     return Header(stamp=to_stamp(pair.driving.stamp), frame_id=frame_ids[reference.stream] or reference.frame_id)
 
 
-def track_message(tracked: TrackedPair, header: Header, latency: float) -> Track:
-    """The Track message of a pair, published `latency` seconds after its newer image was taken."""
-    message = Track(header=header, target_id=tracked.target, state=Track.IDLE, latency=latency)
-    result = tracked.result
-    if result is None:
-        return message
+def track_messages(tracked: TrackedPair, header: Header, latency: float) -> list[Track]:
+    """The Track messages of a pair, published `latency` seconds after its newer image was taken: one for each target,
+    or one that there is none."""
+    if not tracked.results:
+        return [Track(header=header, state=Track.IDLE, latency=latency)]
+    return [_track(tracked.images, target, result, header, latency) for target, result in tracked.results.items()]
+
+
+def _track(images: FramePair, target: int, result: TrackResult, header: Header, latency: float) -> Track:
+    message = Track(header=header, target_id=target, latency=latency)
     message.state = int(result.state)
     message.confidence = min(1.0, max(0.0, float(result.confidence)))
     message.box, message.thermal_box = _box(result.box), _box(result.thermal_box)
     message.rgb_used, message.thermal_used = bool(result.used_rgb), bool(result.used_thermal)
-    if result.used_thermal and tracked.images.thermal_stamp is not None:
-        message.thermal_stamp = to_stamp(tracked.images.thermal_stamp)
+    if result.used_thermal and images.thermal_stamp is not None:
+        message.thermal_stamp = to_stamp(images.thermal_stamp)
     message.registration_offset_x, message.registration_offset_y = map(float, result.registration_offset)
     message.inference_time, message.processing_time = float(result.inference_s), float(result.total_s)
     return message
@@ -54,10 +60,10 @@ def _box(box: np.ndarray) -> BoundingBox:
     return BoundingBox(x=x, y=y, width=w, height=h)
 
 
-def detections_message(track: Track) -> Detection2DArray:
-    """The target as detections of vision_msgs: one while it is TRACKING or UNCERTAIN, else none."""
-    message = Detection2DArray(header=track.header)
-    if track.state in (Track.TRACKING, Track.UNCERTAIN):
+def detections_message(tracks: Sequence[Track]) -> Detection2DArray:
+    """The targets of a pair as detections of vision_msgs: those that are TRACKING or UNCERTAIN."""
+    message = Detection2DArray(header=tracks[0].header)
+    for track in (track for track in tracks if track.state in (Track.TRACKING, Track.UNCERTAIN)):
         detection = Detection2D(header=track.header, id=str(track.target_id))
         detection.bbox.center.position.x = track.box.x + track.box.width / 2
         detection.bbox.center.position.y = track.box.y + track.box.height / 2
@@ -65,5 +71,5 @@ def detections_message(track: Track) -> Detection2DArray:
         hypothesis = ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "target", float(track.confidence)
         detection.results = [hypothesis]
-        message.detections = [detection]
+        message.detections.append(detection)
     return message

@@ -27,7 +27,7 @@ from ckd_ros.tracking.registration_check import same_aspect
 
 
 class Outputs:
-    """Publishes `track` (and `detections`) for every pair, and the costly topics only while somebody subscribes.
+    """Publishes `track` for every target (and `detections`) in every pair, the costly topics only for subscribers.
 
     Args:
         node: the node to publish from.
@@ -67,25 +67,26 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def publish(self, tracked: TrackedPair) -> None:
-        """Publish what there is to say about a pair; the track first, because it is what others wait for."""
+        """Publish what there is to say about a pair; the tracks first, because they are what others wait for."""
         values = self._values()
         frame_ids = {RGB: values["frames.rgb"], THERMAL: values["frames.thermal"]}
         header = messages.pair_header(tracked.pair, frame_ids)
-        track = messages.track_message(tracked, header, self._clock.latency(tracked.pair))
-        self._track.publish(track)
+        tracks = messages.track_messages(tracked, header, self._clock.latency(tracked.pair))
+        for track in tracks:
+            self._track.publish(track)
         if self._detections is not None:
-            self._detections.publish(messages.detections_message(track))
+            self._detections.publish(messages.detections_message(tracks))
         if self._markers.get_subscription_count():
-            self._publish_markers(tracked.images, track, frame_ids, values)
+            self._publish_markers(tracked.images, tracks, frame_ids, values)
         if self._overlay.get_subscription_count() or self._compressed.get_subscription_count():
             self._publish_overlay(tracked, values, header.frame_id)
 
     def _publish_markers(
-        self, images: FramePair, track: Track, frame_ids: dict[str, str], values: dict[str, Any]
+        self, images: FramePair, tracks: list[Track], frame_ids: dict[str, str], values: dict[str, Any]
     ) -> None:
         """Markers from the view of the colour camera, or of the thermal one where that lacks image or calibration."""
-        views = ((RGB, images.rgb, track.box), (THERMAL, images.thermal, track.thermal_box))
-        for stream, image, box in views:
+        boxes = {RGB: [track.box for track in tracks], THERMAL: [track.thermal_box for track in tracks]}
+        for stream, image in ((RGB, images.rgb), (THERMAL, images.thermal)):
             info = self._calibrations.get(stream)
             if image is None or info is None:
                 continue
@@ -95,9 +96,10 @@ class Outputs:
                 continue
             if not same_aspect(camera.size, image.size):  # a fault, which the registration reports
                 continue
-            header = Header(stamp=track.header.stamp, frame_id=frame_ids[stream] or info.header.frame_id)
+            header = Header(stamp=tracks[0].header.stamp, frame_id=frame_ids[stream] or info.header.frame_id)
             distance = values["markers.distance"]
-            self._markers.publish(target_markers(track, box, camera, image.size, header, distance))
+            targets = list(zip(tracks, boxes[stream], strict=True))
+            self._markers.publish(target_markers(targets, camera, image.size, header, distance))
             return
 
     def _publish_overlay(self, tracked: TrackedPair, values: dict[str, Any], frame_id: str) -> None:
@@ -107,7 +109,7 @@ class Outputs:
                 return
             self._overlay_due = now + 1 / values["overlay.rate"]
         panels = Panels(*panel_size(tracked.images, values["overlay.width"]), values["modality"])
-        picture = draw_overlay(tracked.images, tracked.result, self._registration(), panels)
+        picture = draw_overlay(tracked.images, tracked.results, self._registration(), panels)
         stamp = tracked.pair.driving.stamp
         if self._overlay.get_subscription_count():
             self._overlay.publish(image_message(picture, "bgr8", stamp, frame_id))

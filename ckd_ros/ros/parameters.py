@@ -39,6 +39,14 @@ class NodeSettings:
         choices=("both", RGB, THERMAL),
         read_only=True,
     )
+    max_targets: int = setting(
+        1,
+        "so many targets are followed at the same time; 1: a new one takes the place of the one before. On a CPU each "
+        "costs the time of one",
+        1,
+        64,
+        read_only=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,8 +135,8 @@ class InitSettings:
 
     restore: bool = setting(
         False,
-        "take up the last target when the node is activated; false: none, until init_target shows one. Costs writing a "
-        "pair of images once a second, to memory where the system has a place for that",
+        "take up the last targets when the node is activated; false: none, until init_target shows one. Costs writing "
+        "a pair of images once a second for each, to memory where the system has a place for that",
         read_only=True,
     )
     max_age: float = setting(10.0, "unless it was last seen longer ago than this, seconds", 0, 3600, read_only=True)

@@ -1,11 +1,13 @@
-"""The target as it was last seen for certain, kept where it outlives the node's process."""
+"""Targets as they were last seen for certain, kept where they outlive the node's process."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import time
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from ckd_ros.files import replacing
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import FloatArray
 from ckd_ros.ros.sync.streams import RGB, THERMAL
-from ckd_ros.tracking import Tracker, TrackResult, TrackState
+from ckd_ros.tracking import TargetGroup, TrackResult, TrackState
 
 #: Between two writings, seconds.
 PERIOD = 1.0
@@ -26,15 +28,14 @@ IDLE = "IDLE: nothing is followed until init_target shows the target"
 
 @dataclass(frozen=True)
 class SeenTarget:
-    """A target, and the images in which it was seen.
+    """A target as it was seen.
 
     Attributes:
-        target: its number.
+        images: in which it was seen.
         box: `(4,)` `(x, y, w, h)` in pixels of the image of stream `drawn_in`.
         age: seconds since then.
     """
 
-    target: int
     images: FramePair
     box: FloatArray
     drawn_in: str
@@ -42,67 +43,83 @@ class SeenTarget:
 
 
 class TargetMemory:
-    """Remembers the last target of one node in a file, in memory where the system has a place for that.
+    """Remembers the targets of one node in a file each, in memory where the system has a place for that.
 
     Args:
         node: full name of the node.
         max_age: what was seen longer ago is not recalled, seconds.
-
-    Attributes:
-        path: the file.
     """
 
     def __init__(self, node: str, max_age: float) -> None:
         home = os.environ.get("ROS_HOME") or Path.home() / ".ros"
-        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or home) / "ckd_ros"
-        self.path = folder / f"{node.strip('/').replace('/', '.')}.npz"
+        self._folder = Path(os.environ.get("XDG_RUNTIME_DIR") or home) / "ckd_ros"
+        self._name = node.strip("/").replace("/", ".")
         self.max_age = max_age
-        self._target, self._due = 0, -math.inf
+        self._due: dict[int, float] = {}
+
+    def path(self, target: int) -> Path:
+        """The file of a target."""
+        return self._folder / f"{self._name}.{target}.npz"
 
     def note(self, target: int, images: FramePair, result: TrackResult) -> None:
         """Remember a target if it is seen for certain. Raises OSError where that cannot be written."""
         now = time.monotonic()
-        if result.state is not TrackState.TRACKING or (target == self._target and now < self._due):
+        if result.state is not TrackState.TRACKING or now < self._due.get(target, -math.inf):
             return
         drawn_in, box = (THERMAL, result.thermal_box) if images.rgb is None else (RGB, result.box)
         if not np.isfinite(box).all():
             return
-        self._target, self._due = target, now + PERIOD
+        self._due[target] = now + PERIOD
         shown = {RGB: images.rgb, THERMAL: images.thermal}
         arrays: dict[str, Any] = {name: image.data for name, image in shown.items() if image}
         arrays["encodings"] = [image.encoding if image else "" for image in shown.values()]
-        with replacing(self.path) as temporary:
+        with replacing(self.path(target)) as temporary:
             np.savez(temporary, target=target, box=box, drawn_in=drawn_in, seen=time.time(), **arrays)
 
-    def forget(self) -> None:
-        """Remember no target."""
-        self._target = 0
-        self.path.unlink(missing_ok=True)
+    def keep(self, targets: Collection[int]) -> None:
+        """Forget every other target."""
+        self._due = {target: due for target, due in self._due.items() if target in targets}
+        for target in self.targets():
+            if target not in targets:
+                self.path(target).unlink(missing_ok=True)
 
-    def restore(self, tracker: Tracker) -> tuple[int, str]:
-        """Have a tracker follow the target, if it was seen not too long ago. Returns its number, 0 for none, and, for a
-        person, what became of it."""
-        seen = self.recall()
-        if seen is None:
-            return 0, IDLE
-        if not 0 <= seen.age <= self.max_age:
-            return 0, f"{IDLE}; the last one was seen {seen.age:.0f} s ago (init.max_age is {self.max_age:g} s)"
-        try:
-            tracker.init(seen.images, seen.box, drawn_in=seen.drawn_in)
-        except ValueError as error:
-            return 0, f"{IDLE}; the last one is not taken up again: {error}"
-        return seen.target, f"target {seen.target} is taken up again where it was seen {seen.age:.1f} s ago"
+    def targets(self) -> list[int]:
+        """The numbers of those that are remembered."""
+        pattern = re.compile(re.escape(self._name) + r"\.(\d+)\.npz")
+        names = os.listdir(self._folder) if self._folder.is_dir() else []
+        return sorted(int(match[1]) for match in map(pattern.fullmatch, names) if match)
 
-    def recall(self) -> SeenTarget | None:
-        """The target that was remembered, whatever its age; None where there is none that can be read."""
+    def restore(self, group: TargetGroup, most: int) -> str:
+        """Have the targets followed that were seen not too long ago, the newest `most` of them.
+
+        Returns, for a person, what became of them.
+        """
+        said = []
+        for target in self.targets()[-most:]:
+            seen = self.recall(target)
+            if seen is None:
+                continue
+            if not 0 <= seen.age <= self.max_age:
+                said.append(f"target {target} was seen {seen.age:.0f} s ago (init.max_age is {self.max_age:g} s)")
+                continue
+            try:
+                group.init(target, seen.images, seen.box, drawn_in=seen.drawn_in, most=most)
+            except ValueError as error:
+                said.append(f"target {target} is not taken up again: {error}")
+            else:
+                said.append(f"target {target} is taken up again where it was seen {seen.age:.1f} s ago")
+        return "; ".join(said if group.targets else [IDLE, *said])
+
+    def recall(self, target: int) -> SeenTarget | None:
+        """A target that was remembered, whatever its age; None where there is none that can be read."""
         try:
-            with np.load(self.path) as file:
+            with np.load(self.path(target)) as file:
                 rgb, thermal = (
                     Image(file[name], str(encoding)) if encoding else None
                     for name, encoding in zip((RGB, THERMAL), file["encodings"], strict=True)
                 )
                 images = FramePair(rgb, thermal, 0 if rgb else None, 0 if thermal else None)
                 age = time.time() - float(file["seen"])
-                return SeenTarget(int(file["target"]), images, file["box"], str(file["drawn_in"]), age)
+                return SeenTarget(images, file["box"], str(file["drawn_in"]), age)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None

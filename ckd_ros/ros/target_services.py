@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
-from std_srvs.srv import Trigger
 
 from ckd_ros.ros.conversions import to_nanoseconds
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.inputs import CameraInputs
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.worker import TrackerWorker
-from ckd_ros.srv import InitTarget
+from ckd_ros.srv import InitTarget, StopTarget
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class TargetServices:
     ) -> None:
         self._node, self._worker, self._inputs, self._faults, self._values = node, worker, inputs, faults, values
         node.create_service(InitTarget, "init_target", self._on_init_target)
-        node.create_service(Trigger, "stop", self._on_stop)
+        node.create_service(StopTarget, "stop", self._on_stop)
 
     async def _on_init_target(self, request: InitTarget.Request, response: InitTarget.Response) -> InitTarget.Response:
         try:
@@ -64,21 +63,22 @@ class TargetServices:
 
     async def _init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> tuple[int, float]:
         """See `TrackerWorker.init_target`. Where there is no image, the error says why."""
-        enough = self._values()["init.min_confidence"]
+        enough, most = self._values()["init.min_confidence"], self._values()["max_targets"]
         try:
-            return await self._in_worker(lambda worker: worker.init_target(box, stream, stamp, enough))
+            return await self._in_worker(lambda worker: worker.init_target(box, stream, stamp, enough, most))
         except LookupError as error:
             reason = self._inputs.why_none(stream)
             raise LookupError(f"{error}; {reason}" if reason else str(error)) from error
 
-    async def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    async def _on_stop(self, request: StopTarget.Request, response: StopTarget.Response) -> StopTarget.Response:
         try:
-            target = await self._in_worker(lambda worker: worker.stop_target())
+            stopped = await self._in_worker(lambda worker: worker.stop_targets(request.target_id))
         except Exception as error:
             response.success, response.message = False, str(error)
             return response
         response.success = True
-        response.message = f"target {target} is no longer followed" if target else "no target was followed"
+        said = [f"target {target} is no longer followed" for target in stopped]
+        response.message = "; ".join(said) or "no target was followed"
         self._node.get_logger().info(response.message)
         return response
 

@@ -36,7 +36,7 @@ from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.ros.target_memory import TargetMemory
 from ckd_ros.ros.target_services import TargetServices
 from ckd_ros.ros.worker import TargetCount, TrackedPair, TrackerWorker, WorkerSnapshot
-from ckd_ros.tracking import OnnxEngine, Tracker
+from ckd_ros.tracking import OnnxEngine, TargetGroup
 from ckd_ros.tracking.engine import Engine, chosen_model
 
 
@@ -82,6 +82,7 @@ class TrackerNode(LifecycleNode):
                 providers,
                 values["model.cache_dir"] or None,
                 values["model.threads"] or None,
+                values["max_targets"],
             )
         except (FileNotFoundError, ValueError) as error:
             self.get_logger().error(f"the model cannot be used (parameter 'model.path'): {error}")
@@ -102,7 +103,7 @@ class TrackerNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         pairer = FramePairer(matcher, **self._pairing(values), say=self.get_logger().info)
         assert self.engine is not None, "a node is configured before it is activated"
-        tracker = Tracker(self.engine, self.registration.update(values), configuration.tracker_config(values))
+        tracker = TargetGroup(self.engine, self.registration.update(values), configuration.tracker_config(values))
         memory = None
         if values["init.restore"]:
             memory = TargetMemory(self.get_fully_qualified_name(), values["init.max_age"])
@@ -111,7 +112,7 @@ class TrackerNode(LifecycleNode):
         self.worker = TrackerWorker(tracker, pairer, loader, self._publish, self.faults, self._targets, memory)
         result = super().on_activate(state)
         self.worker.start()
-        restored = self.worker.submit(self.worker.restore)
+        restored = self.worker.submit(partial(self.worker.restore, values["max_targets"]))
         restored.add_done_callback(lambda done: self.get_logger().info(str(done.exception() or done.result())))
         self.inputs.subscribe(values, self.worker.add)
         for text in without_effect(self, self._declared.given):

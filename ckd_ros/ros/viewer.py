@@ -20,7 +20,6 @@ from rclpy.subscription import Subscription
 from rclpy.task import Future
 from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage, Image
-from std_srvs.srv import Trigger
 
 from ckd_ros.colour import stretch_for_display, to_bgr, to_grey
 from ckd_ros.geometry import FloatArray, Size
@@ -29,7 +28,7 @@ from ckd_ros.ros.conversions import ImageError, load_image, to_nanoseconds, to_s
 from ckd_ros.ros.shown_frame import ShownFrame
 from ckd_ros.ros.silence import KINDS, SUFFIXES, TYPES
 from ckd_ros.ros.sync.streams import RGB, THERMAL
-from ckd_ros.srv import InitTarget
+from ckd_ros.srv import InitTarget, StopTarget
 
 OVERLAY = "overlay"
 #: Between looks at what is published, seconds.
@@ -100,7 +99,7 @@ class Viewer:
             rclpy.try_shutdown(context=self._context)
             raise ValueError(f"namespace {self._namespace}, remappings {[*self._remappings]}: {error}") from error
         self._init = self._node.create_client(InitTarget, "init_target")
-        self._stop = self._node.create_client(Trigger, "stop")
+        self._stop = self._node.create_client(StopTarget, "stop")
         self._node.create_timer(PERIOD, self._look)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -215,8 +214,8 @@ class Viewer:
         self._ask(self._init, request)
 
     def stop(self) -> None:
-        """Ask the tracker to forget its target."""
-        self._ask(self._stop, Trigger.Request())
+        """Ask the tracker to forget its targets."""
+        self._ask(self._stop, StopTarget.Request())
 
     def answer(self) -> str | None:
         """The next answer to what was asked, if there is one."""

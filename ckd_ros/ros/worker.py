@@ -21,7 +21,7 @@ from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import CameraFrame, CameraPair, Verdict
 from ckd_ros.ros.target_memory import IDLE, TargetMemory
-from ckd_ros.tracking import Tracker, TrackResult
+from ckd_ros.tracking import TargetGroup, TrackResult
 
 T = TypeVar("T")
 
@@ -35,12 +35,11 @@ STALE_AFTER = 1.0
 
 @dataclass(frozen=True)
 class TrackedPair:
-    """What the worker did with a pair. `result` is None while no target is followed (`target` is then 0)."""
+    """What the worker did with a pair: the results by the numbers of the targets, none while none is followed."""
 
     pair: CameraPair
     images: FramePair
-    result: TrackResult | None
-    target: int
+    results: Mapping[int, TrackResult]
 
 
 @dataclass
@@ -48,11 +47,6 @@ class TargetCount:
     """The number of the newest target; every new one has the next."""
 
     newest: int = 0
-
-    def next(self) -> int:
-        """The number of a new target."""
-        self.newest += 1
-        return self.newest
 
 
 @dataclass(frozen=True)
@@ -68,12 +62,12 @@ class WorkerSnapshot:
     """What a worker has done, at one moment; the default is that of a node without one.
 
     Attributes:
-        target: the target and its state, as text for a person.
+        targets: those that are followed and their states, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
         offset: what is known of the offset between the stamps of the cameras.
     """
 
-    target: str = "no target"
+    targets: str = "no target"
     progress: Progress = Progress()
     pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
     formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
@@ -81,8 +75,8 @@ class WorkerSnapshot:
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
-        status.note(self.target)
-        status.add("target", self.target)
+        status.note(self.targets)
+        status.add("target", self.targets)
         status.add("pairs", self.progress.pairs)
         status.add("dropped", self.progress.dropped)
         self.pairing.describe(status)
@@ -98,7 +92,7 @@ class WorkerSnapshot:
 class TrackerWorker:
     """Runs `tracker` on what `pairer` has ready and gives every TrackedPair to `publish`, in its own thread.
 
-    `targets` gives every new target its number; with `memory` a target outlives the worker, see `restore`.
+    `targets` gives every new target its number; with `memory` targets outlive the worker, see `restore`.
 
     `add`, `submit`, `configure_pairing`, `snapshot`, `check_pairing`, `start` and `stop` may be called from any thread;
     the other methods only through `submit`.
@@ -109,7 +103,7 @@ class TrackerWorker:
 
     def __init__(
         self,
-        tracker: Tracker,
+        tracker: TargetGroup,
         pairer: FramePairer,
         loader: PairLoader,
         publish: Callable[[TrackedPair], None],
@@ -128,7 +122,7 @@ class TrackerWorker:
         self._changed = threading.Condition()
         self._actions: deque[tuple[Callable[[], Any], Future]] = deque()
         self._stopping = False
-        self._target = 0
+        self._reached: dict[int, int] = {}  # the number of the newest pair that each target was looked for in
         self._current: CameraPair | None = None
         self._catch_up: _CatchUp | None = None
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
@@ -170,10 +164,9 @@ class TrackerWorker:
         """What the worker has done so far, for the diagnostics."""
         with self._changed:
             pairing = self._pairer.snapshot()
-        latest, target = self._latest, "no target"
-        if latest is not None and latest.result is not None:
-            target = f"target {latest.target} {latest.result.state.name}"
-        return WorkerSnapshot(target, self._progress, pairing, self.loader.formats, self.loader.offset)
+        results = {} if self._latest is None else self._latest.results
+        targets = ", ".join(f"target {target} {result.state.name}" for target, result in results.items())
+        return WorkerSnapshot(targets or "no target", self._progress, pairing, self.loader.formats, self.loader.offset)
 
     def check_pairing(self) -> None:
         """Report a fault where both streams deliver images but no pair was made since the last call."""
@@ -188,13 +181,13 @@ class TrackerWorker:
             self._pairer.configure(slop, timeout, history, drive)
 
     def init_target(
-        self, box: np.ndarray, stream: str, stamp: int | None, min_confidence: float = 0.0
+        self, box: np.ndarray, stream: str, stamp: int | None, min_confidence: float = 0.0, most: int = 1
     ) -> tuple[int, float]:
         """Follow what is inside `box`, in pixels of the image of `stream` at `stamp` (None: the newest).
 
         Returns the target's id and how sure the network is of it. Raises LookupError where there is no such image,
-        ValueError where the image or the box cannot be used, or it is less sure than `min_confidence`; the target
-        followed before is then still followed.
+        ValueError where the image or the box cannot be used, it is less sure than `min_confidence`, or `most` targets
+        are followed already (see `TargetGroup.init`); those followed before are then still followed.
         """
         with self._changed:
             pair = self._pairer.newest(stream) if stamp is None else self._pairer.start_at(stream, stamp)
@@ -208,25 +201,48 @@ class TrackerWorker:
         images, reasons = self.loader.load(pair)
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
-        result = self.tracker.init(images, box, stream, min_confidence)
-        self._target = self._targets.next()
+        target = self._targets.newest + 1
+        result = self.tracker.init(target, images, box, stream, min_confidence, most)
+        self._targets.newest = target
+        self._reached[target] = pair.number
+        self._note_targets()
         self._advance(pair)
         self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
-        self._finish(TrackedPair(pair, images, result, self._target))
-        return self._target, result.confidence
+        self._finish(TrackedPair(pair, images, {target: result}))
+        return target, result.confidence
 
-    def restore(self) -> str:
-        """Follow the target that is remembered, if there is one. Returns, for a person, what became of it."""
-        self._target, what = (0, IDLE) if self._memory is None else self._memory.restore(self.tracker)
-        self._targets.newest = max(self._target, self._targets.newest)
+    def restore(self, most: int = 1) -> str:
+        """Follow the targets that are remembered, at most so many. Returns, for a person, what became of them."""
+        if self._memory is None:
+            return IDLE
+        what = self._memory.restore(self.tracker, most)
+        self._reached = dict.fromkeys(self.tracker.targets, 0)
+        self._targets.newest = max(self._targets.newest, *self.tracker.targets, 0)
         return what
 
-    def stop_target(self) -> int:
-        """Follow nothing any more. Returns the id of the target that was followed, 0 for none."""
-        if self._memory is not None:
-            self._memory.forget()
-        stopped, self._target, self._catch_up = self._target, 0, None
+    def stop_targets(self, target: int = 0) -> tuple[int, ...]:
+        """Follow a target no more, or none at all (0). Returns the ids of those that were followed until now.
+
+        Raises LookupError for one that is not followed.
+        """
+        followed = self.tracker.targets
+        if target and target not in followed:
+            names = ", ".join(map(str, followed))
+            raise LookupError(f"target {target} is not followed: {f'followed: {names}' if followed else 'none is'}")
+        stopped = (target,) if target else followed
+        for one in stopped:
+            self.tracker.remove(one)
+        self._note_targets()
         return stopped
+
+    def _note_targets(self) -> None:
+        """Forget what is known of targets that are followed no more."""
+        followed = self.tracker.targets
+        self._reached = {target: number for target, number in self._reached.items() if target in followed}
+        if self._memory is not None:
+            self._memory.keep(followed)
+        if not followed:
+            self._catch_up = None
 
     def _run(self) -> None:
         while True:
@@ -262,7 +278,7 @@ class TrackerWorker:
         self._catch_up = None
         newest = self._pairer.take()
         if newest is not None:
-            if self._target and self._current is not None:
+            if self.tracker.targets and self._current is not None:
                 missed = max(0, newest.number - self._current.number - 1)  # a single image may have paired since
                 self._progress = replace(self._progress, dropped=self._progress.dropped + missed)
             self._advance(newest)
@@ -277,8 +293,10 @@ class TrackerWorker:
         try:
             images, _ = self.loader.load(pair)
             if images is not None:
-                result = self.tracker.update(images) if self._target else None
-                self._finish(TrackedPair(pair, images, result, self._target))
+                # A target that is catching up is looked for in pairs that the others were looked for in long ago.
+                due = [target for target, reached in self._reached.items() if reached < pair.number]
+                self._reached.update(dict.fromkeys(due, pair.number))
+                self._finish(TrackedPair(pair, images, self.tracker.update(images, due)))
         except Exception as error:
             origin = traceback.extract_tb(error.__traceback__)[-1]
             self._faults.report(
@@ -287,17 +305,19 @@ class TrackerWorker:
             )
 
     def _finish(self, tracked: TrackedPair) -> None:
-        if tracked.result is None:
-            problems = self._registration_health.inspect(tracked.images, self.tracker.registration)
-        else:
-            problems = tracked.result.problems
+        problems: dict[str, str] = {}
+        for result in tracked.results.values():
+            problems.update(result.problems)
+        if not tracked.results:
+            problems.update(self._registration_health.inspect(tracked.images, self.tracker.registration))
         for key, message in problems.items():
             self._faults.report(key, message)
         self._latest = tracked
         self._publish(tracked)
-        if self._memory is not None and tracked.result is not None:
+        if self._memory is not None:
             try:
-                self._memory.note(tracked.target, tracked.images, tracked.result)
+                for target, result in tracked.results.items():
+                    self._memory.note(target, tracked.images, result)
             except OSError as error:
                 self._faults.report("init.restore", f"the target cannot be remembered: {error}")
 

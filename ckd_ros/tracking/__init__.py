@@ -9,6 +9,7 @@ from ckd_ros.tracking.engine.onnx_engine import OnnxEngine
 from ckd_ros.tracking.engine.shipped import default_model
 from ckd_ros.tracking.engine.spec import Engine, ModelSpec
 from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.target_group import TargetGroup
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
 
@@ -18,6 +19,7 @@ __all__ = [
     "ModelSpec",
     "OnnxEngine",
     "Registration",
+    "TargetGroup",
     "ThermalConfig",
     "ThermalNormalizer",
     "TrackResult",

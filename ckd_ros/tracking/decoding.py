@@ -8,12 +8,15 @@ import numpy as np
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.geometry import CropWindow, FloatArray, iou
+from ckd_ros.tracking.engine.spec import Maps
 from ckd_ros.tracking.target_classifier import View
 
 #: Less than any score of a network, whose sigmoid is clamped at 1e-4.
 _NO_SCORE = 1e-9
 #: IoU from which on two cells' boxes are of one object.
 _AGREEMENT = 0.7
+#: IoU with another target's box from which on a box is doubted, and at which it is that target's; what it then counts.
+_BESIDE, _WITHIN, _LEAST = 0.3, 0.6, 0.05
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,19 @@ def decode(
     if not (np.isfinite(confidence) and np.isfinite(box).all() and box[2:].min() > 0):
         return None
     return Detection(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
+
+
+def freedom(boxes: FloatArray, taken: FloatArray) -> FloatArray:
+    """How far boxes `(..., 4)` are none of those that other targets have, `taken` `(N, 4)`: 1, to nearly 0."""
+    overlap = iou(boxes[..., None, :], taken).max(-1, initial=0.0)
+    free: FloatArray = np.clip((_WITHIN - overlap) / (_WITHIN - _BESIDE), _LEAST, 1.0)
+    return free
+
+
+def free_cells(maps: Maps, window: CropWindow, taken: FloatArray) -> FloatArray:
+    """`(G, G)` factors of the scores: the `freedom` of each cell's box in the search window."""
+    cells = maps.score.shape[0]
+    indices = np.stack(np.meshgrid(np.arange(cells), np.arange(cells)))
+    centres = (indices + maps.offset) / cells
+    boxes = np.concatenate([centres - maps.size / 2, maps.size]).transpose(1, 2, 0)
+    return freedom(boxes, np.stack([window.to_fraction(box) for box in taken]))

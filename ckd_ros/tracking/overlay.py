@@ -5,6 +5,8 @@ Where there is one camera only, its image stands alone.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import cv2
@@ -53,7 +55,7 @@ def panel_size(pair: FramePair, width: int) -> Size:
 
 def draw_overlay(
     pair: FramePair,
-    result: TrackResult | None,
+    result: TrackResult | Mapping[int, TrackResult] | None,
     registration: Registration,
     size: Size | Panels,
     truth: FloatArray | None = None,
@@ -64,7 +66,8 @@ def draw_overlay(
 
     Args:
         pair: the images; a missing one leaves its place dark.
-        result: of the tracker on this pair; None while there is no target.
+        result: of the tracker on this pair, or those of several targets by their numbers, which are written beside the
+            boxes where there are several; None, or none, while there is no target.
         registration: brings the thermal image into the view of the colour image.
         size: (w, h) of each image, see `panel_size`, or with it whose images there are.
         truth: `(4,)` the true box in RGB pixels, NaN where the target is not visible.
@@ -76,7 +79,7 @@ def draw_overlay(
     names = [name for name in ("rgb", "thermal") if panels.modality in ("both", name)]
     lines = 1 if len(names) * w >= _ONE_LINE else 2
     canvas = np.full((h + lines * _CAPTION, len(names) * w, 3), _BACKGROUND, np.uint8)
-    colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
+    results = {0: result} if isinstance(result, TrackResult) else dict(result or {})
     for number, name in enumerate(names):
         image, view = getattr(pair, name), canvas[:h, number * w : (number + 1) * w]
         label = "colour" if name == "rgb" else name
@@ -99,10 +102,16 @@ def draw_overlay(
             draw_box(view, known, to_panel, TRUTH_COLOUR, 1)
             if np.isfinite(known).all():
                 _write(view, "true box", (view.shape[1] - 8, 20), TRUTH_COLOUR, right=True)
-        if result is not None:
-            box = result.box if pair.rgb is not None else result.thermal_box
-            draw_box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
-    _caption(canvas[h:], result, colour, note)
+        for target, one in results.items():
+            box, colour = one.box if pair.rgb is not None else one.thermal_box, STATE_COLOURS[one.state]
+            draw_box(view, box, to_panel, colour, 1 if one.state is TrackState.LOST else 2)
+            if len(results) > 1 and np.isfinite(box).all():
+                x, y, *_ = geometry.transform_box(to_panel, box)
+                _write(view, str(target), (round(x), round(y) - 5), colour)
+    if len(results) > 1:
+        _caption_of_several(canvas[h:], results, note)
+    else:
+        _caption(canvas[h:], next(iter(results.values()), None), note)
     return canvas
 
 
@@ -135,8 +144,20 @@ def draw_box(view: Pixels, box: FloatArray, to_panel: FloatArray, colour: tuple[
     cv2.rectangle(view, tuple(corners[:2]), tuple(corners[2:]), colour, thickness, cv2.LINE_AA)
 
 
-def _caption(view: Pixels, result: TrackResult | None, colour: tuple[int, int, int], note: str) -> None:
+def _caption_of_several(view: Pixels, results: Mapping[int, TrackResult], note: str) -> None:
+    """How many targets are in which state."""
+    counts = Counter(result.state for result in results.values())
+    at = 8
+    for state in sorted(counts):
+        said = f"{counts[state]} {state.name}"
+        _write(view, said, (at, _CAPTION - 9), STATE_COLOURS[state])
+        at += cv2.getTextSize(said, _FONT, 0.5, 1)[0][0] + 16
+    _write(view, note, (view.shape[1] - 8, view.shape[0] - 9), _TEXT, right=True)
+
+
+def _caption(view: Pixels, result: TrackResult | None, note: str) -> None:
     """What the tracker believes, in one line or, where that is too narrow, in two."""
+    colour = STATE_COLOURS[TrackState.IDLE if result is None else result.state]
     width, base, last, end = view.shape[1], _CAPTION - 9, view.shape[0] - 9, 0
     if result is None:
         _write(view, TrackState.IDLE.name, (8, base), colour)

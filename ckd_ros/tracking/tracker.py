@@ -14,10 +14,11 @@ from ckd_ros.geometry import FloatArray, crop_window, visible_part
 from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
-from ckd_ros.tracking.decoding import Detection, decode, hann_window
+from ckd_ros.tracking.decoding import Detection, decode, free_cells, freedom, hann_window
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
+from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
@@ -108,6 +109,8 @@ class Tracker:
 
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
+        taken: `(N, 4)` boxes in which other targets are, for the next `update`: this one is looked for elsewhere, and
+            what is found there all the same counts for little.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Tracker:
         self.registration = registration or Registration()
         self._target: Target | None = None
         self.new_images = NewImages()
+        self.taken: FloatArray = np.zeros((0, 4))
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
 
@@ -158,7 +162,7 @@ class Tracker:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
         target = self._new_target(pair, box, drawn_in)
         has_template = target.inputs.has_template
-        confidence = self._look_around(target, *target.inputs.known_images(pair))
+        (confidence,) = run_steps(self.engine, [self._look_around(target, *target.inputs.known_images(pair))])
         if confidence < min_confidence:
             raise ValueError(
                 f"the network is not sure of what was drawn: its confidence is {confidence:.2f}, min_confidence is "
@@ -174,6 +178,10 @@ class Tracker:
 
         An image that is identical to the one before it is not used if the other one is new (see `repeats`).
         """
+        return run_steps(self.engine, [self.steps(pair)])[0]
+
+    def steps(self, pair: FramePair) -> Steps[TrackResult]:
+        """`update`, which asks the network where `run_steps` can answer what other targets ask at the same time."""
         target = self._target
         if target is None:
             raise RuntimeError("no target to follow: call init(pair, box) before update(pair)")
@@ -187,9 +195,9 @@ class Tracker:
         target.place(pair.timing)
 
         if target.search is None:
-            confidence = self._follow(target, rgb, thermal)
+            confidence = yield from self._follow(target, rgb, thermal)
         else:
-            confidence = self._redetect(target, target.search, rgb, thermal)
+            confidence = yield from self._redetect(target, target.search, rgb, thermal)
         target.note_path(pair.timing)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
             target.place(pair.timing)
@@ -217,14 +225,16 @@ class Tracker:
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         return target
 
-    def _look_around(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
+    def _look_around(self, target: Target, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Learn how the network errs about the target and what tells it from what surrounds it, where it was marked.
 
         Returns how sure the network is of it.
         """
         spec = self.engine.spec
         boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR]
-        found = [self._detect(target, rgb, thermal, box, self._prior) for box in boxes]
+        found = []
+        for box in boxes:
+            found.append((yield from self._detect(target, rgb, thermal, box, self._prior)))
         enough = self.config.confidence.uncertain_below
         near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
         confidence = sureness(found[:NEAR], target.box)
@@ -241,9 +251,9 @@ class Tracker:
             target.identity = Identity(views)
         return confidence
 
-    def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> float:
+    def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the confidence."""
-        found = self._detect(target, rgb, thermal, target.ahead(self.config.lead), self._prior)
+        found = yield from self._detect(target, rgb, thermal, target.ahead(self.config.lead), self._prior)
         confidence = found.confidence if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             confidence = target.identity.follow(found.view, found.confidence)
@@ -258,10 +268,12 @@ class Tracker:
             target.follow(target.moved_to(found.box, momentum, self.config.inside_margin))
         return confidence
 
-    def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> float:
+    def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Look for a lost target. Returns the best score found."""
         boxes = search.next_boxes(self.config.lost_windows)
-        detections = [self._detect(target, rgb, thermal, box) for box in boxes]
+        detections = []
+        for box in boxes:
+            detections.append((yield from self._detect(target, rgb, thermal, box)))
         scores = [self._recognised(target, found) for found in detections]
         enough = self.config.confidence.reacquire_above
         confirmed = search.candidate is not None and scores[0] >= enough
@@ -297,7 +309,7 @@ class Tracker:
         thermal: Image | None,
         box: FloatArray,
         prior: FloatArray | Float32Array | None = None,
-    ) -> Detection | None:
+    ) -> Steps[Detection | None]:
         """What the network finds in the search window around a box; None without an image that shows it."""
         if thermal is not None and not target.pair_geometry.shows(box):
             thermal = None
@@ -306,21 +318,23 @@ class Tracker:
         spec = self.engine.spec
         window = crop_window(box, spec.search_factor, spec.stretched)
         inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry)
-        start = time.perf_counter()
-        maps = self.engine.run(inputs)
-        self._inference_s += time.perf_counter() - start
+        maps, seconds = yield inputs
+        self._inference_s += seconds
         shown = zip(maps.features, (rgb, thermal), strict=bool(maps.features))
         features = tuple(None if image is None else f for f, image in shown)
         if target.identity is not None:
             sizes = maps.size * np.array([window.width / box[2], window.height / box[3]])[:, None, None]
             factors = target.identity.factors(maps, features, sizes / target.correction.growth[:, None, None])
             prior = factors if prior is None else prior * factors
+        if len(self.taken):
+            factors = free_cells(maps, window, self.taken)
+            prior = factors if prior is None else prior * factors
         found = decode(maps.score, maps.size, maps.offset, window, prior)
         if found is None:
             return None
         corrected = target.correction.correct(found.box)
         view = view_of(corrected, window, features) if features else None
-        return Detection(corrected, found.confidence, view)
+        return Detection(corrected, found.confidence * float(freedom(corrected, self.taken)), view)
 
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry

@@ -18,7 +18,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 SUB_PACKAGES = sorted({str(p.parent.relative_to(ROOT / "ckd_ros")) for p in (ROOT / "ckd_ros").rglob("*.py")})
 PROMISED = {
-    *("rclpy", "sensor_msgs", "std_msgs", "std_srvs", "visualization_msgs", "diagnostic_msgs", "vision_msgs"),
+    *("rclpy", "sensor_msgs", "std_msgs", "visualization_msgs", "diagnostic_msgs", "vision_msgs"),
     *("message_filters", "launch", "launch_ros", "python3-opencv", "python3-numpy"),
 }
 #: The rosdep key of each package of Python that the node's code may import.

@@ -33,7 +33,7 @@ RELEASED = [
         "rcl_interfaces",
     ),
     *("rclpy", "ros2launch", "rosidl_default_generators", "rosidl_default_runtime", "rviz2", "sensor_msgs", "std_msgs"),
-    *("std_srvs", "tf2_ros_py", "vision_msgs", "visualization_msgs"),
+    *("tf2_ros_py", "vision_msgs", "visualization_msgs"),
 ]
 #: Keys of system packages: from Ubuntu's archive, or from pip.
 SYSTEM = ("python3-matplotlib", "python3-numpy", "python3-opencv", "python3-pytest", "python3-venv", "python3-yaml")

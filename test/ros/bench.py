@@ -9,14 +9,13 @@ from functools import partial
 import numpy as np
 import rclpy
 from ckd_ros.msg import BoundingBox, Track
-from ckd_ros.srv import InitTarget
+from ckd_ros.srv import InitTarget, StopTarget
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from scene import Scene
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_srvs.srv import Trigger
 
 from ckd_ros.frames import FramePair
 from ckd_ros.ros import conversions
@@ -68,7 +67,7 @@ class Bench:
         self.user.create_subscription(Track, "track", self._on_track, QoSProfile(depth=200))
         self.user.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.init_client = self.user.create_client(InitTarget, "init_target")
-        self.stop_client = self.user.create_client(Trigger, "stop")
+        self.stop_client = self.user.create_client(StopTarget, "stop")
         self._executors = [SingleThreadedExecutor(), SingleThreadedExecutor()]
         self._threads = []
         for executor, node in zip(self._executors, (self.node, self.user), strict=True):
@@ -178,8 +177,8 @@ class Bench:
         self.follow(3, **show)
         return self
 
-    def stop(self) -> Trigger.Response:
-        return self.call(self.stop_client, Trigger.Request())
+    def stop(self, target: int = 0) -> StopTarget.Response:
+        return self.call(self.stop_client, StopTarget.Request(target_id=target))
 
     def call(self, client, request):
         future = client.call_async(request)

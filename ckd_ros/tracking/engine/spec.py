@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,9 +17,9 @@ TEMPLATES, SEARCHES = ("template_rgb", "template_tir"), ("search_rgb", "search_t
 IMAGE_INPUTS = (*TEMPLATES, *SEARCHES)
 OUTPUTS = ("score_map", "size_map", "offset_map")
 #: Of a graph that encodes crops of any size, see `TemplateEncoder`: what it takes in place of templates, what it gives
-#: for crops, and the name of its free dimension.
+#: for crops, and the names of its free dimensions: of crops, and of the batch.
 TEMPLATE_FEATURES, FEATURES = ("template_features_rgb", "template_features_tir"), ("features_rgb", "features_tir")
-SIDE = "side"
+SIDE, TARGETS = "side", "targets"
 
 
 class Maps(NamedTuple):
@@ -55,6 +55,7 @@ class ModelSpec:
         uses_box: whether it takes `template_box`, the target's box as fractions of the template crop.
         gives_features: whether it gives the search regions' features, see `Maps`.
         encodes_templates: whether its graph takes features of the templates, see `TemplateEncoder`.
+        free_batch: whether its graph takes several targets in one call.
         training: the record of how it was trained, empty when there is none.
         precision: `fp32`, or `int8` for a quantised file.
     """
@@ -69,6 +70,7 @@ class ModelSpec:
     uses_box: bool
     gives_features: bool = False
     encodes_templates: bool = False
+    free_batch: bool = False
     stretched: bool = False
     border: float = 0.0
     training: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -106,6 +108,7 @@ class ModelSpec:
                 uses_box="template_box" in inputs,
                 gives_features=encodes,
                 encodes_templates=encodes,
+                free_batch=all(isinstance(node.shape[0], str) for node in inputs.values()),
                 stretched=metadata.get("stretched") == "yes",
                 border=float(metadata.get("border", 0.0)),
                 training=training if isinstance(training, dict) else {},
@@ -156,6 +159,9 @@ class Engine(Protocol):
         Args:
             inputs: every input of the network by name, float32, in the shapes of `ModelSpec.shape`.
         """
+
+    def run_many(self, inputs: Sequence[Mapping[str, Float32Array]]) -> list[Maps]:
+        """One forward pass each, of several targets; in one call where that is faster."""
 
 
 def _triple(text: str) -> tuple[float, float, float]:

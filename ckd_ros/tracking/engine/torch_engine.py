@@ -6,7 +6,7 @@ opened, so that a robot needs neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ class TorchEngine:
         maps, features = self._outputs(tensors)
         arrays = [tensor[0].cpu().numpy() for tensor in (*maps, *features)]
         return Maps(arrays[0][0], arrays[1], arrays[2], tuple(arrays[3:]))
+
+    def run_many(self, inputs: Sequence[Mapping[str, Float32Array]]) -> list[Maps]:
+        """One forward pass each."""
+        return [self.run(one) for one in inputs]
 
     def _outputs(self, tensors: dict[str, Tensor]) -> tuple[Prediction, tuple[Tensor, ...]]:
         """Maps, and the search features (1, C, G, G) of both modalities where the network has them."""

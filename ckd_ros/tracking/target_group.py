@@ -1,0 +1,112 @@
+"""Several targets in the same images: each with a tracker of its own, told apart, asked about together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+
+from ckd_ros.frames import FramePair
+from ckd_ros.geometry import FloatArray, iou
+from ckd_ros.tracking.confidence import TrackState
+from ckd_ros.tracking.engine.spec import Engine
+from ckd_ros.tracking.inference import run_steps
+from ckd_ros.tracking.registration import Registration
+from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
+
+#: IoU from which on two boxes are close enough that only one of the targets can be the one that is seen there.
+_TOUCHING = 0.2
+#: IoU from which on a box that is drawn is taken for that of the target that is followed there.
+_SAME = 0.5
+
+
+class TargetGroup:
+    """Follows targets by their numbers. Not for use by several threads at once.
+
+    Targets are each other's look-alikes: a target that is seen for certain keeps the others away from its box (see
+    `Tracker.taken`). Of two that meet, the surer one keeps it, and the other is looked for beside it.
+
+    Args:
+        engine, registration, config: as of `Tracker`, for all targets.
+    """
+
+    def __init__(
+        self, engine: Engine, registration: Registration | None = None, config: TrackerConfig | None = None
+    ) -> None:
+        self._engine, self.registration = engine, registration or Registration()
+        self.config = config or TrackerConfig()
+        self._trackers: dict[int, Tracker] = {}
+        self._results: dict[int, TrackResult] = {}
+
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The numbers of those that are followed, in the order in which they were shown."""
+        return tuple(self._trackers)
+
+    def configure(self, registration: Registration, config: TrackerConfig) -> None:
+        """Change the settings between two frames; the targets stay."""
+        self.registration, self.config = registration, config
+        for tracker in self._trackers.values():
+            tracker.configure(registration, config)
+
+    def init(
+        self,
+        target: int,
+        pair: FramePair,
+        box: npt.ArrayLike,
+        drawn_in: str = "rgb",
+        min_confidence: float = 0.0,
+        most: int = 1,
+    ) -> TrackResult:
+        """Follow what is inside `box` as this target; see `Tracker.init` for the other arguments.
+
+        A target that is followed there already is given up for it, and so is the only one where `most` is 1.
+
+        Raises ValueError for a box that cannot be followed, and where `most` other targets are followed. Whatever is
+        raised, the targets that were followed still are.
+        """
+        tracker = Tracker(self._engine, self.registration, self.config)
+        result = tracker.init(pair, box, drawn_in, min_confidence)
+        replaced = [number for number, other in self._results.items() if _same(other, result)]
+        if most == 1:
+            replaced = [*self.targets]
+        elif len(self.targets) - len(replaced) >= most:
+            followed = ", ".join(map(str, self.targets))
+            raise ValueError(
+                f"{most} targets are followed already ({followed}; max_targets is {most}): stop one of them"
+            )
+        for number in replaced:
+            self.remove(number)
+        self._trackers[target], self._results[target] = tracker, result
+        return result
+
+    def remove(self, target: int) -> None:
+        """Follow a target no longer. Raises KeyError for one that is not followed."""
+        del self._trackers[target], self._results[target]
+
+    def update(self, pair: FramePair, targets: Collection[int] | None = None) -> dict[int, TrackResult]:
+        """Find every target, or some of them, in the next pair: what was found, by number."""
+        trackers = {n: tracker for n, tracker in self._trackers.items() if targets is None or n in targets}
+        for target, tracker in trackers.items():
+            tracker.taken = self._taken_from(target)
+        steps = [tracker.steps(pair) for tracker in trackers.values()]
+        results = dict(zip(trackers, run_steps(self._engine, steps), strict=True))
+        self._results.update(results)
+        return results
+
+    def _taken_from(self, target: int) -> FloatArray:
+        """`(N, 4)` the boxes of the targets that are seen for certain, but of those that this one is surer of."""
+        own, boxes = self._results[target], []
+        for number, other in self._results.items():
+            if number == target or other.state is not TrackState.TRACKING:
+                continue
+            touching = float(iou(own.box, other.box)) > _TOUCHING
+            surer = own.state is TrackState.TRACKING and (own.confidence, -target) > (other.confidence, -number)
+            if not (touching and surer):
+                boxes.append(other.box)
+        return np.array(boxes).reshape(-1, 4)
+
+
+def _same(one: TrackResult, other: TrackResult) -> bool:
+    return one.state is not TrackState.LOST and float(iou(one.box, other.box)) > _SAME
