@@ -73,9 +73,7 @@ class TargetGroup:
             replaced = [*self.targets]
         elif len(self.targets) - len(replaced) >= most:
             followed = ", ".join(map(str, self.targets))
-            raise ValueError(
-                f"{most} targets are followed already ({followed}; max_targets is {most}): stop one of them"
-            )
+            raise ValueError(f"targets {followed} are followed, and max_targets is {most}: stop one of them")
         for number in replaced:
             self.remove(number)
         self._trackers[target], self._results[target] = tracker, result

@@ -33,6 +33,8 @@ CONFIDENCE = {
 }
 #: How far a box's centre may be off, pixels: the network is exact to a cell of 5 x 5.
 CELL = 7.5
+#: Patches of the background, far from the way of the target, that can be followed too: `(x, y, w, h)`.
+PATCH, OTHER_PATCH = (250.0, 30.0, 40.0, 32.0), (30.0, 180.0, 40.0, 32.0)
 
 
 class Bench:

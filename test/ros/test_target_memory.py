@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("rclpy", reason="no rclpy: run `make setup`, or source a ROS 2 distribution")
 pytest.importorskip("ckd_ros.msg", reason="the interfaces are not built: run `make setup` or `colcon build`")
 
-from bench import CELL, Bench, wait_for  # noqa: E402
+from bench import CELL, OTHER_PATCH, PATCH, Bench, wait_for  # noqa: E402
 from ckd_ros.msg import Track  # noqa: E402
 
 from ckd_ros.ros.target_memory import TargetMemory  # noqa: E402
@@ -71,10 +71,21 @@ def test_what_was_seen_too_long_ago_is_not_taken_up(bench, capfd):
 
 def test_a_damaged_file_is_no_target(home):
     memory = TargetMemory("/robot/tracker", 10.0)
-    assert memory.path == home / "ckd_ros" / "robot.tracker.npz" and memory.recall() is None
-    memory.path.parent.mkdir()
+    file = memory.path(1)
+    assert file == home / "ckd_ros" / "robot.tracker.1.npz" and memory.recall(1) is None and memory.targets() == []
+    file.parent.mkdir()
     for content in (b"", b"PK\x03\x04 cut", b"no archive"):
-        memory.path.write_bytes(content)
-        assert memory.recall() is None
-    np.savez(memory.path, target=1)
-    assert memory.recall() is None
+        file.write_bytes(content)
+        assert memory.recall(1) is None
+    np.savez(file, target=1)
+    assert memory.recall(1) is None
+
+
+def test_each_target_is_remembered_as_it_was_last_seen(home, bench):
+    b = bench(max_targets=3, **REMEMBER).started()
+    assert b.init(PATCH).target_id == 2 and b.init(OTHER_PATCH).target_id == 3
+    b.steps(2)
+    b.stop(2)
+    b.steps(2)
+    again(b)
+    assert {track.target_id for track in b.tracks[-2:]} == {1, 3}

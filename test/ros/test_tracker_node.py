@@ -100,7 +100,7 @@ def test_images_are_received_while_it_catches_up(bench):
     b = bench().start()
     tracker = b.node.worker.tracker
     update = tracker.update
-    tracker.update = lambda pair: (time.sleep(0.05), update(pair))[1]  # slower than the cameras
+    tracker.update = lambda *given: (time.sleep(0.05), update(*given))[1]  # slower than the cameras
     b.steps(2)
     old = b.frame
     b.play(1.0)
@@ -371,7 +371,7 @@ def test_pairs_that_come_too_fast_are_dropped_and_counted(bench):
     b = bench().started()
     tracker, counters = b.node.worker.tracker, lambda: b.node.worker.snapshot().pairing.counters
     update, go_on = tracker.update, threading.Event()
-    tracker.update = lambda pair: (go_on.wait(20.0), update(pair))[1]
+    tracker.update = lambda *given: (go_on.wait(20.0), update(*given))[1]
     before = b.status()
     for _ in range(10):  # one is being worked on, of the others the newest is left
         b.frame += 1
