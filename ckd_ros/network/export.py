@@ -164,7 +164,7 @@ def _frame_inputs(session: Any, crops: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     shapes = {value.name: value.shape for value in session.get_inputs()}
-    unknown = {name: np.zeros(shapes[name], np.float32) for name in siamese_inference.INPUTS[2:4]}
+    unknown = {name: np.zeros((1, *shapes[name][1:]), np.float32) for name in siamese_inference.INPUTS[2:4]}
     seen = {"seen": np.ones((1, 2), np.float32)}
     templates = {f"search_{name}": crops[f"template_{name}"] for name in ("rgb", "tir")}
     features = session.run(siamese_inference.FEATURES, {**templates, **unknown, **seen})

@@ -54,8 +54,8 @@ def test_the_file_says_how_to_feed_it(exported):
     session = onnxruntime.InferenceSession(exported[1], providers=["CPUExecutionProvider"])
     found = session.get_modelmeta().custom_metadata_map
     shapes = {i.name: i.shape for i in session.get_inputs()}
-    assert shapes["search_rgb"] == shapes["search_tir"] == [1, 3, "side", "side"]
-    assert shapes["template_features_rgb"] == [1, 256, 4, 4] and shapes["seen"] == [1, 2]
+    assert shapes["search_rgb"] == shapes["search_tir"] == ["targets", 3, "side", "side"]
+    assert shapes["template_features_rgb"] == ["targets", 256, 4, 4] and shapes["seen"] == ["targets", 2]
     assert (found["preset"], found["template_factor"], found["search_factor"]) == ("small", "1.4", "4.375")
     assert found["stretched"] == "yes" and float(found["border"]) == pytest.approx(0.4490, abs=1e-4)
     assert json.loads(found["training"]) == {"steps": 7}
@@ -76,6 +76,37 @@ def test_the_engine_gives_the_students_maps_for_every_target_and_camera(exported
     for inputs in (first, without, first, blind, second):
         for found, truth in zip(engine.run(inputs)[:3], expected(student, inputs), strict=True):
             assert np.allclose(found, truth, atol=1e-4)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_several_targets_are_answered_as_each_would_be(exported, gpu, monkeypatch):
+    if gpu:  # what is done there, done here: a batch of always the same size
+        monkeypatch.setattr(OnnxEngine, "provider", "CUDAExecutionProvider")
+    engine = OnnxEngine(exported[1], ["cpu"], threads=1, targets=3)
+    sizes, real = [], onnxruntime.InferenceSession.run
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession,
+        "run",
+        lambda s, names, feed: sizes.append(len(feed["seen"])) or real(s, names, feed),
+    )
+    inputs = [crops(seed) for seed in range(1, 6)]
+    inputs[1]["search_rgb"][:] = 0  # one of them has no colour image
+    for _ in range(2):
+        for found, one in zip(engine.run_many(inputs), inputs, strict=True):
+            for a, b in zip(found[:3], expected(exported[0], one), strict=True):
+                assert np.allclose(a, b, atol=1e-4)
+    assert (3 in sizes) == gpu
+
+
+def test_the_templates_of_each_target_are_encoded_once(exported, monkeypatch):
+    engine, runs = OnnxEngine(exported[1], ["cpu"], threads=1, targets=2), []
+    real = onnxruntime.InferenceSession.run
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "run", lambda s, names, feed: runs.append(names) or real(s, names, feed)
+    )
+    for _ in range(3):
+        engine.run_many([crops(1), crops(2)])
+    assert len(runs) == 2 + 6  # the templates of both, and three frames of each
 
 
 def test_a_template_that_is_overwritten_is_encoded_again(exported):

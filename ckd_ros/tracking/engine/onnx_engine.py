@@ -68,7 +68,7 @@ class OnnxEngine:
             # Encoded on the CPU wherever frames are: once for a target, and TensorRT takes minutes for another size.
             self._templates = TemplateEncoder(self._open([PROVIDERS["cpu"]]), targets)
             working = [name for name in names if name in self._session.get_providers()]
-            self._session = self._open(working, self.spec.search_size)
+            self._session = self._open(working, self.spec.search_size, 1)
         self.grid = self._warm_up()
         self._together = self._open_together(targets)
 
@@ -142,7 +142,7 @@ class OnnxEngine:
             )
         return [*(name for name in names if name in present and name != PROVIDERS["cpu"]), PROVIDERS["cpu"]]
 
-    def _open(self, names: list[str], side: int | None = None, targets: int = 1) -> ort.InferenceSession:
+    def _open(self, names: list[str], side: int | None = None, targets: int | None = None) -> ort.InferenceSession:
         if names[0] != PROVIDERS["cpu"] and hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN that pip installed lie where the loader does not look
         try:
@@ -162,11 +162,11 @@ class OnnxEngine:
                 self._note(f"{name} failed to load: are the driver, CUDA, cuDNN and TensorRT installed?")
         return session
 
-    def _session_options(self, side: int | None, targets: int) -> ort.SessionOptions:
+    def _session_options(self, side: int | None, targets: int | None) -> ort.SessionOptions:
         options = ort.SessionOptions()
-        options.add_free_dimension_override_by_name(TARGETS, targets)
-        if side is not None:
-            options.add_free_dimension_override_by_name(SIDE, side)
+        for name, size in ((SIDE, side), (TARGETS, targets)):
+            if size is not None:
+                options.add_free_dimension_override_by_name(name, size)
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
