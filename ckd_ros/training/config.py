@@ -62,6 +62,9 @@ class Stage:
     anchor_weight: float = setting(
         1.0, "of boxes: weight of what holds samples with both cameras to the boxes that the stage starts from", low=0
     )
+    coupling: float = setting(
+        1.0, "of boxes: share of the student's coupling that is kept, as by `ckd export`; before the first step", 0, 1
+    )
 
     def __post_init__(self) -> None:
         check(self)

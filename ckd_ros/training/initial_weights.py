@@ -48,6 +48,7 @@ def build_model(stage: Stage, network: NetworkConfig, previous: Path | None) -> 
     if previous is not None:
         load_initial_weights(model, previous)
     if isinstance(model, BoxStudent):
+        model.coupling.weaken(stage.coupling)
         model.hold_start()
     return model
 

@@ -60,6 +60,12 @@ def test_a_run_changes_the_box_layers_of_both_branches_and_nothing_else(file, st
     assert before.keys() == load_checkpoint(tmp_path / "run" / "boxes.safetensors")[0].keys()
 
 
+def test_a_share_of_the_coupling_is_kept(start):
+    before, after = loaded(start), build_model(Stage(**STAGE, coupling=0.3), CONFIG, start)
+    assert torch.equal(after.coupling.to_rgb.weight, 0.3 * before.coupling.to_rgb.weight)
+    assert torch.equal(after.coupling.gate[0].weight, before.coupling.gate[0].weight)
+
+
 def test_scores_of_both_branches_are_the_same_bits_as_before(file, start, tmp_path):
     students = loaded(start), loaded(loop.train(file, out=tmp_path / "run"))
     with torch.no_grad():
