@@ -58,6 +58,7 @@ class CameraInputs:
         self._infos: dict[str, bytes] = {}
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
         self._received = {RGB: 0, THERMAL: 0}
+        self._received_infos = {RGB: 0, THERMAL: 0}
         self._subscriptions: list[Subscription] = []
         self._images: dict[str, tuple[Subscription, str]] = {}
         self._latched: dict[str, Subscription] = {}
@@ -85,7 +86,7 @@ class CameraInputs:
             self._subscriptions += [images, self._subscribe_info(stream, **overridable(qos_profile_sensor_data))]
             self._images[stream] = (images, transport)
             self._stamps[stream], self._newest[stream] = StampWatch(), time.monotonic_ns()
-            self._received[stream] = 0
+            self._received[stream] = self._received_infos[stream] = 0
         topics = [f"{images.topic_name} ({TYPES[transport]})" for images, transport in self._images.values()]
         self._node.get_logger().info(f"waiting for images on {' and '.join(topics)}")
         self.hear_latched()
@@ -147,6 +148,7 @@ class CameraInputs:
         rate = self._arrivals[stream].rate()
         status.add("rate", f"{rate:.1f}")
         status.add("received", self._received[stream])
+        status.add("camera_info", self._received_infos[stream])
         if self._images and stream not in self._images:
             status.note("not received: modality is set to the other camera")
             return
@@ -178,12 +180,19 @@ class CameraInputs:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 
     def _on_info(self, stream: str, serialized: bytes) -> None:
+        self._received_infos[stream] += 1
         # It comes with every image, twice from a publisher that both subscriptions hear, and hardly ever changes.
         content = serialized[_STAMP_ENDS:]
         if self._infos.get(stream) == content:
             return
+        try:
+            message = deserialize_message(serialized, CameraInfo)
+        except RuntimeError as error:  # any node on the network may send any bytes
+            reason = " ".join(str(error).split())
+            text = f"{stream}/camera_info cannot be used: its {len(serialized)} bytes are no CameraInfo ({reason})"
+            self._faults.report(f"{stream} camera_info", text)
+            return
         self._infos[stream] = content
-        message = deserialize_message(serialized, CameraInfo)
         known = self.calibrations.get(stream)
         self.calibrations[stream] = message
         if known is None or not same_camera(known, message):

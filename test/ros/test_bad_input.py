@@ -12,6 +12,8 @@ from bench import CELL, PERIOD  # noqa: E402
 from builtin_interfaces.msg import Time  # noqa: E402
 from ckd_ros.msg import Track  # noqa: E402
 from ckd_ros.srv import InitTarget  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
+from sensor_msgs.msg import CameraInfo  # noqa: E402
 
 from ckd_ros.ros import conversions  # noqa: E402
 
@@ -313,3 +315,12 @@ def test_a_tracker_that_fails_is_a_fault_and_not_the_end(bench, capfd):
     tracker.update = update
     b.follow(5)  # by now the fault has been logged
     assert capfd.readouterr().err.count("ZeroDivisionError") == 1
+
+
+@pytest.mark.parametrize("data", [b"\0\1", serialize_message(CameraInfo())[:30], b"\0\1\0\0" + 200 * b"\xff"])
+def test_bytes_that_are_no_camera_info(bench, data):
+    b = bench().started()
+    b.calibrations["rgb"].publish(data)
+    assert "are no CameraInfo" in b.wait_for_fault("rgb camera_info")
+    assert b.status("rgb", lambda values: int(values["camera_info"]) == 1)
+    b.follow(3)
