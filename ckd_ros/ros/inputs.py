@@ -13,6 +13,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ckd_ros.image_messages import MOST_PIXELS
 from ckd_ros.ros import conversions
 from ckd_ros.ros.calibration import same_camera
 from ckd_ros.ros.clock import NodeClock
@@ -65,11 +66,13 @@ class CameraInputs:
         self._stamps: dict[str, StampWatch] = {}
         self._newest: dict[str, int] = {}  # arrival of the newest message of a stream, at first of its subscription
         self._offsets = {RGB: 0, THERMAL: 0}
+        self._most_pixels = MOST_PIXELS
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
 
     def configure(self, values: dict[str, Any]) -> None:
         """Take over what may change while images come; `values` are the node's parameters by name."""
         self._offsets[THERMAL] = round(values["sync.thermal_offset"] * 1e9)
+        self._most_pixels = values["limits.image_pixels"]
 
     def subscribe(self, values: dict[str, Any], on_frame: Callable[[CameraFrame], Verdict]) -> None:
         """Give every usable image to `on_frame` from now on; `values` are the node's parameters by name."""
@@ -166,7 +169,7 @@ class CameraInputs:
             self._node.get_logger().info(f"{stream} images arrive")
         self._newest[stream] = arrival
         try:
-            conversions.check_image(message)
+            conversions.check_image(message, self._most_pixels)
         except conversions.ImageError as error:
             self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
             return
@@ -174,7 +177,7 @@ class CameraInputs:
         if problem := self._stamps[stream].problem(stamp):
             self._faults.report(f"{stream} stamp", f"{stream} images {problem}: the time of reception is used instead")
             stamp, offset = self._clock.now(), 0
-        load = partial(conversions.load_image, message)
+        load = partial(conversions.load_image, message, self._most_pixels)
         verdict = on_frame(CameraFrame(stream, stamp, arrival, load, message.header.frame_id, offset))
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
