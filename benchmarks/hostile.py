@@ -29,6 +29,7 @@ from rcl_interfaces.srv import (
 )
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+from spoilt import spoilt
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
@@ -75,11 +76,11 @@ def images(draw: Callable[..., Any]) -> Image:
     noise = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     data = noise.integers(0, 256, size, np.uint8) if draw(st.booleans()) else np.full(size, draw(st.integers(0, 255)))
     message.data = array("B", data.astype(np.uint8).tobytes())
-    spoilt = draw(st.sampled_from(("", "width", "height", "step", "data")))
-    if spoilt == "data":
+    wrong = draw(st.sampled_from(("", "width", "height", "step", "data")))
+    if wrong == "data":
         message.data = message.data[: draw(st.integers(0, size))]
-    elif spoilt:
-        setattr(message, spoilt, draw(_SIDES))
+    elif wrong:
+        setattr(message, wrong, draw(_SIDES))
     return message
 
 
@@ -114,21 +115,6 @@ def _starts() -> SearchStrategy[bytes]:
 
 def _tails() -> SearchStrategy[bytes]:
     return st.builds(bytes.__add__, st.binary(max_size=256), st.sampled_from((b"", b"\xff\xd9", b"IEND\xaeB`\x82")))
-
-
-@st.composite
-def spoilt(draw: Callable[..., Any], whole: SearchStrategy[bytes]) -> bytes:
-    """Bytes that were whole: cut, with some changed, doubled, with others in the middle; or left as they were."""
-    data = draw(whole)
-    at = draw(st.integers(0, len(data)))
-    other = draw(st.binary(min_size=1, max_size=8))
-    return {
-        "whole": data,
-        "cut": data[:at],
-        "changed": data[:at] + other + data[at + len(other) :],
-        "inserted": data[:at] + other + data[at:],
-        "doubled": data + data[at:],
-    }[draw(st.sampled_from(("whole", "cut", "changed", "inserted", "doubled")))]
 
 
 @st.composite
