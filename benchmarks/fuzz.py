@@ -11,7 +11,6 @@ it).
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import hostile
 import hypothesis
@@ -33,8 +32,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from hypothesis import strategies as st
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from private_ros import private_ros
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParametersAtomically
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message, serialize_message
@@ -90,7 +91,7 @@ def main(
     seed: int = 0,
     model: Path | None = None,
     save: Path = Path("fuzz"),
-    json_file: tyro.conf.Positional[Path | None] | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
     """Attack and print. Returns the number of failures.
 
@@ -113,25 +114,20 @@ def main(
 
 def fuzz(messages: int, calls: int, seed: int, model: Path, save: Path) -> Tally:
     """Attack a node for raw images, one for compressed images, and one with calls alone, lifecycle among them."""
-    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     tally = Tally()
     between = 2 * calls // 5
-    rclpy.init()
-    try:
+    with private_ros() as context:
         for transport, many, asked in (
             ("raw", messages - messages // 2, between),
             ("compressed", messages // 2, between),
             ("raw", 0, calls - 2 * between),
         ):
-            with running(transport, model) as (node, log), Attack(node, log, transport, tally) as attack:
+            with running(transport, model) as (node, log), Attack(node, log, transport, tally, context) as attack:
                 try:
                     attack.run(many, asked, seed)
                 except Failure as failure:
                     tally.failures.append(f"{transport}: {failure}")
                     print(f"{failure}; what it was sent lies in {attack.write(save)}\n{log.read_text()}", flush=True)
-    finally:
-        rclpy.try_shutdown()
     return tally
 
 
@@ -165,9 +161,10 @@ class Attack:
         node, log: its process, and the file in which what it prints ends up.
         transport: of the images.
         tally: counts on.
+        context: of ROS.
     """
 
-    def __init__(self, node: subprocess.Popen, log: Path, transport: str, tally: Tally) -> None:
+    def __init__(self, node: subprocess.Popen, log: Path, transport: str, tally: Tally, context: Context) -> None:
         self._process, self._log, self._tally, self._transport = node, log, tally, transport
         self._recent: list[tuple[str, bytes]] = []
         self._delivered: Counter[str] = Counter()
@@ -175,8 +172,8 @@ class Attack:
         self._good = 0
         self._status: dict[str, dict[str, str]] = {}
         self._tracks: list[Track] = []
-        self._node = rclpy.create_node("attacker", namespace="ckd")
-        self._executor = SingleThreadedExecutor()
+        self._node = rclpy.create_node("attacker", namespace="ckd", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self._node.create_subscription(Track, "track", self._tracks.append, QoSProfile(depth=BATCH))
