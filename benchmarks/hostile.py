@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -230,3 +231,10 @@ SERVICES: dict[str, tuple[Any, SearchStrategy[Any]]] = {
     "tracker/get_available_transitions": (GetAvailableTransitions, st.builds(GetAvailableTransitions.Request)),
     "tracker/get_transition_graph": (GetAvailableTransitions, st.builds(GetAvailableTransitions.Request)),
 }
+with suppress(ImportError):  # from Jazzy on
+    from type_description_interfaces.srv import GetTypeDescription
+
+    _ABOUT = st.builds(
+        GetTypeDescription.Request, type_name=_TEXTS, type_hash=_TEXTS, include_type_sources=st.booleans()
+    )
+    SERVICES["tracker/get_type_description"] = GetTypeDescription, _ABOUT
