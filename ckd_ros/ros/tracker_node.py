@@ -231,7 +231,7 @@ def main(stop: StopRequest) -> int:
     try:
         if node.values["autostart"] and not stop.is_set() and not node.start():
             return 1
-        spin(executor, stop)
+        spin(executor, stop, node.faults)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
