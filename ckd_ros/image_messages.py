@@ -210,5 +210,5 @@ def _check_size(width: int, height: int, most_pixels: int) -> None:
     if width * height > most_pixels or max(width, height) > _LONGEST_SIDE:
         raise OversizedImageError(
             f"the image says that it has {width} x {height} pixels: at most {most_pixels:,} are taken "
-            f"(limits.image_pixels), and {_LONGEST_SIDE:,} a side"
+            f"(the node's limits.image_pixels), and {_LONGEST_SIDE:,} a side"
         )

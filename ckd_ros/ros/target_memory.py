@@ -103,7 +103,5 @@ class TargetMemory:
                 images = FramePair(rgb, thermal, 0 if rgb else None, 0 if thermal else None)
                 age = time.time() - float(file["seen"])
                 return SeenTarget(int(file["target"]), images, file["box"], str(file["drawn_in"]), age)
-        except (
-            Exception
-        ):  # an archive may be damaged in more ways than zipfile and NumPy have exceptions of their own for
+        except Exception:  # a damaged archive raises more than zipfile and NumPy have kinds of their own for
             return None
