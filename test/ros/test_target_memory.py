@@ -74,7 +74,9 @@ def test_a_damaged_file_is_no_target(home):
     file = memory.path(1)
     assert file == home / "ckd_ros" / "robot.tracker.1.npz" and memory.recall(1) is None and memory.targets() == []
     file.parent.mkdir()
-    for content in (b"", b"PK\x03\x04 cut", b"no archive"):
+    np.savez(file, target=1)
+    newer = file.read_bytes()[:4] + b"\xff" + file.read_bytes()[5:]
+    for content in (b"", b"PK\x03\x04 cut", b"no archive", newer):
         file.write_bytes(content)
         assert memory.recall(1) is None
     np.savez(file, target=1)
