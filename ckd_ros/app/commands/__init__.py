@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ckd_ros.app.commands.calibrate import Calibrate
 from ckd_ros.app.commands.evaluate import Evaluate
 from ckd_ros.app.commands.models import Models
 from ckd_ros.app.commands.network_files import Export, Import, Quantise
@@ -23,6 +24,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Callable[..., Command]] = {
     "track": Track,
+    "calibrate": Calibrate,
     "evaluate": Evaluate,
     "models": Models,
     "simulate": Simulate,
