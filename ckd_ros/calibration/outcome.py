@@ -14,6 +14,8 @@ from ckd_ros.tracking.registration_check import seen_share
 
 #: Registrations see at least this much of the colour image unless they say otherwise (`min_overlap`).
 _USUAL_OVERLAP = 0.5
+#: What is stated as the least, of what is seen: images of another size round otherwise.
+_MARGIN = 0.8
 #: Points across the image over which an error is taken.
 _GRID = 9
 
@@ -38,17 +40,22 @@ class Outcome:
         return Registration.from_config(self.settings)
 
 
-def homography_outcome(matrix: FloatArray, sizes: tuple[Size, Size], error: float, basis: str) -> Outcome:
-    """An outcome of a 3x3 matrix from colour to thermal pixels, of images of these (width, height)."""
-    entries = (matrix / matrix[2, 2]).ravel().tolist()
-    settings = {"type": "homography", "matrix": entries, "rgb_size": sizes[0], "thermal_size": sizes[1]}
-    return Outcome(settings | _narrow(settings, sizes), error, basis)
+def outcome_of(settings: Mapping[str, object], sizes: tuple[Size, Size], error: float, basis: str) -> Outcome:
+    """An outcome of settings that hold for images of these (width, height), colour and thermal.
+
+    Where the thermal camera sees so little that the tracker would take the registration for wrong, `min_overlap` is
+    stated too.
+    """
+    whole = {**settings, "rgb_size": sizes[0], "thermal_size": sizes[1]}
+    share = seen_share(Registration.from_config(whole), *sizes)
+    if share < _USUAL_OVERLAP / _MARGIN:
+        whole["min_overlap"] = round(max(0.01, _MARGIN * share), 2)
+    return Outcome(whole, error, basis)
 
 
-def _narrow(settings: Mapping[str, object], sizes: tuple[Size, Size]) -> dict[str, float]:
-    """`min_overlap`, where the thermal camera sees so little that the tracker would take the registration for wrong."""
-    share = seen_share(Registration.from_config(settings), *sizes)
-    return {} if share >= 1.1 * _USUAL_OVERLAP else {"min_overlap": round(max(0.01, 0.8 * share), 2)}
+def homography(matrix: FloatArray) -> dict[str, object]:
+    """The settings of a 3x3 matrix from colour to thermal pixels."""
+    return {"type": "homography", "matrix": (matrix / matrix[2, 2]).ravel().tolist()}
 
 
 def expected_error(fit: Callable[[np.ndarray], FloatArray], groups: Sequence[int] | np.ndarray, size: Size) -> float:

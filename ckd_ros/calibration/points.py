@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ckd_ros import geometry
-from ckd_ros.calibration.outcome import Outcome, expected_error, homography_outcome
+from ckd_ros.calibration.outcome import Outcome, expected_error, homography, outcome_of
 from ckd_ros.files import text_of
 from ckd_ros.geometry import FloatArray, Size
 
@@ -76,7 +76,7 @@ def register_points(
     groups = np.asarray(views if len(set(views)) >= _VIEWS else range(len(colour)))[agree]
     basis = f"{agree.sum()} of {len(agree)} points that agree"
     if len(agree) == _LEAST:
-        return homography_outcome(matrix, sizes, float("nan"), f"{_LEAST} points, which nothing checks")
+        return outcome_of(homography(matrix), sizes, float("nan"), f"{_LEAST} points, which nothing checks")
     if agree.sum() <= _LEAST:
         raise ValueError(f"the points contradict each other: {basis}; check them, or give more")
     used_colour, used_thermal = colour[agree], thermal[agree]
@@ -86,7 +86,7 @@ def register_points(
             f"the points do not tell enough: of {basis} an error of {error:.1f} thermal pixels over the whole image is "
             f"to be expected, more than the {max_error:g} that are allowed; give more, in all parts of the image"
         )
-    return homography_outcome(matrix, sizes, error, basis)
+    return outcome_of(homography(matrix), sizes, error, basis)
 
 
 def _robust_fit(colour: FloatArray, thermal: FloatArray) -> tuple[FloatArray, np.ndarray]:

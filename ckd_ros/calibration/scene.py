@@ -10,7 +10,7 @@ import numpy as np
 from ckd_ros import geometry
 from ckd_ros.calibration.blocks import BlockMatches, Blocks, match_blocks
 from ckd_ros.calibration.images import GreyPair
-from ckd_ros.calibration.outcome import Outcome, expected_error, homography_outcome
+from ckd_ros.calibration.outcome import Outcome, expected_error, homography, outcome_of
 from ckd_ros.calibration.search import APART, first_guesses
 from ckd_ros.geometry import FloatArray, Size
 
@@ -51,7 +51,7 @@ def register_scene(pairs: Sequence[GreyPair], max_error: float) -> Outcome:
             f"the scene cannot tell: its parts lead to registrations of which an error of {error:.1f} thermal pixels "
             f"is to be expected, more than the {max_error:g} that are allowed; {_REMEDY}"
         )
-    return homography_outcome(found.matrix, pairs[0].sizes, error, f"the edges of {len(pairs)} frames")
+    return outcome_of(homography(found.matrix), pairs[0].sizes, error, f"the edges of {len(pairs)} frames")
 
 
 class _Aligned(NamedTuple):

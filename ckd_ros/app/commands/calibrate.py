@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Calibrate:
     """Find where a colour pixel lies in the thermal image, and write it as a file of parameters.
 
-    From the edges that both cameras see of a scene; or from points that you name. Where the images cannot tell it is
-    refused, and nothing is written. Look at the picture that is written beside the file.
+    From the edges that both cameras see of a scene, from a target pattern, or from points that you name. Where the
+    images cannot tell it is refused, and nothing is written. Look at the picture that is written beside the file.
 
     Example: ckd calibrate rgb.mp4,thermal.mp4 --out registration.yaml
 
@@ -83,11 +83,14 @@ class Calibrate:
         )
 
     def _outcome(self, pairs: list[GreyPair]) -> Outcome:
+        from ckd_ros.calibration.pattern import register_pattern
         from ckd_ros.calibration.points import read_points, register_points
         from ckd_ros.calibration.scene import register_scene
 
         if self.points is not None:
             return register_points(*read_points(self.points), pairs[0].sizes, self.settings.max_error)
+        if self.settings.pattern != "none":
+            return register_pattern(pairs, self.settings)
         return register_scene(pairs, self.settings.max_error)
 
 
