@@ -1,10 +1,10 @@
 """How far `ckd calibrate` without a pattern is from the truth, on real pairs that are warped by known homographies.
 
-    python benchmarks/calibration.py --data DIR [--scenes 20] [--seed 0] [--json FILE]
+    python benchmarks/calibration.py --data DIR [--sets roadscene m3svd] [--scenes 20] [--seed 0] [--json FILE]
     python benchmarks/calibration.py --data DIR --subset train        the pairs that its constants were chosen on
 
-DIR holds `roadscene/` (`rgb/`, `tir/`: registered pairs) and, where there are some, `m3svd/clips/` (`NAME/visible/`,
-`NAME/infrared/`: consecutive ones). A scene is one pair, or five moments of a clip. Its thermal images are seen through
+DIR holds `roadscene/` (`rgb/`, `tir/`: registered pairs) and `m3svd/clips/` (`NAME/visible/`, `NAME/infrared/`:
+consecutive ones). A scene is one pair, or three moments of a clip. Its thermal images are seen through
 a random homography: scale .9 to 1.1, rotation to 3 degrees, shift to 8 % of the image, perspective that changes the
 scale by up to 4 % to each side. Both images are cut so that no border shows what was done.
 
@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from ckd_ros import geometry
@@ -39,7 +40,7 @@ from ckd_ros.geometry import FloatArray, Size
 
 #: Expected errors up to this are taken, thermal pixels: the default of `ckd calibrate`.
 MAX_ERROR = 3.0
-_CLIP_FRAMES = 5
+_CLIP_FRAMES = 3
 _console = Console(width=120)
 
 
@@ -72,26 +73,26 @@ class Warped(NamedTuple):
 
 def main(
     data: Path,
+    sets: tuple[Literal["roadscene", "m3svd"], ...] = ("roadscene", "m3svd"),
     subset: Literal["held_out", "train"] = "held_out",
     scenes: int = 20,
     seed: int = 0,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> None:
-    """Measure, print, and write as JSON where that is asked for."""
-    sets = {"roadscene": list(road_scenes(data / "roadscene", subset, scenes))}
-    if (data / "m3svd" / "clips").is_dir():
-        sets["m3svd"] = list(clip_scenes(data / "m3svd" / "clips"))
-    measured = {name: measure(known, seed) for name, known in sets.items()}
-    for name, rows in measured.items():
-        _report(name, rows)
+    """Measure, print, and write as JSON where that is asked for. `scenes`: pairs of roadscene."""
+    measured = {}
+    for name in sets:
+        known = list(road_scenes(data / name, subset, scenes) if name == "roadscene" else clip_scenes(data / name))
+        rows = track(measure(known, seed), description=name, total=len(known), console=Console(stderr=True))
+        measured[name] = list(rows)
+        _report(name, measured[name])
     if json_file is not None:
         with replacing(json_file) as path:
             path.write_text(json.dumps({"subset": subset, "seed": seed, "sets": measured}, indent=1) + "\n")
 
 
-def measure(scenes: Sequence[Scene], seed: int) -> list[dict]:
+def measure(scenes: Sequence[Scene], seed: int) -> Iterator[dict]:
     """A row for each scene: its errors, or why it was refused; and whether unrelated images were."""
-    rows = []
     for index, scene in enumerate(scenes):
         random = np.random.default_rng([seed, index])
         warped, again = random_view(scene.pairs, random), random_view(scene.pairs, random)
@@ -104,8 +105,7 @@ def measure(scenes: Sequence[Scene], seed: int) -> list[dict]:
             row["unrelated"] = "accepted"
         except ValueError:
             row["unrelated"] = "refused"
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _found(warped: Warped, again: Warped) -> dict:
@@ -175,8 +175,8 @@ def road_scenes(folder: Path, subset: str, count: int) -> Iterator[Scene]:
 
 
 def clip_scenes(folder: Path) -> Iterator[Scene]:
-    """Moments of clips `NAME/visible/`, `NAME/infrared/`."""
-    for clip in sorted(path for path in folder.iterdir() if path.is_dir()):
+    """Moments of clips `clips/NAME/visible/`, `clips/NAME/infrared/`."""
+    for clip in sorted(path for path in (folder / "clips").iterdir() if path.is_dir()):
         sides = [sorted((clip / side).iterdir()) for side in ("visible", "infrared")]
         chosen = np.linspace(0, len(sides[0]) - 1, _CLIP_FRAMES).round().astype(int)
         images = [[cv2.imread(str(side[index]), cv2.IMREAD_GRAYSCALE) for index in chosen] for side in sides]

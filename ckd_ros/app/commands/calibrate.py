@@ -17,6 +17,7 @@ from ckd_ros.calibration.settings import CalibrationSettings
 if TYPE_CHECKING:
     from ckd_ros.calibration.images import GreyPair
     from ckd_ros.calibration.outcome import Outcome
+    from ckd_ros.geometry import FloatArray
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Calibrate:
         from ckd_ros.datasets.sources import open_source
         from ckd_ros.files import refuse_inputs, refuse_unwritable
 
+        points = self._points()
         node = read_node_settings(self.config)
         cameras = camera_names(self.source)
         with ExitStack() as stack:
@@ -69,8 +71,10 @@ class Calibrate:
             refuse_unwritable([out, picture])
             refuse_inputs([out, picture], [*source.inputs, *filter(None, (self.config, self.points))])
             frames = frames_of(source, self.settings.frames, node.thermal_crop)
-            pairs = list(with_progress(frames, self.settings.frames, f"read {source.name}"))
-        outcome = self._outcome(pairs)
+            count = self.settings.frames
+            total = count if isinstance(source, LiveCameras) else min(count, len(source))
+            pairs = list(with_progress(frames, total, f"read {source.name}"))
+        outcome = self._outcome(pairs, points)
         middle = pairs[len(pairs) // 2]
         shown = before_and_after(middle, node.registration, outcome.registration)
         _write(picture, cv2.imencode(".png", shown)[1].tobytes())
@@ -82,13 +86,22 @@ class Calibrate:
             soft_wrap=True,
         )
 
-    def _outcome(self, pairs: list[GreyPair]) -> Outcome:
+    def _points(self) -> tuple[FloatArray, FloatArray] | None:
+        from ckd_ros.calibration.points import read_points
+
+        if self.settings.pattern == "none" and self.settings.square:
+            raise ValueError("--square is that of a pattern: give --pattern too")
+        if self.settings.pattern != "none" and self.points is not None:
+            raise ValueError("give --points or --pattern, not both")
+        return None if self.points is None else read_points(self.points)
+
+    def _outcome(self, pairs: list[GreyPair], points: tuple[FloatArray, FloatArray] | None) -> Outcome:
         from ckd_ros.calibration.pattern import register_pattern
-        from ckd_ros.calibration.points import read_points, register_points
+        from ckd_ros.calibration.points import register_points
         from ckd_ros.calibration.scene import register_scene
 
-        if self.points is not None:
-            return register_points(*read_points(self.points), pairs[0].sizes, self.settings.max_error)
+        if points is not None:
+            return register_points(*points, pairs[0].sizes, self.settings.max_error)
         if self.settings.pattern != "none":
             return register_pattern(pairs, self.settings)
         return register_scene(pairs, self.settings.max_error)
