@@ -68,10 +68,10 @@ def _checkerboard(size: Size) -> Finder:
 
 
 def _circles(size: Size) -> Finder:
-    parameters = cv2.SimpleBlobDetector_Params()
+    parameters = cv2.SimpleBlobDetector_Params()  # type: ignore[attr-defined]
     parameters.minArea, parameters.maxArea = _CIRCLE, 1e5
     parameters.minDistBetweenBlobs = 3.0
-    detector = cv2.SimpleBlobDetector_create(parameters)
+    detector = cv2.SimpleBlobDetector_create(parameters)  # type: ignore[attr-defined]
 
     def find(image: Pixels) -> Sighting | None:
         found, centres = cv2.findCirclesGrid(image, size, flags=cv2.CALIB_CB_SYMMETRIC_GRID, blobDetector=detector)

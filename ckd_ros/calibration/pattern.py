@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -107,11 +107,12 @@ def _calibrated(views: Sequence[_View], sizes: tuple[Size, Size], settings: Cali
 
 def _cameras(views: Sequence[_View], sizes: tuple[Size, Size], settings: CalibrationSettings) -> dict[str, object]:
     """Settings of the type `calibrated`. Raises ValueError where a lens is not straight."""
-    boards = [np.pad(view.board * settings.square, ((0, 0), (0, 1))).astype(np.float32) for view in views]
+    boards: Any = [np.pad(view.board * settings.square, ((0, 0), (0, 1))).astype(np.float32) for view in views]
     # OpenCV counts pixels from the centre of the first one
-    seen = [[(points - 0.5).astype(np.float32) for points in ones] for ones in list(zip(*views, strict=True))[1:]]
+    colour: Any = [(view.colour - 0.5).astype(np.float32) for view in views]
+    thermal: Any = [(view.thermal - 0.5).astype(np.float32) for view in views]
     lenses = []
-    for name, size, points in zip(("colour", "thermal"), sizes, seen, strict=True):
+    for name, size, points in zip(("colour", "thermal"), sizes, (colour, thermal), strict=True):
         error, lens, _, _, _ = cv2.calibrateCamera(boards, points, size, None, None, flags=_STRAIGHT_LENS)
         if not error <= _STRAIGHT * size[0]:
             raise ValueError(
@@ -121,7 +122,7 @@ def _cameras(views: Sequence[_View], sizes: tuple[Size, Size], settings: Calibra
         lenses.append(lens)
     nothing = np.zeros(5)
     _, _, _, _, _, rotation, translation, _, _ = cv2.stereoCalibrate(
-        boards, *seen, lenses[0], nothing, lenses[1], nothing, sizes[0], flags=cv2.CALIB_FIX_INTRINSIC
+        boards, colour, thermal, lenses[0], nothing, lenses[1], nothing, sizes[0], flags=cv2.CALIB_FIX_INTRINSIC
     )
     intrinsics = [[float(lens[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2))] for lens in lenses]
     return {

@@ -24,10 +24,10 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Callable[..., Command]] = {
     "track": Track,
-    "calibrate": Calibrate,
     "evaluate": Evaluate,
     "models": Models,
     "simulate": Simulate,
+    "calibrate": Calibrate,
     "train": Train,
     "export": Export,
     "quantise": Quantise,
