@@ -25,7 +25,7 @@ _AREA = 320 * 240
 #: Least part of a block that the colour image must fill.
 _FILLED = 0.6
 #: Fits per step, and by how much the neighbourhood of the present fit that counts shrinks with each.
-_STEPS, _SHRINK = 30, 0.9
+_STEPS, _SHRINK = 20, 0.85
 #: How firmly a homography stays what it was where blocks do not say otherwise: its 8 entries, row by row, in units of
 #: half the image's longer side. Perspective is small and the easiest to get wrong.
 _FIRMNESS = np.array([1e-3, 1e-3, 3e-5, 1e-3, 1e-3, 3e-5, 6e-3, 6e-3])
