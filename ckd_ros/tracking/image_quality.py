@@ -1,0 +1,162 @@
+"""How far each camera's image can be relied on: a weight, and in words what is wrong with it.
+
+What counts is what an image still shows, not how it looks: one that is dark, of low contrast, or of a fast turn is as
+good as it shows structure above its noise. It is called bad where it shows none (black, white, a closed shutter), where
+most of its contrast has gone at once (smoke, fog, a covered lens), where light or noise drowns it as neither did
+before, or where it is torn or rows of it are empty. What lasts becomes usual within some ten seconds, except to show
+nothing.
+
+An image is worth less only while the other camera's is good: where both are bad, there is nothing better to go by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ckd_ros.frames import ENCODINGS, FramePair, Image
+from ckd_ros.tracking.image_statistics import RowCheck, Rows, Statistics
+
+#: From this weight on an image is good; what is wrong with one of less is said.
+GOOD = 0.5
+#: Up to this weight an image is left out.
+LEFT_OUT = 0.02
+#: Between these a weight rises from 0 to 1: structure, in counts and in standard deviations of the noise; detail, as a
+#: part of what was usual; structure in those of a noise that has become so many times as strong at once.
+_COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.08, 0.25), (0.3, 1.2), 3.0
+#: Share of the rows that may become empty at once: of a black sky in a thermal image.
+_SOME_EMPTY = 0.1
+#: Detail that is as good as none, counts: so that what shows little may show less.
+_LITTLE = 1.0
+#: Weight of an image in what is usual, where it is good and where it is not: a second and ten at 30 Hz.
+_RATE, _RATE_BAD = 1 / 30, 1 / 300
+#: Levels up to which, and from which on, an image that shows nothing is called black or white, of its largest value.
+_BLACK, _WHITE = 0.1, 0.9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far an image can be relied on.
+
+    Attributes:
+        weight: from 0, not at all, to 1.
+        reason: in words what is wrong with it; empty while it is good.
+    """
+
+    weight: float = 1.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """A pair with what its images are worth.
+
+    Attributes:
+        pair: without an image that is left out.
+        weights: of the images that are left, `rgb` and `tir` as the network names them, [0, 1].
+        doubtful: which images are bad, whether they are left or not.
+        problems: what is wrong with them: key -> what, and what is done.
+    """
+
+    pair: FramePair
+    weights: dict[str, float]
+    doubtful: frozenset[str] = frozenset()
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class ImageQuality:
+    """Judges the pairs of a stream."""
+
+    def __init__(self) -> None:
+        self._monitors = {"rgb": QualityMonitor(), "tir": QualityMonitor()}
+
+    def of(self, pair: FramePair, showing: Collection[str] = ("rgb", "tir")) -> JudgedPair:
+        """What the images of a pair are worth, of which those in `showing` can show the target."""
+        images = {name: image for name, image in (("rgb", pair.rgb), ("tir", pair.thermal)) if image is not None}
+        verdicts = {name: self._monitors[name].judge(image) for name, image in images.items()}
+        doubtful = frozenset(name for name, verdict in verdicts.items() if verdict.weight < GOOD)
+        weights, problems = {}, {}
+        for name, verdict in verdicts.items():
+            other_is_good = any(one in showing and one not in doubtful for one in verdicts if one != name)
+            weight = verdict.weight if other_is_good else 1.0
+            if name in doubtful:
+                stream = "rgb" if name == "rgb" else "thermal"
+                done = "left out" if weight <= LEFT_OUT else f"counts {100 * weight:.0f} %"
+                done = done if other_is_good else "used, as the other camera shows no more"
+                problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
+            if weight > LEFT_OUT:
+                weights[name] = weight
+        if "rgb" in verdicts and "rgb" not in weights:
+            pair = replace(pair, rgb=None, stamp=None)
+        if "tir" in verdicts and "tir" not in weights:
+            pair = replace(pair, thermal=None, thermal_stamp=None)
+        return JudgedPair(pair, weights, doubtful, problems)
+
+
+class QualityMonitor:
+    """Judges the images of one camera."""
+
+    def __init__(self) -> None:
+        self._usual: Statistics | None = None
+        self._usually_empty = 0.0
+        self._format: tuple[tuple[int, int], str] | None = None
+        self._rows = RowCheck()
+        self._last: tuple[Image, Verdict] | None = None
+
+    def judge(self, image: Image) -> Verdict:
+        """How far the next image can be relied on; the same one given again gets the same verdict."""
+        if self._last is None or self._last[0] is not image:
+            if self._format != (image.size, image.encoding):
+                self._format, self._usual = (image.size, image.encoding), None
+            verdict = self._judge(image, Statistics.of(image), self._rows.see(image))
+            self._last = image, verdict if verdict.weight < GOOD else Verdict(verdict.weight)
+        return self._last[1]
+
+    def _judge(self, image: Image, now: Statistics, rows: Rows) -> Verdict:
+        shown = min(_ramp(now.structure, *_COUNTS), _ramp(now.structure, *(now.noise * n for n in _ABOVE_NOISE)))
+        if shown < GOOD:
+            return Verdict(shown, f"shows nothing ({_colour(image, now.level)}, level {now.level:.0f})")
+        if self._usual is None:
+            self._usual, self._usually_empty = now, rows.empty
+        verdict = min([Verdict(shown), *self._changes(self._usual, now, rows)], key=lambda one: one.weight)
+        self._learn(now, rows, _RATE if verdict.weight >= GOOD else _RATE_BAD)
+        return verdict
+
+    def _changes(self, usual: Statistics, now: Statistics, rows: Rows) -> list[Verdict]:
+        """What has become worse than usual."""
+        remaining = (now.detail + _LITTLE) / (usual.detail + _LITTLE)
+        found = [Verdict(_ramp(remaining, *_REMAINING), f"shows {100 * remaining:.0f} % of the contrast that it had")]
+        light = now.overexposed - usual.overexposed
+        found.append(Verdict(1 - max(0.0, light), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
+        if now.noise > _NOISIER * max(usual.noise, 1.0):
+            above = _ramp(now.structure, *(now.noise * n for n in _ABOVE_NEW_NOISE))
+            found.append(Verdict(above, f"is drowned in noise (standard deviation {now.noise:.0f})"))
+        lost = rows.empty - self._usually_empty - _SOME_EMPTY
+        found.append(Verdict(max(0.0, 1 - 2 * max(0.0, lost)), f"has {100 * rows.empty:.0f} % of its rows empty"))
+        if rows.torn_at is not None:
+            found.append(Verdict(0.0, f"is torn (displaced by {rows.shift} pixels from row {rows.torn_at} on)"))
+        return found
+
+    def _learn(self, now: Statistics, rows: Rows, rate: float) -> None:
+        """Take an image into what is usual; its contrast and noise by their ratios, as they span decades."""
+        assert self._usual is not None, "set by the first image that shows something"
+        usual, least = self._usual, 1e-3
+        self._usually_empty += rate * (rows.empty - self._usually_empty)
+        self._usual = replace(
+            usual,
+            detail=max(usual.detail, least) * (max(now.detail, least) / max(usual.detail, least)) ** rate,
+            noise=max(usual.noise, least) * (max(now.noise, least) / max(usual.noise, least)) ** rate,
+            overexposed=usual.overexposed + rate * (now.overexposed - usual.overexposed),
+        )
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    """From 0 at `low` to 1 at `high`; 1 from there on."""
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0)) if high > low else float(value >= high)
+
+
+def _colour(image: Image, level: float) -> str:
+    share = level / ENCODINGS[image.encoding].white
+    return "black" if share <= _BLACK else "white" if share >= _WHITE else "grey"
