@@ -6,7 +6,8 @@ most of its contrast has gone at once (smoke, fog, a covered lens), where light 
 before, or where it is torn or rows of it are empty. What lasts becomes usual within some ten seconds, except to show
 nothing.
 
-An image is worth less only while the other camera's is good: where both are bad, there is nothing better to go by.
+A bad image is left out while the other camera's is good: the network follows one good image better than a good and a
+bad one, however faint that is made. Where both are bad, there is nothing better to go by.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ import numpy as np
 from ckd_ros.frames import ENCODINGS, FramePair, Image
 from ckd_ros.tracking.image_statistics import RowCheck, Rows, Statistics
 
-#: From this weight on an image is good; what is wrong with one of less is said.
+#: From this weight on an image is good.
 GOOD = 0.5
-#: Up to this weight an image is left out.
-LEFT_OUT = 0.02
 #: Between these a weight rises from 0 to 1: structure, in counts and in standard deviations of the noise; detail, as a
 #: part of what was usual; structure in those of a noise that has become so many times as strong at once.
 _COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.08, 0.25), (0.3, 1.2), 3.0
@@ -30,8 +29,8 @@ _COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.1
 _SOME_EMPTY = 0.1
 #: Detail that is as good as none, counts: so that what shows little may show less.
 _LITTLE = 1.0
-#: Weight of an image in what is usual, where it is good and where it is not: a second and ten at 30 Hz.
-_RATE, _RATE_BAD = 1 / 30, 1 / 300
+#: Weight of an image in what is usual, where it is good and where it is not: a third of a second and twenty at 30 Hz.
+_RATE, _RATE_BAD = 1 / 10, 1 / 600
 #: Levels up to which, and from which on, an image that shows nothing is called black or white, of its largest value.
 _BLACK, _WHITE = 0.1, 0.9
 
@@ -55,7 +54,7 @@ class JudgedPair:
 
     Attributes:
         pair: without an image that is left out.
-        weights: of the images that are left, `rgb` and `tir` as the network names them, [0, 1].
+        weights: of the images that are left, `rgb` and `tir` as the network names them, [GOOD, 1].
         doubtful: which images are bad, whether they are left or not.
         problems: what is wrong with them: key -> what, and what is done.
     """
@@ -80,14 +79,14 @@ class ImageQuality:
         weights, problems = {}, {}
         for name, verdict in verdicts.items():
             other_is_good = any(one in showing and one not in doubtful for one in verdicts if one != name)
-            weight = verdict.weight if other_is_good else 1.0
             if name in doubtful:
                 stream = "rgb" if name == "rgb" else "thermal"
-                done = "left out" if weight <= LEFT_OUT else f"counts {100 * weight:.0f} %"
-                done = done if other_is_good else "used, as the other camera shows no more"
+                done = "left out" if other_is_good else "used, as the other camera shows no more"
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
-            if weight > LEFT_OUT:
-                weights[name] = weight
+            if not other_is_good:
+                weights[name] = 1.0
+            elif name not in doubtful:
+                weights[name] = verdict.weight
         if "rgb" in verdicts and "rgb" not in weights:
             pair = replace(pair, rgb=None, stamp=None)
         if "tir" in verdicts and "tir" not in weights:
@@ -143,7 +142,8 @@ class QualityMonitor:
         """Take an image into what is usual; its contrast and noise by their ratios, as they span decades."""
         assert self._usual is not None, "set by the first image that shows something"
         usual, least = self._usual, 1e-3
-        self._usually_empty += rate * (rows.empty - self._usually_empty)
+        # rows that become empty one after the other are a sky that comes into view
+        self._usually_empty += (1.0 if rate == _RATE else rate) * (rows.empty - self._usually_empty)
         self._usual = replace(
             usual,
             detail=max(usual.detail, least) * (max(now.detail, least) / max(usual.detail, least)) ** rate,

@@ -51,8 +51,8 @@ class Statistics:
         fine = some - beside
         noise2 = float(np.vdot(fine, fine)) / (2 * some.size)
         level = float(np.partition(some.ravel(), some.size // 2)[some.size // 2])
-        off = some - some.mean()
-        shared = float(np.vdot(off, beside)) / some.size
+        mean = some.mean()
+        shared = float(np.vdot(some - mean, beside - mean)) / some.size
         changes = [_mean_square(np.diff(some, axis=axis)) / 2 - noise2 for axis in (0, 1)]
         white = ENCODINGS[image.encoding].white
         overexposed = 0.0 if white > 255 else float(np.count_nonzero(some >= _OVEREXPOSED * white)) / some.size

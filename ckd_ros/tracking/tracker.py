@@ -82,8 +82,8 @@ class TrackResult:
         problems: what is wrong with the images, and with the registration for them and this box: key -> what, and what
             is or should be done.
         inference_s, total_s: seconds in the network and in the whole call.
-        rgb_weight, thermal_weight: what each image counted, [0, 1]; 0: it was not used. One that is bad or old counts
-            less than 1.
+        rgb_weight, thermal_weight: what each image counted, [0, 1]; 0: it was not used. One that shows less than usual, or
+            is old, counts less than 1.
     """
 
     box: FloatArray
@@ -165,8 +165,10 @@ class Tracker:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
         quality = ImageQuality()
         judged = quality.of(pair)
+        if getattr(judged.pair, drawn_in, None) is not None:
+            pair = judged.pair
         target = self._new_target(pair, box, drawn_in, judged.doubtful)
-        rgb, thermal = target.inputs.known_images(judged.pair)
+        rgb, thermal = target.inputs.known_images(pair)
         target.place(None, judged.weights)
         confidence = self._look_around(target, rgb, thermal)
         if confidence < min_confidence:
@@ -183,7 +185,7 @@ class Tracker:
         """Find the target in the next pair. Raises RuntimeError before `init`.
 
         An image that is identical to the one before it is not used if the other one is new (see `repeats`), and one
-        that is bad counts less, or not at all, if the other one is good (see `image_quality`).
+        that is bad is not used if the other one is good (see `image_quality`).
         """
         target = self._target
         if target is None:
