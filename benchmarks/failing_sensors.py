@@ -1,7 +1,7 @@
 """Sensors that fail for two seconds while the target moves and the other camera shows it: is it kept?
 
-Rows of the table of `robustness.py`. In every run the target is marked, the fault begins 1.3 s later, and the target is
-kept if its box overlaps the truth by half (IoU) one second after the fault, and it was never LOST since the fault began.
+Rows of the table of `robustness.py`. In every run the target is marked, the fault begins 1.3 s later, and the target
+is kept if its box overlaps the truth by half (IoU) a second after the fault, and it was never LOST since that began.
 Each scene of the table gives some runs, with scenes of their own in which both cameras show the target all the time: by
 day, without smoke or occlusion, and never as warm as what surrounds it.
 """

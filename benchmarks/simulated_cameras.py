@@ -1,5 +1,5 @@
-"""Two simulated cameras whose images arrive as those of real ones would, and what the node's pairing and tracker make of
-them, in simulated time and without the middleware. What `robustness.py` drives."""
+"""Two simulated cameras, whose images arrive as those of real ones would: what the node's pairing and the tracker make
+of them, in simulated time and without the middleware. Driven by `robustness.py`."""
 
 from __future__ import annotations
 

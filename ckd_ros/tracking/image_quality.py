@@ -31,6 +31,9 @@ _SOME_EMPTY = 0.1
 _LITTLE = 1.0
 #: Weight of an image in what is usual, where it is good and where it is not: a third of a second and twenty at 30 Hz.
 _RATE, _RATE_BAD = 1 / 10, 1 / 600
+#: From one good image to the next, contrast that is so many times as much or as little, or a level that moved by so
+#: many standard deviations, is a jump.
+_OTHER_GAIN, _OTHER_LEVEL = 1.25, 0.5
 #: Levels up to which, and from which on, an image that shows nothing is called black or white, of its largest value.
 _BLACK, _WHITE = 0.1, 0.9
 
@@ -42,10 +45,12 @@ class Verdict:
     Attributes:
         weight: from 0, not at all, to 1.
         reason: in words what is wrong with it; empty while it is good.
+        jump: in words by how much its gain and level changed at once; empty where they did not.
     """
 
     weight: float = 1.0
     reason: str = ""
+    jump: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,14 @@ class JudgedPair:
         pair: without an image that is left out.
         weights: of the images that are left, `rgb` and `tir` as the network names them, [GOOD, 1].
         doubtful: which images are bad, whether they are left or not.
+        jumped: of which the gain or the level changed at once.
         problems: what is wrong with them: key -> what, and what is done.
     """
 
     pair: FramePair
     weights: dict[str, float]
     doubtful: frozenset[str] = frozenset()
+    jumped: frozenset[str] = frozenset()
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -79,8 +86,12 @@ class ImageQuality:
         weights, problems = {}, {}
         for name, verdict in verdicts.items():
             other_is_good = any(one in showing and one not in doubtful for one in verdicts if one != name)
+            stream = "rgb" if name == "rgb" else "thermal"
+            if verdict.jump:
+                problems[f"{stream} gain"] = (
+                    f"the {stream} image changed at once: {verdict.jump}; as after a shutter event"
+                )
             if name in doubtful:
-                stream = "rgb" if name == "rgb" else "thermal"
                 done = "left out" if other_is_good else "used, as the other camera shows no more"
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
             if not other_is_good:
@@ -91,7 +102,8 @@ class ImageQuality:
             pair = replace(pair, rgb=None, stamp=None)
         if "tir" in verdicts and "tir" not in weights:
             pair = replace(pair, thermal=None, thermal_stamp=None)
-        return JudgedPair(pair, weights, doubtful, problems)
+        jumped = frozenset(name for name, verdict in verdicts.items() if verdict.jump)
+        return JudgedPair(pair, weights, doubtful, jumped, problems)
 
 
 class QualityMonitor:
@@ -102,15 +114,19 @@ class QualityMonitor:
         self._usually_empty = 0.0
         self._format: tuple[tuple[int, int], str] | None = None
         self._rows = RowCheck()
+        self._good: Statistics | None = None
         self._last: tuple[Image, Verdict] | None = None
 
     def judge(self, image: Image) -> Verdict:
         """How far the next image can be relied on; the same one given again gets the same verdict."""
         if self._last is None or self._last[0] is not image:
             if self._format != (image.size, image.encoding):
-                self._format, self._usual = (image.size, image.encoding), None
-            verdict = self._judge(image, Statistics.of(image), self._rows.see(image))
-            self._last = image, verdict if verdict.weight < GOOD else Verdict(verdict.weight)
+                self._format, self._usual, self._good = (image.size, image.encoding), None, None
+            now = Statistics.of(image)
+            verdict = self._judge(image, now, self._rows.see(image))
+            if verdict.weight >= GOOD:
+                verdict, self._good = Verdict(verdict.weight, jump=_jump(self._good, now)), now
+            self._last = image, verdict
         return self._last[1]
 
     def _judge(self, image: Image, now: Statistics, rows: Rows) -> Verdict:
@@ -150,6 +166,17 @@ class QualityMonitor:
             noise=max(usual.noise, least) * (max(now.noise, least) / max(usual.noise, least)) ** rate,
             overexposed=usual.overexposed + rate * (now.overexposed - usual.overexposed),
         )
+
+
+def _jump(former: Statistics | None, now: Statistics) -> str:
+    """What changed at once since the last good image, in words."""
+    gain = None if former is None else now.gain_since(former)
+    if former is None or gain is None:
+        return ""
+    moved = abs(now.level - former.level) / max(former.structure, 1e-6)
+    if 1 / _OTHER_GAIN < gain < _OTHER_GAIN and moved < _OTHER_LEVEL:
+        return ""
+    return f"{gain:.2f} times the contrast, level {former.level:.0f} to {now.level:.0f}"
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -12,6 +12,8 @@ from ckd_ros.frames import ENCODINGS, Float32Array, Image, Pixels
 _ROWS, _COLUMNS = 64, 80
 #: From this share of the largest value on a pixel of 8 bits is overexposed.
 _OVEREXPOSED = 0.98
+#: Correlation from which on two images show the same with another gain.
+_ALIKE = 0.9
 #: Of each row about so many pixels are looked at; at so many rows, not of the edge, it may be torn.
 _COLUMNS_OF_ROWS, _PLACES, _EDGE = 40, 6, 4
 #: Rows between those that are compared above and below, besides the neighbours.
@@ -32,6 +34,7 @@ class Statistics:
         detail: how much it changes over some pixels (an eightieth of its width), beyond its noise.
         noise: standard deviation of what they do not have in common: noise, and the finest texture.
         overexposed: share of its pixels that are, [0, 1]; 0 with 16 bits, of which a thermal camera uses some.
+        sample: the pixels that were looked at, float32.
     """
 
     level: float
@@ -39,6 +42,7 @@ class Statistics:
     detail: float
     noise: float
     overexposed: float
+    sample: Float32Array
 
     @staticmethod
     def of(image: Image) -> Statistics:
@@ -56,9 +60,18 @@ class Statistics:
         changes = [_mean_square(np.diff(some, axis=axis)) / 2 - noise2 for axis in (0, 1)]
         white = ENCODINGS[image.encoding].white
         overexposed = 0.0 if white > 255 else float(np.count_nonzero(some >= _OVEREXPOSED * white)) / some.size
-        return Statistics(
-            level, np.sqrt(max(0.0, shared)), np.sqrt(max(0.0, *changes)), float(np.sqrt(noise2)), overexposed
-        )
+        structure, detail = np.sqrt(max(0.0, shared)), np.sqrt(max(0.0, *changes))
+        return Statistics(level, structure, detail, float(np.sqrt(noise2)), overexposed, some)
+
+    def gain_since(self, former: Statistics) -> float | None:
+        """How many times as much contrast it has; None where it does not show the same, as of a camera that turns."""
+        before, now = former.sample, self.sample
+        if before.shape != now.shape:
+            return None
+        before, now = before - before.mean(), now - now.mean()
+        spans = [float(np.sqrt(np.vdot(one, one))) for one in (before, now)]
+        alike = float(np.vdot(before, now)) > _ALIKE * spans[0] * spans[1] > 0
+        return spans[1] / spans[0] if alike else None
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,8 @@ class TrackResult:
         problems: what is wrong with the images, and with the registration for them and this box: key -> what, and what
             is or should be done.
         inference_s, total_s: seconds in the network and in the whole call.
-        rgb_weight, thermal_weight: what each image counted, [0, 1]; 0: it was not used. One that shows less than usual, or
-            is old, counts less than 1.
+        rgb_weight, thermal_weight: what each image counted, [0, 1]; 0: it was not used. One that shows less than usual,
+            or is old, counts less than 1.
     """
 
     box: FloatArray
@@ -196,6 +196,8 @@ class Tracker:
         self._observe_sizes(target, pair)
         judged = self._quality.of(pair, target.showing(pair))
         pair = judged.pair
+        if "tir" in judged.jumped:
+            target.thermal.restart()
         target.observe_range(pair)
         rgb, thermal = target.inputs.known_images(pair)
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)

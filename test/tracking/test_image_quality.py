@@ -136,6 +136,28 @@ def test_a_thermal_scene_of_little_contrast_is_not_called_bad():
     watched(counts, frames=40)
 
 
+@pytest.mark.parametrize(("factor", "level"), [(0.5, 0.0), (1.0, 60.0), (0.8, -40.0)])
+def test_a_gain_that_jumps_is_said_once_and_no_fault(factor, level):
+    monitor = watched()
+    assert all(monitor.judge(grey(view(k))).jump == "" for k in range(20, 40))
+    jumps = [monitor.judge(grey(degradations.gain(view(k), factor, level))) for k in range(40, 60)]
+    assert jumps[0].jump and jumps[0].weight == 1.0
+    assert all(one.jump == "" for one in jumps[1:])
+
+
+def test_a_thermal_range_is_learned_anew_where_the_gain_has_jumped(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 10))
+    after = {}
+    for k in range(10, 16):
+        pair = scene(path(k))
+        warmer = Image(pair.thermal.data + np.uint16(150), pair.thermal.encoding)
+        result = tracker.update(replace(pair, thermal=warmer))
+        assert result.state is TrackState.TRACKING and error(result, scene.box(path(k))) < CELL
+        after[k] = result.problems
+    assert "as after a shutter event" in after[10]["thermal gain"] and not any(after[k] for k in range(11, 16))
+
+
 def test_another_size_or_encoding_begins_anew():
     monitor = watched(grey)
     dull = degradations.gain(view(20), 0.05, 40.0)
