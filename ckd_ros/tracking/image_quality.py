@@ -4,7 +4,7 @@ What counts is what an image still shows, not how it looks: one that is dark, of
 good as it shows structure above its noise. It is called bad where it shows none (black, white, a closed shutter), where
 most of its contrast has gone at once (smoke, fog, a covered lens), where light or noise drowns it as neither did
 before, or where it is torn or rows of it are empty. What lasts becomes usual within some ten seconds, except to show
-nothing.
+nothing. The same picture with another gain is no worse where it is stretched anyway, as a thermal image is.
 
 A bad image is left out while the other camera's is good: the network follows one good image better than a good and a
 bad one, however faint that is made. Where both are bad, there is nothing better to go by.
@@ -25,6 +25,8 @@ GOOD = 0.5
 #: Between these a weight rises from 0 to 1: structure, in counts and in standard deviations of the noise; detail, as a
 #: part of what was usual; structure in those of a noise that has become so many times as strong at once.
 _COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.08, 0.25), (0.3, 1.2), 3.0
+#: The cameras, by the names that the network gives them.
+_STREAMS = {"rgb": "rgb", "tir": "thermal"}
 #: Share of the rows that may become empty at once: of a black sky in a thermal image.
 _SOME_EMPTY = 0.1
 #: Detail that is as good as none, counts: so that what shows little may show less.
@@ -73,10 +75,16 @@ class JudgedPair:
 
 
 class ImageQuality:
-    """Judges the pairs of a stream."""
+    """Judges the pairs of a stream.
+
+    Attributes:
+        left_out: how many images of each camera were left out so far.
+    """
 
     def __init__(self) -> None:
-        self._monitors = {"rgb": QualityMonitor(), "tir": QualityMonitor()}
+        self.left_out = {"rgb": 0, "thermal": 0}
+        self._last_reasons: dict[str, str] = {}
+        self._monitors = {"rgb": QualityMonitor(), "tir": QualityMonitor(stretched=True)}
 
     def of(self, pair: FramePair, showing: Collection[str] = ("rgb", "tir")) -> JudgedPair:
         """What the images of a pair are worth, of which those in `showing` can show the target."""
@@ -86,7 +94,7 @@ class ImageQuality:
         weights, problems = {}, {}
         for name, verdict in verdicts.items():
             other_is_good = any(one in showing and one not in doubtful for one in verdicts if one != name)
-            stream = "rgb" if name == "rgb" else "thermal"
+            stream = _STREAMS[name]
             if verdict.jump:
                 problems[f"{stream} gain"] = (
                     f"the {stream} image changed at once: {verdict.jump}; as after a shutter event"
@@ -98,6 +106,9 @@ class ImageQuality:
                 weights[name] = 1.0
             elif name not in doubtful:
                 weights[name] = verdict.weight
+            else:
+                self.left_out[stream] += 1
+                self._last_reasons[stream] = verdict.reason
         if "rgb" in verdicts and "rgb" not in weights:
             pair = replace(pair, rgb=None, stamp=None)
         if "tir" in verdicts and "tir" not in weights:
@@ -105,11 +116,25 @@ class ImageQuality:
         jumped = frozenset(name for name, verdict in verdicts.items() if verdict.jump)
         return JudgedPair(pair, weights, doubtful, jumped, problems)
 
+    def describe(self) -> list[str]:
+        """What was left out so far, a sentence for each camera."""
+        return [
+            f"{count} {stream} image(s) were left out while the other camera showed the scene: the last one "
+            f"{self._last_reasons[stream]}"
+            for stream, count in self.left_out.items()
+            if count
+        ]
+
 
 class QualityMonitor:
-    """Judges the images of one camera."""
+    """Judges the images of one camera.
 
-    def __init__(self) -> None:
+    Args:
+        stretched: whether the range of its images is stretched, so that their contrast alone matters little.
+    """
+
+    def __init__(self, stretched: bool = False) -> None:
+        self._stretched = stretched
         self._usual: Statistics | None = None
         self._usually_empty = 0.0
         self._format: tuple[tuple[int, int], str] | None = None
@@ -123,26 +148,35 @@ class QualityMonitor:
             if self._format != (image.size, image.encoding):
                 self._format, self._usual, self._good = (image.size, image.encoding), None, None
             now = Statistics.of(image)
-            verdict = self._judge(image, now, self._rows.see(image))
-            if verdict.weight >= GOOD:
-                verdict, self._good = Verdict(verdict.weight, jump=_jump(self._good, now)), now
-            self._last = image, verdict
+            gain = None if self._good is None else now.gain_since(self._good)
+            verdict = self._judge(image, now, self._rows.see(image), gain)
+            self._last = image, replace(verdict, jump="")
+            return verdict
         return self._last[1]
 
-    def _judge(self, image: Image, now: Statistics, rows: Rows) -> Verdict:
+    def _judge(self, image: Image, now: Statistics, rows: Rows, gain: float | None) -> Verdict:
+        """The verdict on an image that has `gain` times the contrast of the last good one, None where it shows another
+        picture."""
         shown = min(_ramp(now.structure, *_COUNTS), _ramp(now.structure, *(now.noise * n for n in _ABOVE_NOISE)))
         if shown < GOOD:
             return Verdict(shown, f"shows nothing ({_colour(image, now.level)}, level {now.level:.0f})")
         if self._usual is None:
             self._usual, self._usually_empty = now, rows.empty
-        verdict = min([Verdict(shown), *self._changes(self._usual, now, rows)], key=lambda one: one.weight)
-        self._learn(now, rows, _RATE if verdict.weight >= GOOD else _RATE_BAD)
-        return verdict
+        found = self._changes(self._usual, now, rows)
+        if not self._stretched or gain is None:
+            found.append(_contrast(self._usual, now))
+        verdict = min([Verdict(shown), *found], key=lambda one: one.weight)
+        if verdict.weight < GOOD:
+            self._learn(now, rows, _RATE_BAD)
+            return verdict
+        jump = "" if self._good is None or gain is None else _jump(self._good, now, gain)
+        self._learn(now, rows, 1.0 if jump else _RATE)
+        self._good = now
+        return Verdict(verdict.weight, jump=jump)
 
     def _changes(self, usual: Statistics, now: Statistics, rows: Rows) -> list[Verdict]:
-        """What has become worse than usual."""
-        remaining = (now.detail + _LITTLE) / (usual.detail + _LITTLE)
-        found = [Verdict(_ramp(remaining, *_REMAINING), f"shows {100 * remaining:.0f} % of the contrast that it had")]
+        """What has become worse than usual, besides the contrast."""
+        found = []
         light = now.overexposed - usual.overexposed
         found.append(Verdict(1 - max(0.0, light), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
         if now.noise > _NOISIER * max(usual.noise, 1.0):
@@ -159,7 +193,7 @@ class QualityMonitor:
         assert self._usual is not None, "set by the first image that shows something"
         usual, least = self._usual, 1e-3
         # rows that become empty one after the other are a sky that comes into view
-        self._usually_empty += (1.0 if rate == _RATE else rate) * (rows.empty - self._usually_empty)
+        self._usually_empty += (1.0 if rate > _RATE_BAD else rate) * (rows.empty - self._usually_empty)
         self._usual = replace(
             usual,
             detail=max(usual.detail, least) * (max(now.detail, least) / max(usual.detail, least)) ** rate,
@@ -168,11 +202,13 @@ class QualityMonitor:
         )
 
 
-def _jump(former: Statistics | None, now: Statistics) -> str:
-    """What changed at once since the last good image, in words."""
-    gain = None if former is None else now.gain_since(former)
-    if former is None or gain is None:
-        return ""
+def _contrast(usual: Statistics, now: Statistics) -> Verdict:
+    remaining = (now.detail + _LITTLE) / (usual.detail + _LITTLE)
+    return Verdict(_ramp(remaining, *_REMAINING), f"shows {100 * remaining:.0f} % of the contrast that it had")
+
+
+def _jump(former: Statistics, now: Statistics, gain: float) -> str:
+    """What changed at once since the last good image, in words; empty where nothing did."""
     moved = abs(now.level - former.level) / max(former.structure, 1e-6)
     if 1 / _OTHER_GAIN < gain < _OTHER_GAIN and moved < _OTHER_LEVEL:
         return ""

@@ -114,6 +114,7 @@ class Tracker:
 
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
+        quality: leaves out images that are bad, and counts them; anew for each target.
     """
 
     def __init__(
@@ -123,7 +124,7 @@ class Tracker:
         self.registration = registration or Registration()
         self._target: Target | None = None
         self.new_images = NewImages()
-        self._quality = ImageQuality()
+        self.quality = ImageQuality()
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
 
@@ -178,7 +179,7 @@ class Tracker:
             )
         target.note_path(pair.timing)
         result = self._result(target, confidence, rgb is not None, thermal is not None, judged.problems, start)
-        self._target, self._quality = target, quality
+        self._target, self.quality = target, quality
         return result
 
     def update(self, pair: FramePair) -> TrackResult:
@@ -194,7 +195,7 @@ class Tracker:
         self._inference_s = 0.0
         pair = self.new_images.of(pair)
         self._observe_sizes(target, pair)
-        judged = self._quality.of(pair, target.showing(pair))
+        judged = self.quality.of(pair, target.showing(pair))
         pair = judged.pair
         if "tir" in judged.jumped:
             target.thermal.restart()

@@ -145,6 +145,20 @@ def test_a_gain_that_jumps_is_said_once_and_no_fault(factor, level):
     assert all(one.jump == "" for one in jumps[1:])
 
 
+def test_a_gain_switch_costs_a_colour_image_and_no_thermal_image_which_is_stretched():
+    for stretched in (False, True):
+        monitor = QualityMonitor(stretched)
+        assert all(monitor.judge(grey(view(k))).weight >= GOOD for k in range(20))
+        switched = monitor.judge(grey(degradations.gain(view(20), 0.06, 30.0)))
+        assert (switched.weight >= GOOD) == stretched == bool(switched.jump)
+
+
+def test_a_jump_is_of_one_image_also_where_that_is_used_again():
+    monitor = watched()
+    jumped = grey(degradations.gain(view(20), 0.5, 0.0))
+    assert monitor.judge(jumped).jump and not monitor.judge(jumped).jump
+
+
 def test_a_thermal_range_is_learned_anew_where_the_gain_has_jumped(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
     follow(tracker, scene, range(1, 10))
@@ -218,6 +232,8 @@ def test_the_tracker_goes_by_the_camera_that_sees_and_by_both_again(tracker, sce
         assert (result.used_rgb, result.used_thermal) == (name != "rgb", name != "thermal")
         assert (result.rgb_weight, result.thermal_weight) == (float(name != "rgb"), float(name != "thermal"))
         assert "shows nothing" in result.problems[f"{name} quality"]
+    assert tracker.quality.left_out == {"rgb": 0, "thermal": 0} | {name: 30}
+    assert len(tracker.quality.describe()) == 1 and f"30 {name} image(s) were left out" in tracker.quality.describe()[0]
     result = follow(tracker, scene, range(40, 45))
     assert result.rgb_weight == result.thermal_weight == 1.0 and not result.problems
 
