@@ -27,6 +27,8 @@ GOOD = 0.5
 _COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.08, 0.25), (0.3, 1.2), 3.0
 #: The cameras, by the names that the network gives them.
 _STREAMS = {"rgb": "rgb", "tir": "thermal"}
+#: Share of the image that has become overexposed: from which on it counts less, and at which not at all.
+_MORE_LIGHT = (0.1, 0.8)
 #: Share of the rows that may become empty at once: of a black sky in a thermal image.
 _SOME_EMPTY = 0.1
 #: Detail that is as good as none, counts: so that what shows little may show less.
@@ -178,7 +180,7 @@ class QualityMonitor:
         """What has become worse than usual, besides the contrast."""
         found = []
         light = now.overexposed - usual.overexposed
-        found.append(Verdict(1 - max(0.0, light), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
+        found.append(Verdict(1 - _ramp(light, *_MORE_LIGHT), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
         if now.noise > _NOISIER * max(usual.noise, 1.0):
             above = _ramp(now.structure, *(now.noise * n for n in _ABOVE_NEW_NOISE))
             found.append(Verdict(above, f"is drowned in noise (standard deviation {now.noise:.0f})"))

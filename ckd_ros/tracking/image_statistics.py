@@ -136,7 +136,8 @@ def _shift_at(plane: Pixels, row: int) -> int:
 def _misfits(above: Pixels, below: Pixels) -> Pixels:
     """`(2 _REACH + 1, N)` by how much each pixel of a row differs from one that is moved by -_REACH ... _REACH."""
     inner = above[_REACH:-_REACH].astype(np.int32)
-    return np.abs(np.lib.stride_tricks.sliding_window_view(below.astype(np.int32), len(inner)) - inner)
+    misfits: Pixels = np.abs(np.lib.stride_tricks.sliding_window_view(below.astype(np.int32), len(inner)) - inner)
+    return misfits
 
 
 def _plane(image: Image) -> Pixels:
