@@ -12,141 +12,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import cv2
+import failing_sensors
 import numpy as np
 import tyro
 from bootstrap import mean_interval
 from rich.console import Console
 from rich.table import Table
+from simulated_cameras import MARKED, Camera, Run, Scene, play
 
-from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.files import replacing
-from ckd_ros.frames import Image
 from ckd_ros.metrics import overlaps, success_curve
-from ckd_ros.ros.faults import FaultMonitor
-from ckd_ros.ros.pair_loader import PairLoader
-from ckd_ros.ros.sync.matching import LatestMatcher
-from ckd_ros.ros.sync.pairing import FramePairer
-from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame
-from ckd_ros.tracking import OnnxEngine, Tracker, suited_model
-from ckd_ros.tracking.engine import Engine
+from ckd_ros.ros.sync.streams import RGB
+from ckd_ros.tracking import OnnxEngine, suited_model
 
-RATE = 30.0
-#: Stamps are epoch times, arrivals are not.
-EPOCH, START = 1_700_000_000_000_000_000, 10_000_000_000
-#: How long an image is on its way, seconds.
-TRANSPORT = 0.015
-#: When an offset must have been noticed, and when the target is marked: before, and after it was taken off; seconds.
-NOTICED, MARKED, MARKED_LATE = 10.0, 2.0, 12.0
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A rendered sequence at RATE, its truth `(N, 4)`, and the network it is tracked with."""
-
-    seed: int
-    rgb: list[Image]
-    thermal: list[Image]
-    boxes: np.ndarray
-    engine: Engine
-    ideals: dict[float, Run] = field(default_factory=dict)
-
-    def ideal(self, marked: float) -> Run:
-        """What becomes of it with cameras that agree, the target marked after `marked` seconds."""
-        if marked not in self.ideals:
-            self.ideals[marked] = play(self, Camera(), marked=marked, correct=False)
-        return self.ideals[marked]
-
-    @staticmethod
-    def rendered(seed: int, seconds: float, engine: Engine) -> Scene:
-        """Cameras that see the same at the same time: what is wrong between them is what a row adds."""
-        config = SimulatorConfig(seed=seed, frames=round(seconds * RATE), rate=RATE)
-        sequence = SimulatedSequence(replace(config, jitter=0.0, misregistration=0.0, parallax=0.0))
-        pairs = list(sequence.frames())
-        return Scene(seed, [p.rgb for p in pairs], [p.thermal for p in pairs], sequence.boxes, engine)
-
-
-@dataclass(frozen=True)
-class Camera:
-    """How the images of one camera reach the node.
-
-    Attributes:
-        rate: images per second, of those that were rendered.
-        offset: by how much its stamps are ahead, seconds.
-        jitter: standard deviation of its stamps, seconds.
-        loss: chance of an image to be lost.
-    """
-
-    rate: float = RATE
-    offset: float = 0.0
-    jitter: float = 0.0
-    loss: float = 0.0
-
-    def frames(self, stream: str, images: list[Image], rng: np.random.Generator) -> Iterator[tuple[CameraFrame, int]]:
-        """What arrives, with the index of the image."""
-        for index in np.unique(np.round(np.arange(0, len(images), RATE / self.rate)).astype(int)):
-            if index >= len(images) or rng.random() < self.loss:
-                continue
-            taken = index / RATE
-            stamp = EPOCH + round(1e9 * (taken + self.offset + self.jitter * rng.normal()))
-            arrival = START + round(1e9 * (taken + TRANSPORT + rng.exponential(0.003)))
-            yield CameraFrame(stream, stamp, arrival, partial(images.__getitem__, index)), int(index)
-
-
-@dataclass
-class Run:
-    """What became of a scene.
-
-    Attributes:
-        boxes: those of the tracks, by the index of their colour image.
-        offsets: what was to be taken off the thermal stamps, and since when, seconds.
-        noticed: when an intolerable offset was said, seconds; None: never.
-    """
-
-    boxes: dict[int, np.ndarray] = field(default_factory=dict)
-    offsets: list[tuple[float, float]] = field(default_factory=list)
-    noticed: float | None = None
-
-
-def play(scene: Scene, thermal: Camera, rgb: Camera | None = None, marked: float = MARKED, correct: bool = True) -> Run:
-    """Drive the pairing and the tracker with what two cameras send; the target is marked after `marked` seconds.
-
-    `correct`: take an estimated offset off the stamps.
-    """
-    rng = np.random.default_rng(scene.seed)
-    arriving = [*(rgb or Camera()).frames(RGB, scene.rgb, rng), *thermal.frames(THERMAL, scene.thermal, rng)]
-    run, now, taken_off = Run(), 0.0, 0.0
-
-    def take_off(offset: float) -> None:
-        nonlocal taken_off
-        run.offsets.append((now, offset))
-        taken_off = offset if correct else 0.0
-
-    def notice(text: str) -> None:
-        if "thermal stamps are" in text and run.noticed is None:
-            run.noticed = now
-
-    pairer = FramePairer(LatestMatcher(), slop=0.05, timeout=0.5, history=2.0, drive="auto")
-    loader = PairLoader(FaultMonitor(notice, str, clock=lambda: now), take_off)
-    tracker, index_of = Tracker(scene.engine), {}
-    for frame, index in sorted(arriving, key=lambda one: one[0].arrival):
-        now = (frame.arrival - START) / 1e9
-        index_of[frame.stream, frame.stamp] = index
-        pairer.add(replace(frame, offset=round(1e9 * taken_off)) if frame.stream == THERMAL else frame)
-        pair = pairer.take()
-        if pair is None or pair.rgb is None:
-            continue
-        images, driven = loader.load(pair)[0], index_of[RGB, pair.rgb.stamp]
-        if run.boxes:
-            run.boxes[driven] = tracker.update(images).box
-        elif now >= marked and np.isfinite(scene.boxes[driven]).all():
-            run.boxes[driven] = tracker.init(images, scene.boxes[driven]).box
-    return run
+#: When an offset must have been noticed, and when the target is marked after it was taken off; seconds.
+NOTICED, MARKED_LATE = 10.0, 12.0
 
 
 def auc_lost(scene: Scene, run: Run, marked: float = MARKED) -> float:
@@ -229,6 +114,10 @@ ROWS: dict[str, tuple[Callable[[Scene], dict[str, float]], dict[str, Target]]] =
         },
     ),
     "agreeing": (agreeing, {"AUC lost": Target("mean", "at most", 0.005)}),
+    **{
+        name: (fault, {failing_sensors.KEPT: Target("mean", "at least", 0.95)})
+        for name, fault in failing_sensors.FAULTS.items()
+    },
 }
 
 

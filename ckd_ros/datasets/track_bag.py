@@ -37,6 +37,8 @@ BoundingBox thermal_box
 builtin_interfaces/Time thermal_stamp
 bool rgb_used
 bool thermal_used
+float32 rgb_weight
+float32 thermal_weight
 float32 registration_offset_x
 float32 registration_offset_y
 float32 inference_time

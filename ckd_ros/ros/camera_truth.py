@@ -93,6 +93,7 @@ def _track(rgb: np.ndarray | None, thermal: np.ndarray | None, header: Header) -
     seen = track.box.width > 0 or track.thermal_box.width > 0
     track.state, track.confidence = (Track.TRACKING, 1.0) if seen else (Track.LOST, 0.0)
     track.rgb_used, track.thermal_used = track.box.width > 0, track.thermal_box.width > 0
+    track.rgb_weight, track.thermal_weight = float(track.rgb_used), float(track.thermal_used)
     return track
 
 

@@ -55,6 +55,10 @@ class StreamHealth:
                 f"{self._stream} images changed from {former[0]} x {former[1]} to {image.width} x {image.height}: "
                 "taken as the same view, scaled"
             )
+        if former is not None and former[2] != self.format[2]:
+            problems[f"{self._stream} encoding"] = (
+                f"{self._stream} images changed from {former[2]} to {image.encoding}: their range is learned anew"
+            )
         if self.format != former or now - self._last_examined >= PERIOD:
             self._pixel_problems, self._last_examined = self._examine(image, crop), now
         return {**problems, **self._pixel_problems}

@@ -45,6 +45,7 @@ def _track(images: FramePair, target: int, result: TrackResult, header: Header, 
     message.confidence = min(1.0, max(0.0, float(result.confidence)))
     message.box, message.thermal_box = _box(result.box), _box(result.thermal_box)
     message.rgb_used, message.thermal_used = bool(result.used_rgb), bool(result.used_thermal)
+    message.rgb_weight, message.thermal_weight = float(result.rgb_weight), float(result.thermal_weight)
     if result.used_thermal and images.thermal_stamp is not None:
         message.thermal_stamp = to_stamp(images.thermal_stamp)
     message.registration_offset_x, message.registration_offset_y = map(float, result.registration_offset)

@@ -17,7 +17,7 @@ from ckd_ros.tracking.thermal import ThermalNormalizer
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image that was taken at another moment than its pair's shows the target, and how much that is worth.
+    """Where an image shows the target that was taken at another moment than its pair's, or is worth less than others.
 
     Attributes:
         moved: `(2,)` pixels, of the image that boxes are in, by which the target has moved since.
@@ -35,7 +35,7 @@ class NetworkInputs:
     or of a template, is zero (the mean colour) in both.
 
     Attributes:
-        placements: of the modalities whose image is older (or newer) than the pair; of no other.
+        placements: of the modalities whose image is older (or newer) than the pair, or worth less; of no other.
     """
 
     def __init__(self, spec: ModelSpec, thermal: ThermalNormalizer) -> None:
@@ -50,6 +50,10 @@ class NetworkInputs:
     def has_template(self, modality: str) -> bool:
         """Whether the template of `rgb` or `tir` has been cut."""
         return modality in self._templates
+
+    def weight(self, modality: str) -> float:
+        """What the image of `rgb` or `tir` counts in the search, [0, 1]."""
+        return self.placements[modality].weight if modality in self.placements else 1.0
 
     def known_images(self, pair: FramePair) -> tuple[Image | None, Image | None]:
         """The colour and the thermal image of a pair, as far as the template of each has been cut."""
@@ -86,8 +90,8 @@ class NetworkInputs:
                 search.fill(0.0)
             else:
                 self._cut(modality, image, window, pair_geometry, search)
-                if modality in self.placements:
-                    search *= np.float32(self.placements[modality].weight)
+                if (weight := self.weight(modality)) < 1.0:
+                    search *= np.float32(weight)
             inputs[f"search_{modality}"] = search
             inputs[f"template_{modality}"] = self._no_template if image is None else self._templates[modality]
         if self._spec.uses_box:

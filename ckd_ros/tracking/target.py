@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,20 +69,29 @@ class Target:
             self.thermal.update(pair.thermal)
             self.ranged = pair.thermal
 
-    def place(self, timing: Timing | None) -> None:
+    def showing(self, pair: FramePair) -> set[str]:
+        """Which images of a pair, `rgb` and `tir`, can show it: there is one, its template, and the box lies in it."""
+        rgb, thermal = self.inputs.known_images(pair)
+        found = {"rgb"} if rgb is not None else set()
+        return found | {"tir"} if thermal is not None and self.pair_geometry.shows(self.box) else found
+
+    def place(self, timing: Timing | None, weights: Mapping[str, float]) -> None:
         """Have the crops of images that are older than their pair cut where the target was then.
 
         The farther it has moved since, the less is known of where that is, and the less the image weighs; and the older
-        it is, as a target that stood still may have begun to move.
+        it is, as a target that stood still may have begun to move. `weights`: of the `rgb` and `tir` images, were they
+        new.
         """
         ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
         placements = {}
-        for name, age in ages.items():
+        for name, weight in weights.items():
+            moved, age = np.zeros(2), ages.get(name, 0.0)
             if age:
                 sides = self.path.moved(age) / _side(self.box)
                 doubt = (np.hypot(*sides) / _DOUBTFUL) ** 2 + (age / _OLD) ** 2
-                weight = float(np.exp(-0.5 * doubt))
+                weight *= float(np.exp(-0.5 * doubt))
                 moved = np.clip(sides, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
+            if age or weight < 1.0:
                 placements[name] = Placement(moved, weight)
         self.inputs.placements = placements
 

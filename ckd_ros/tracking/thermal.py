@@ -64,6 +64,10 @@ class ThermalNormalizer:
         self.range = (low, high)
         return self.range
 
+    def restart(self) -> None:
+        """Take the range of the next frame at once, as where the gain of the camera has changed."""
+        self.range = None
+
     def black_and_white(self) -> tuple[float, float]:
         """The counts that are black and white. Raises RuntimeError before the first `update`."""
         if self.range is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from ckd_ros.tracking.decoding import Detection, decode, free_cells, freedom, ha
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
+from ckd_ros.tracking.image_quality import ImageQuality
 from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
@@ -79,8 +80,11 @@ class TrackResult:
         used_rgb, used_thermal: which images it rests on.
         registration_offset: (dx, dy) thermal pixels from the configured to the measured registration; zero where it is
             not measured, as everywhere so far.
-        problems: what is wrong with the registration for these images and this box: key -> what, and what to do.
+        problems: what is wrong with the images, and with the registration for them and this box: key -> what, and what
+            is or should be done.
         inference_s, total_s: seconds in the network and in the whole call.
+        rgb_weight, thermal_weight: what each image counted, [0, 1]; 0: it was not used. One that shows less than usual,
+            or is old, counts less than 1.
     """
 
     box: FloatArray
@@ -93,6 +97,8 @@ class TrackResult:
     problems: Mapping[str, str] = field(default_factory=dict)
     inference_s: float = 0.0
     total_s: float = 0.0
+    rgb_weight: float = 0.0
+    thermal_weight: float = 0.0
 
 
 class Tracker:
@@ -109,6 +115,7 @@ class Tracker:
 
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
+        quality: leaves out images that are bad, and counts them; anew for each target.
         taken: `(N, 4)` boxes in which other targets are, for the next `update`: this one is looked for elsewhere, and
             what is found there all the same counts for little.
     """
@@ -120,6 +127,7 @@ class Tracker:
         self.registration = registration or Registration()
         self._target: Target | None = None
         self.new_images = NewImages()
+        self.quality = ImageQuality()
         self.taken: FloatArray = np.zeros((0, 4))
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
@@ -160,23 +168,29 @@ class Tracker:
         self.new_images.of(pair)
         if pair.timing is not None:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
-        target = self._new_target(pair, box, drawn_in)
-        has_template = target.inputs.has_template
-        (confidence,) = run_steps(self.engine, [self._look_around(target, *target.inputs.known_images(pair))])
+        quality = ImageQuality()
+        judged = quality.of(pair)
+        if getattr(judged.pair, drawn_in, None) is not None:
+            pair = judged.pair
+        target = self._new_target(pair, box, drawn_in, judged.doubtful)
+        rgb, thermal = target.inputs.known_images(pair)
+        target.place(None, judged.weights)
+        (confidence,) = run_steps(self.engine, [self._look_around(target, rgb, thermal)])
         if confidence < min_confidence:
             raise ValueError(
                 f"the network is not sure of what was drawn: its confidence is {confidence:.2f}, min_confidence is "
                 f"{min_confidence:g}; draw the box around the whole target and nothing else"
             )
         target.note_path(pair.timing)
-        result = self._result(target, confidence, has_template("rgb"), has_template("tir"), start)
-        self._target = target
+        result = self._result(target, confidence, rgb is not None, thermal is not None, judged.problems, start)
+        self._target, self.quality = target, quality
         return result
 
     def update(self, pair: FramePair) -> TrackResult:
         """Find the target in the next pair. Raises RuntimeError before `init`.
 
-        An image that is identical to the one before it is not used if the other one is new (see `repeats`).
+        An image that is identical to the one before it is not used if the other one is new (see `repeats`), and one
+        that is bad is not used if the other one is good (see `image_quality`).
         """
         return run_steps(self.engine, [self.steps(pair)])[0]
 
@@ -189,10 +203,14 @@ class Tracker:
         self._inference_s = 0.0
         pair = self.new_images.of(pair)
         self._observe_sizes(target, pair)
+        judged = self.quality.of(pair, target.showing(pair))
+        pair = judged.pair
+        if "tir" in judged.jumped:
+            target.thermal.restart()
         target.observe_range(pair)
         rgb, thermal = target.inputs.known_images(pair)
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
-        target.place(pair.timing)
+        target.place(pair.timing, judged.weights)
 
         if target.search is None:
             confidence = yield from self._follow(target, rgb, thermal)
@@ -200,11 +218,13 @@ class Tracker:
             confidence = yield from self._redetect(target, target.search, rgb, thermal)
         target.note_path(pair.timing)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
-            target.place(pair.timing)
-            target.inputs.cut_templates(pair, target.box, target.pair_geometry, target.misplaced(pair.timing))
-        return self._result(target, confidence, rgb is not None, used_thermal, start)
+            target.place(pair.timing, judged.weights)
+            target.inputs.cut_templates(
+                pair, target.box, target.pair_geometry, target.misplaced(pair.timing) | judged.doubtful
+            )
+        return self._result(target, confidence, rgb is not None, used_thermal, judged.problems, start)
 
-    def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> Target:
+    def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str, doubtful: Collection[str]) -> Target:
         if self._target is None:
             pair_geometry = PairGeometry.of(pair, self.registration)
         else:
@@ -220,7 +240,7 @@ class Tracker:
             size_hold=SizeHold(first[2:]),
         )
         target.observe_range(pair)
-        target.inputs.cut_templates(pair, target.box, pair_geometry, target.misplaced(pair.timing))
+        target.inputs.cut_templates(pair, target.box, pair_geometry, target.misplaced(pair.timing).union(doubtful))
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         return target
@@ -353,7 +373,13 @@ class Tracker:
         target.search = LostSearch(target.box, target.pair_geometry.size, step)
 
     def _result(
-        self, target: Target, confidence: float, used_rgb: bool, used_thermal: bool, start: float
+        self,
+        target: Target,
+        confidence: float,
+        used_rgb: bool,
+        used_thermal: bool,
+        problems: Mapping[str, str],
+        start: float,
     ) -> TrackResult:
         box = visible_part(target.box, target.pair_geometry.size, self.config.inside_margin)
         return TrackResult(
@@ -363,7 +389,9 @@ class Tracker:
             state=target.monitor.state,
             used_rgb=used_rgb,
             used_thermal=used_thermal,
-            problems=target.pair_geometry.problems(box),
+            problems={**problems, **target.pair_geometry.problems(box)},
             inference_s=self._inference_s,
             total_s=time.perf_counter() - start,
+            rgb_weight=target.inputs.weight("rgb") if used_rgb else 0.0,
+            thermal_weight=target.inputs.weight("tir") if used_thermal else 0.0,
         )

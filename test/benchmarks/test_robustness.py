@@ -2,10 +2,14 @@
 
 import json
 
+import failing_sensors
 import numpy as np
 import pytest
 import robustness
-from robustness import Camera, Run, Target, figures, offset_error
+from robustness import Target, figures, offset_error
+from simulated_cameras import Camera, Run, Scene
+
+from ckd_ros.tracking import OnnxEngine, suited_model
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +57,29 @@ def test_medians_and_means_are_held_against_their_targets(monkeypatch):
     assert (error.value, error.met) == (7.0, True)
     assert share.value == pytest.approx(2.5 / 3) and share.met is False and share.low <= share.value <= share.high
     assert other.met is None and other.target == ""
+
+
+@pytest.fixture(scope="module")
+def sensors():
+    """The rows of sensors that fail, of one run each."""
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(failing_sensors, "RUNS", 1)
+    scene = Scene(0, [], [], np.zeros((0, 4)), OnnxEngine(suited_model(), threads=1))
+    names = ("no thermal", "no colour", "black colour", "gain")
+    yield {name: failing_sensors.FAULTS[name](scene)[failing_sensors.KEPT] for name in names}
+    monkeypatch.undo()
+
+
+def test_a_target_is_kept_through_two_seconds_in_which_a_camera_fails(sensors):
+    assert sensors == dict.fromkeys(sensors, 1.0)
+
+
+def test_every_fault_is_a_row_with_what_it_must_reach():
+    for name, row in failing_sensors.FAULTS.items():
+        assert robustness.ROWS[name] == (row, {failing_sensors.KEPT: Target("mean", "at least", 0.95)})
+        assert row.__doc__
+
+
+def test_a_camera_is_silent_while_it_is_said_to_be():
+    sent = Camera(silent=(1.0, 3.0)).frames("rgb", list(range(120)), np.random.default_rng(0))
+    assert [index for _, index in sent] == [*range(30), *range(90, 120)]

@@ -201,3 +201,28 @@ def test_padded_jpegs_are_taken_and_cut_ones_are_not(bench, stream):
     track = b.follow(3, make=lambda: compressed(lambda data: data[: len(data) // 2] + b"\xff\xd9"))
     assert (track.rgb_used, track.thermal_used) == (stream == 1, stream == 0)
     assert "its last rows are missing" in b.faults()[f"{('rgb', 'thermal')[stream]} image"]
+
+
+@pytest.mark.parametrize("stream", ["rgb", "thermal"])
+def test_a_blind_camera_is_left_out_and_said_until_it_sees_again(bench, capfd, stream):
+    b = bench().started()
+
+    def blind():
+        messages = dict(zip(("rgb", "thermal"), b.messages(), strict=True))
+        pixels = conversions.load_image(messages[stream]).data
+        black = np.random.default_rng(b.frame).integers(0, 4, pixels.shape).astype(pixels.dtype)
+        messages[stream] = with_pixels(b, messages[stream], black)
+        return messages["rgb"], messages["thermal"]
+
+    track = b.track(lambda t: t.target_id == 1)
+    for _ in range(3):
+        track = b.step(blind)
+    weights = {"rgb": track.rgb_weight, "thermal": track.thermal_weight}
+    assert weights == {"rgb": 1.0, "thermal": 1.0} | {stream: 0.0}
+    assert (track.rgb_used, track.thermal_used) == (stream != "rgb", stream != "thermal")
+    fault = b.wait_for_fault(f"{stream} quality")
+    assert f"the {stream} image shows nothing (black" in fault and "left out" in fault
+    assert "shows nothing" in b.status(stream, lambda v: v["level"] == WARN)["message"]
+    track = b.follow(5)
+    assert track.rgb_weight == track.thermal_weight == 1.0 and track.rgb_used and track.thermal_used
+    assert capfd.readouterr().err.count(f"the {stream} image shows nothing") == 1

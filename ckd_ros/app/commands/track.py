@@ -111,7 +111,7 @@ class Track:
                     stopped = True
         if isinstance(source, LiveCameras) and not results:
             raise ValueError(source.fault)
-        faults = [*run.faults, *tracker.new_images.describe()]
+        faults = [*run.faults, *tracker.new_images.describe(), *tracker.quality.describe()]
         written = ", ".join(map(str, write_results(out, results, [*source.notes, *faults], run.start)))
         for fault in first_of_each_kind(faults):
             console().print(fault, markup=False, soft_wrap=True)

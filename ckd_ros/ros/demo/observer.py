@@ -156,6 +156,8 @@ def _timed_result(message: Track) -> TimedResult:
         registration_offset=(message.registration_offset_x, message.registration_offset_y),
         inference_s=message.inference_time,
         total_s=message.processing_time,
+        rgb_weight=message.rgb_weight,
+        thermal_weight=message.thermal_weight,
     )
     return TimedResult(result, message.latency)
 

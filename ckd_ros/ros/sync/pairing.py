@@ -7,8 +7,9 @@ decision is made when an image arrives.
   (`sync.policy`) chooses them. An image pairs once.
 * Where one stream drives (`sync.drive`, see `drive`), each of its images makes a pair at once, with the newest image of
   the other, which may be used several times.
-* When one stream is silent for the timeout, the images of the other go out alone. When both come but no pair could be
-  made for the timeout (their stamps never agree), colour images go out alone.
+* When one stream is silent for the timeout, or for some of its own intervals where they are regular, the images of the
+  other go out alone. When both come but no pair could be made for the timeout (their stamps never agree), colour images
+  go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
   clock of the stream was set back (a bag loops, a simulation restarts): that stream starts anew.
 """
@@ -245,7 +246,9 @@ class FramePairer:
 
     def _alone(self, frame: CameraFrame) -> bool:
         """Whether a frame without a partner goes out alone instead of waiting for one."""
-        if self._silent(self.streams[other_stream(frame.stream)], frame.arrival):
+        own, other = self.streams[frame.stream], self.streams[other_stream(frame.stream)]
+        missed = other.misses(frame.arrival) and not own.came_late
+        if missed or self._silent(other, frame.arrival):
             return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
 

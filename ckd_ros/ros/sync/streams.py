@@ -17,6 +17,9 @@ RGB, THERMAL = "rgb", "thermal"
 #: A rate is taken over so many images at most, and known from so many and from so long on, nanoseconds.
 _RATE_OVER, _RATE_FROM, _RATE_SPAN = 64, 8, 1_000_000_000
 
+#: Intervals that are remembered, and so many of the longest of them after which a frame must have come.
+_INTERVALS, _MISSED = 9, 2.5
+
 
 @dataclass(frozen=True, eq=False)
 class CameraFrame:
@@ -131,14 +134,14 @@ class Stream:
         self.alive_since = 0
         self.late_in_a_row = 0
         self.history: deque[CameraFrame] = deque()
-        self.arrival_intervals: deque[int] = deque(maxlen=9)
+        self.arrival_intervals: deque[int] = deque(maxlen=_INTERVALS)
         self._arrivals: deque[int] = deque(maxlen=_RATE_OVER)
         self.restart()
 
     def restart(self) -> None:
         """Forget the frames: their clock was set back, so that their stamps mean nothing beside those to come."""
         self.waiting: deque[CameraFrame] = deque()
-        self.stamp_intervals: deque[int] = deque(maxlen=9)
+        self.stamp_intervals: deque[int] = deque(maxlen=_INTERVALS)
         self.history.clear()
 
     def accept(self, frame: CameraFrame) -> None:
@@ -163,6 +166,19 @@ class Stream:
     def patience(self, timeout: int) -> int:
         """After this long without a frame the stream is silent: `timeout`, or longer for a slow camera."""
         return max(timeout, 2 * int(statistics.median(self.arrival_intervals))) if self.arrival_intervals else timeout
+
+    def misses(self, now: int) -> bool:
+        """Whether a frame must have come by now: none did for much longer than it ever took of late."""
+        if self.newest is None or len(self.arrival_intervals) < _INTERVALS:
+            return False
+        return now - self.newest.arrival > _MISSED * max(self.arrival_intervals)
+
+    @property
+    def came_late(self) -> bool:
+        """Whether the newest frame came after a gap, as all do when this machine has stalled."""
+        return bool(self.arrival_intervals) and self.arrival_intervals[-1] > 2 * statistics.median(
+            self.arrival_intervals
+        )
 
     def expected(self) -> int | None:
         """Moment of the next frame, if the last few came regularly enough to say."""

@@ -107,15 +107,36 @@ def test_the_newest_image_of_a_stream_is_found_paired_or_not():
 
 
 @pytest.mark.parametrize("alive, expected", [(RGB, lambda t: (t, None)), (THERMAL, lambda t: (None, t))])
-def test_when_one_stream_stops_the_other_goes_on_alone_after_the_timeout(alive, expected):
+def test_when_a_regular_stream_stops_the_other_goes_on_alone_with_the_third_image_and_pairs_when_it_returns(
+    alive, expected
+):
     silent = THERMAL if alive == RGB else RGB
     p = pairer(timeout=0.5)
-    pairs = run(p, stream(alive, 50, 60) + stream(silent, 50, 20))
+    pairs = run(p, stream(alive, 50, 80) + stream(silent, 50, 20) + stream(silent, 50, 20, start=3000))
     assert pairs[:20] == [(50 * i, 50 * i) for i in range(20)]
-    alone = pairs[20:]
-    assert alone[0] in (expected(1500.0), expected(1450.0))
-    assert alone[-1] == expected(2950.0) and len(alone) >= 29
-    assert p.counters.single == len(alone)
+    alone = [pair for pair in pairs if None in pair]
+    assert alone == [expected(50.0 * i) for i in range(22, 61)]
+    assert pairs[-19:] == [(50 * i, 50 * i) for i in range(61, 80)]
+
+
+@pytest.mark.parametrize("alive, expected", [(RGB, lambda t: (t, None)), (THERMAL, lambda t: (None, t))])
+def test_when_an_irregular_stream_stops_the_other_goes_on_alone_after_the_timeout(alive, expected):
+    silent = THERMAL if alive == RGB else RGB
+    p = pairer(timeout=0.5)
+    in_bursts = [frame(silent, 50 * i, 200 * (i // 4 + 1)) for i in range(20)]
+    alone = [pair for pair in run(p, stream(alive, 50, 60) + in_bursts) if None in pair]
+    assert alone[0] == expected(1550.0)
+    assert alone[-1] == expected(2950.0) and len(alone) == 29
+
+
+def test_images_that_all_come_late_as_this_machine_has_stalled_pair_all_the_same():
+    late = [
+        frame(name, 50 * i, 1260 + 2 * (i - 20) + (name == THERMAL) if 20 <= i < 26 else 50 * i)
+        for i in range(60)
+        for name in (RGB, THERMAL)
+    ]
+    pairs = run(pairer(), late)
+    assert len(pairs) == 60 and not any(None in pair for pair in pairs)
 
 
 @pytest.mark.parametrize("alive", [RGB, THERMAL])

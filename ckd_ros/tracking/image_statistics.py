@@ -1,0 +1,149 @@
+"""What an image shows at all, measured on a strided copy: structure, noise, and whether its rows fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ckd_ros.frames import ENCODINGS, Float32Array, Image, Pixels
+
+#: Pixels that are looked at: about so many rows and columns.
+_ROWS, _COLUMNS = 64, 80
+#: From this share of the largest value on a pixel of 8 bits is overexposed.
+_OVEREXPOSED = 0.98
+#: Correlation from which on two images show the same with another gain.
+_ALIKE = 0.9
+#: Of each row about so many pixels are looked at; at so many rows, not of the edge, it may be torn.
+_COLUMNS_OF_ROWS, _PLACES, _EDGE = 40, 6, 4
+#: Rows between those that are compared above and below, besides the neighbours.
+_APART = (0, 2)
+#: Pixels by which what is below a tear is displaced: at least, and at most.
+_LEAST_SHIFT, _REACH = 4, 48
+#: Displaced, a row fits the one above by so much better; and steps are by so many usual ones larger than before.
+_FITS_BETTER, _STEP = 0.6, 0.7
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of an image, in counts of its encoding (of a colour image: of its green channel).
+
+    Attributes:
+        level: its median.
+        structure: standard deviation of what neighbouring pixels have in common, so that noise does not count.
+        detail: how much it changes over some pixels (an eightieth of its width), beyond its noise.
+        noise: standard deviation of what they do not have in common: noise, and the finest texture.
+        overexposed: share of its pixels that are, [0, 1]; 0 with 16 bits, of which a thermal camera uses some.
+        sample: the pixels that were looked at, float32.
+    """
+
+    level: float
+    structure: float
+    detail: float
+    noise: float
+    overexposed: float
+    sample: Float32Array
+
+    @staticmethod
+    def of(image: Image) -> Statistics:
+        """Measure an image."""
+        plane = _plane(image)
+        step = max(1, min(image.height // _ROWS, image.width // _COLUMNS))
+        height, width = (max(1, side - 1) for side in plane.shape)
+        some = plane[:height:step, :width:step].astype(np.float32)
+        beside = plane[:height:step, min(1, plane.shape[1] - 1) :: step][:, : some.shape[1]].astype(np.float32)
+        fine = some - beside
+        noise2 = float(np.vdot(fine, fine)) / (2 * some.size)
+        level = float(np.partition(some.ravel(), some.size // 2)[some.size // 2])
+        mean = some.mean()
+        shared = float(np.vdot(some - mean, beside - mean)) / some.size
+        changes = [_mean_square(np.diff(some, axis=axis)) / 2 - noise2 for axis in (0, 1)]
+        white = ENCODINGS[image.encoding].white
+        overexposed = 0.0 if white > 255 else float(np.count_nonzero(some >= _OVEREXPOSED * white)) / some.size
+        structure, detail = np.sqrt(max(0.0, shared)), np.sqrt(max(0.0, *changes))
+        return Statistics(level, structure, detail, float(np.sqrt(noise2)), overexposed, some)
+
+    def gain_since(self, former: Statistics) -> float | None:
+        """How many times as much contrast it has; None where it does not show the same, as of a camera that turns."""
+        before, now = former.sample, self.sample
+        if before.shape != now.shape:
+            return None
+        before, now = before - before.mean(), now - now.mean()
+        spans = [float(np.sqrt(np.vdot(one, one))) for one in (before, now)]
+        alike = float(np.vdot(before, now)) > _ALIKE * spans[0] * spans[1] > 0
+        return spans[1] / spans[0] if alike else None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How the rows of an image fit together.
+
+    Attributes:
+        empty: share of them that have the same value everywhere, [0, 1].
+        torn_at: the first row that is displaced against the one above; None where none is.
+        shift: by so many pixels.
+    """
+
+    empty: float
+    torn_at: int | None = None
+    shift: int = 0
+
+
+class RowCheck:
+    """Whether the rows of a camera's images fit together.
+
+    Rows of a scene fit the next ones best as they are, edges of buildings and horizons included. Where they fit much
+    better displaced, the image was put together of two, or rows were lost.
+    """
+
+    def __init__(self) -> None:
+        self._former: Float32Array | None = None
+
+    def see(self, image: Image) -> Rows:
+        """Take the next image. A tear is looked for where rows differ more than in the image before."""
+        plane = _plane(image)
+        some = np.ascontiguousarray(plane[:, :: max(1, image.width // _COLUMNS_OF_ROWS)])
+        empty = float((some == some[:, :1]).all(axis=1).mean())
+        steps = np.abs(np.diff(some.astype(np.int32), axis=0)).mean(axis=1, dtype=np.float32)
+        former, self._former = self._former, steps
+        if former is None or former.shape != steps.shape or image.width < 4 * _REACH or len(steps) < 2 * _PLACES:
+            return Rows(empty)
+        excess = steps - former
+        excess[:_EDGE] = excess[-_EDGE:] = 0
+        least = _STEP * (float(np.median(steps)) + 1.0)
+        for row in np.argpartition(excess, -_PLACES)[-_PLACES:]:
+            if excess[row] > least:
+                shift = _shift_at(plane, row)
+                if abs(shift) >= _LEAST_SHIFT:
+                    return Rows(empty, int(row) + 1, shift)
+        return Rows(empty)
+
+
+def _shift_at(plane: Pixels, row: int) -> int:
+    """By how many pixels what is below `row` must be moved to fit what is above it; 0 where that does not fit better.
+
+    It must fit better over most of the width, not at one edge alone; and rows farther apart must ask for the same, as
+    they do not where edges are slanted.
+    """
+    misfits = np.stack([_misfits(plane[row - apart], plane[row + 1 + apart]) for apart in _APART])
+    best = int(misfits.mean(axis=(0, 2)).argmin())
+    as_it_is, displaced = misfits[:, _REACH], misfits[:, best]
+    if best in (0, 2 * _REACH) or displaced.mean() > _FITS_BETTER * as_it_is.mean():
+        return 0
+    return best - _REACH if np.median(displaced) < _FITS_BETTER * np.median(as_it_is) - 1 else 0
+
+
+def _misfits(above: Pixels, below: Pixels) -> Pixels:
+    """`(2 _REACH + 1, N)` by how much each pixel of a row differs from one that is moved by -_REACH ... _REACH."""
+    inner = above[_REACH:-_REACH].astype(np.int32)
+    misfits: Pixels = np.abs(np.lib.stride_tricks.sliding_window_view(below.astype(np.int32), len(inner)) - inner)
+    return misfits
+
+
+def _plane(image: Image) -> Pixels:
+    """The green channel of a colour image, the image itself if it is grey: `H x W`, a view."""
+    return image.data if image.data.ndim == 2 else image.data[..., 1]
+
+
+def _mean_square(values: Float32Array) -> float:
+    return float(np.vdot(values, values)) / max(1, values.size)
