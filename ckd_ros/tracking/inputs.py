@@ -36,11 +36,14 @@ class NetworkInputs:
 
     Attributes:
         placements: of the modalities whose image is older (or newer) than the pair; of no other.
+        thermal_shift: `(2,)` pixels, of the image that boxes are in, by which the thermal image shows the target off
+            from where the registration maps it.
     """
 
     def __init__(self, spec: ModelSpec, thermal: ThermalNormalizer) -> None:
         self._spec, self._thermal = spec, thermal
         self.placements: dict[str, Placement] = {}
+        self.thermal_shift: FloatArray = np.zeros(2)
         self._templates: dict[str, Float32Array] = {}
         self._provisional: set[str] = set()
         self._template_box = np.zeros(spec.shape("template_box"), np.float32)
@@ -94,14 +97,23 @@ class NetworkInputs:
             inputs["template_box"] = self._template_box
         return inputs
 
+    def placed(self, modality: str, window: CropWindow) -> CropWindow:
+        """The window in which the image of `rgb` or `tir` shows what the pair shows in `window`, without the shift."""
+        if modality not in self.placements:
+            return window
+        return _moved(window, -self.placements[modality].moved)
+
     def _cut(
         self, modality: str, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array
     ) -> None:
-        if modality in self.placements:
-            x, y = self.placements[modality].moved
-            window = replace(window, x=window.x - x, y=window.y - y)
+        window = self.placed(modality, window)
         if modality == "rgb":
             cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:
+            window = _moved(window, self.thermal_shift)
             to_thermal, spec = pair_geometry.around(window), self._spec
             cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
+
+
+def _moved(window: CropWindow, by: FloatArray) -> CropWindow:
+    return replace(window, x=window.x + by[0], y=window.y + by[1])
