@@ -14,6 +14,9 @@ from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
+#: Error of the thermal template's place that makes no difference, in sides of the target's box.
+_WELL_ENOUGH = 0.03
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -26,6 +29,16 @@ class Placement:
 
     moved: FloatArray
     weight: float
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the thermal template was cut from, and with which shift (pixels)."""
+
+    image: Image
+    box: FloatArray
+    pair_geometry: PairGeometry
+    shift: FloatArray
 
 
 class NetworkInputs:
@@ -46,6 +59,7 @@ class NetworkInputs:
         self.thermal_shift: FloatArray = np.zeros(2)
         self._templates: dict[str, Float32Array] = {}
         self._provisional: set[str] = set()
+        self._source: _Source | None = None
         self._template_box = np.zeros(spec.shape("template_box"), np.float32)
         self._no_template = np.zeros(spec.shape("template_rgb"), np.float32)
         self._search = {name: np.zeros(spec.shape(name), np.float32) for name in ("search_rgb", "search_tir")}
@@ -77,6 +91,24 @@ class NetworkInputs:
                 self._cut(modality, image, window, pair_geometry, template)
                 self._templates[modality] = template
                 (self._provisional.add if modality in misplaced else self._provisional.discard)(modality)
+                if modality == "tir":
+                    kept = Image(image.data.copy(), image.encoding)
+                    self._source = _Source(kept, box.copy(), pair_geometry, self.thermal_shift)
+
+    def recut_thermal(self, shift: FloatArray) -> None:
+        """Cut the thermal template once more from its own image, the shift being known by now: `(2,)` sides of the box.
+
+        Nothing is done where that was known well enough before, or the second time.
+        """
+        source, self._source = self._source, None
+        if source is None or "tir" in self._provisional:
+            return
+        side = np.sqrt(source.box[2:].prod())
+        if np.abs(shift * side - source.shift).max() > _WELL_ENOUGH * side:
+            window = crop_window(source.box, self._spec.template_factor, self._spec.stretched)
+            template = np.empty_like(self._no_template)
+            self._cut_thermal(source.image, _moved(window, shift * side), source.pair_geometry, template)
+            self._templates["tir"] = template
 
     def for_window(
         self, rgb: Image | None, thermal: Image | None, window: CropWindow, pair_geometry: PairGeometry
@@ -110,9 +142,11 @@ class NetworkInputs:
         if modality == "rgb":
             cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:
-            window = _moved(window, self.thermal_shift)
-            to_thermal, spec = pair_geometry.around(window), self._spec
-            cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
+            self._cut_thermal(image, _moved(window, self.thermal_shift), pair_geometry, out)
+
+    def _cut_thermal(self, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array) -> None:
+        to_thermal, spec = pair_geometry.around(window), self._spec
+        cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
 
 
 def _moved(window: CropWindow, by: FloatArray) -> CropWindow:

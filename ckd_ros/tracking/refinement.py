@@ -34,11 +34,15 @@ _FINE, _COARSE = 1.0, 8.0
 _FAINT = 1.0  # contrast of edges, grey values of 255 a pixel, that may as well be noise
 #: Of the belief: its standard deviation before anything was seen, sides; how far it spreads from frame to frame, crop
 #: pixels; what part of the first belief comes back in a frame; how much agreement is worth.
-_PRIOR, _SPREAD, _FORGET, _WEIGHT = 0.1, 0.35, 0.005, 6.0
+_PRIOR, _SPREAD, _FORGET, _WEIGHT = 0.1, 0.35, 0.001, 6.0
+#: By how much the best shift agrees better than the median one where that is chance, and where it is the right one in
+#: nine frames of ten: a frame counts not at all, and fully.
+_CHANCE, _CLEAR = 0.14, 0.22
 #: Standard deviation up to which a shift is used as it is, and from which on not at all, sides.
 _SURE, _DOUBTFUL = 0.04, 0.06
 #: How many later frames the first one is worth: frames soon after one another err alike, so that each counts little.
 FIRST = 4.0
+_ENOUGH = 20.0  # frames
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Refinement:
         self._axis = np.arange(-self._radius, self._radius + 1) / _PIXELS
         row = np.exp(-0.5 * (self._axis / _PRIOR) ** 2)
         self._first: FloatArray = np.outer(row, row) / row.sum() ** 2
+        self._seen = 0.0
         self._believe(self._first)
 
     @property
@@ -82,6 +87,11 @@ class Refinement:
         """Standard deviation of the shift on either axis, sides."""
         return self._deviation
 
+    @property
+    def settled(self) -> bool:
+        """Whether enough was seen to rely on the shift for as long as the target is followed."""
+        return self._seen >= _ENOUGH and self._deviation <= _SURE
+
     def observe(self, views: Views, box: FloatArray, weight: float = 1.0) -> None:
         """Take a frame into account.
 
@@ -90,9 +100,13 @@ class Refinement:
             box: the target's, `(x, y, w, h)`.
             weight: how much the frame counts, 1: as much as any.
         """
+        agreement = self._agreement(views, box)
+        lead = float(agreement.max() - np.median(agreement))
+        weight *= float(np.clip((lead - _CHANCE) / (_CLEAR - _CHANCE), 0.0, 1.0))
         spread = cv2.GaussianBlur(self._belief, (5, 5), _SPREAD, borderType=cv2.BORDER_REPLICATE)
         spread = (1 - _FORGET) * spread / spread.sum() + _FORGET * self._first
-        self._believe(spread * np.exp(_WEIGHT * weight * self._agreement(views, box)))
+        self._seen += weight
+        self._believe(spread * np.exp(_WEIGHT * weight * agreement))
 
     def _believe(self, belief: FloatArray) -> None:
         self._belief = belief / belief.sum()

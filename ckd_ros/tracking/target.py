@@ -117,6 +117,8 @@ class Target:
         weight *= np.prod([placement.weight for placement in self.inputs.placements.values()])
         self.refinement.observe(Views(colour, heat * np.float32(255)), self.box, float(weight))
         self._aim()
+        if self.refinement.settled:
+            self.inputs.recut_thermal(self.refinement.shift)
 
     def in_thermal(self, box: FloatArray) -> InThermal:
         """Where the thermal image shows a box: as the registration maps it, and the measured shift."""
