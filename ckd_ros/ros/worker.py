@@ -71,6 +71,7 @@ class WorkerSnapshot:
         target: the target and its state, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
         offset: what is known of the offset between the stamps of the cameras.
+        registration_offset: what is known of the shift of the target's thermal image.
     """
 
     target: str = "no target"
@@ -78,6 +79,7 @@ class WorkerSnapshot:
     pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
     formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
     offset: str = ""
+    registration_offset: str = "not measured"
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
@@ -87,6 +89,7 @@ class WorkerSnapshot:
         status.add("dropped", self.progress.dropped)
         self.pairing.describe(status)
         status.add("estimated stamp offset", self.offset)
+        status.add("registration offset", self.registration_offset)
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
@@ -170,10 +173,15 @@ class TrackerWorker:
         """What the worker has done so far, for the diagnostics."""
         with self._changed:
             pairing = self._pairer.snapshot()
-        latest, target = self._latest, "no target"
-        if latest is not None and latest.result is not None:
-            target = f"target {latest.target} {latest.result.state.name}"
-        return WorkerSnapshot(target, self._progress, pairing, self.loader.formats, self.loader.offset)
+        snapshot = WorkerSnapshot("no target", self._progress, pairing, self.loader.formats, self.loader.offset)
+        latest = self._latest
+        if latest is None or latest.result is None:
+            return snapshot
+        return replace(
+            snapshot,
+            target=f"target {latest.target} {latest.result.state.name}",
+            registration_offset=latest.result.describe_registration_offset(),
+        )
 
     def check_pairing(self) -> None:
         """Report a fault where both streams deliver images but no pair was made since the last call."""

@@ -86,11 +86,13 @@ def draw_overlay(
         # Beside a colour image the thermal one is shown registered, so that both have the same box.
         reference = pair.reference
         to_panel = geometry.scaling(w / reference.width, h / reference.height)
+        box = None if result is None else result.box if pair.rgb is not None else result.thermal_box
         if name == "rgb":
             paint_colour(image, view)
         elif pair.rgb is not None:
-            rgb_to_thermal = registration.matrix(pair.rgb.size, image.size)
-            paint_thermal(image, to_panel @ np.linalg.inv(rgb_to_thermal), view)
+            thermal_to_rgb = np.linalg.inv(registration.matrix(pair.rgb.size, image.size))
+            paint_thermal(image, to_panel @ thermal_to_rgb, view)
+            box = None if result is None else _box_in_thermal(result, thermal_to_rgb)
         else:
             paint_thermal(image, to_panel, view)
         _write(view, label, (8, 20), _TEXT)
@@ -99,11 +101,20 @@ def draw_overlay(
             draw_box(view, known, to_panel, TRUTH_COLOUR, 1)
             if np.isfinite(known).all():
                 _write(view, "true box", (view.shape[1] - 8, 20), TRUTH_COLOUR, right=True)
-        if result is not None:
-            box = result.box if pair.rgb is not None else result.thermal_box
+        if result is not None and box is not None:
             draw_box(view, box, to_panel, colour, 1 if result.state is TrackState.LOST else 2)
     _caption(canvas[h:], result, colour, note)
     return canvas
+
+
+def _box_in_thermal(result: TrackResult, thermal_to_rgb: FloatArray) -> FloatArray:
+    """The box in pixels of the colour image, where the registered thermal image shows it: shifted by what is left."""
+    if not any(result.registration_offset):
+        return result.box
+    shown = geometry.centre(result.thermal_box)
+    mapped = np.stack([shown, shown - result.registration_offset])
+    moved, place = geometry.transform_points(thermal_to_rgb, mapped)
+    return result.box + np.concatenate([moved - place, np.zeros(2)])
 
 
 def paint_colour(image: Image, out: Pixels) -> None:

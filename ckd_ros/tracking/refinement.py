@@ -27,17 +27,19 @@ from ckd_ros.tracking.crops import crop_to_image, warp
 #: Pixels of a crop to a side of the target, and sides that a crop is wide. Side: the geometric mean of its box's.
 _PIXELS, _SIDES = 32, 2.5
 #: Edges count inside the box and a little more, each way: what lies beyond is at another distance.
-_AROUND = 1.2
+_AROUND = 1.3
 _SOFT = 1.5  # width of that limit, crop pixels
 #: Standard deviations, crop pixels: of the smoothing before edges are taken, and of what their contrast is held against.
-_FINE, _COARSE = 1.0, 8.0
+_FINE, _COARSE = 0.5, 5.0
 _FAINT = 1.0  # contrast of edges, grey values of 255 a pixel, that may as well be noise
 #: Of the belief: its standard deviation before anything was seen, sides; how far it spreads from frame to frame, crop
 #: pixels; what part of the first belief comes back in a frame; how much agreement is worth.
 _PRIOR, _SPREAD, _FORGET, _WEIGHT = 0.1, 0.35, 0.001, 6.0
+#: How far it spreads in a frame that tells nothing, over that: what is known lasts longer where nothing new is learned.
+_IDLE = 0.4
 #: By how much the best shift agrees better than the median one where that is chance, and where it is the right one in
 #: nine frames of ten: a frame counts not at all, and fully.
-_CHANCE, _CLEAR = 0.14, 0.22
+_CHANCE, _CLEAR = 0.14, 0.2
 #: Standard deviation up to which a shift is used as it is, and from which on not at all, sides.
 _SURE, _DOUBTFUL = 0.04, 0.06
 #: How many later frames the first one is worth: frames soon after one another err alike, so that each counts little.
@@ -103,7 +105,8 @@ class Refinement:
         agreement = self._agreement(views, box)
         lead = float(agreement.max() - np.median(agreement))
         weight *= float(np.clip((lead - _CHANCE) / (_CLEAR - _CHANCE), 0.0, 1.0))
-        spread = cv2.GaussianBlur(self._belief, (5, 5), _SPREAD, borderType=cv2.BORDER_REPLICATE)
+        sigma = _SPREAD * float(np.clip(weight, _IDLE, 1.0))
+        spread = cv2.GaussianBlur(self._belief, (5, 5), sigma, borderType=cv2.BORDER_REPLICATE)
         spread = (1 - _FORGET) * spread / spread.sum() + _FORGET * self._first
         self._seen += weight
         self._believe(spread * np.exp(_WEIGHT * weight * agreement))

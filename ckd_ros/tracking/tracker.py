@@ -104,6 +104,15 @@ class TrackResult:
     inference_s: float = 0.0
     total_s: float = 0.0
 
+    def describe_registration_offset(self) -> str:
+        """The measured offset and how sure it is, for a person."""
+        if math.isnan(self.registration_deviation):
+            return "not measured"
+        x, y = self.registration_offset
+        if not (x or y):
+            return f"none taken off; it is not known better than to {self.registration_deviation:.1f} px"
+        return f"x {x:+.1f}, y {y:+.1f} thermal px, known to {self.registration_deviation:.1f} px"
+
 
 class Tracker:
     """`init` on one pair, then `update` on each that follows. Not for use by several threads at once.
@@ -210,8 +219,10 @@ class Tracker:
         target.note_path(pair.timing)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
             target.place(pair.timing)
-            target.refine(rgb, thermal)
-            target.inputs.cut_templates(pair, target.box, target.pair_geometry, target.misplaced(pair.timing))
+            misplaced = target.misplaced(pair.timing)
+            if not misplaced:
+                target.refine(rgb, thermal)
+            target.inputs.cut_templates(pair, target.box, target.pair_geometry, misplaced)
         return self._result(target, confidence, rgb is not None, used_thermal, start)
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> Target:
@@ -231,8 +242,10 @@ class Tracker:
             refinement=self._new_refinement(),
         )
         target.observe_range(pair)
-        target.refine(pair.rgb, pair.thermal, FIRST)
-        target.inputs.cut_templates(pair, target.box, pair_geometry, target.misplaced(pair.timing))
+        misplaced = target.misplaced(pair.timing)
+        if not misplaced:
+            target.refine(pair.rgb, pair.thermal, FIRST)
+        target.inputs.cut_templates(pair, target.box, pair_geometry, misplaced)
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         return target
