@@ -245,6 +245,8 @@ class Tracker:
         misplaced = target.misplaced(pair.timing)
         if not misplaced:
             target.refine(pair.rgb, pair.thermal, FIRST)
+        if drawn_in == "thermal":
+            target.box = target.box - np.concatenate([target.inputs.thermal_shift, np.zeros(2)])
         target.inputs.cut_templates(pair, target.box, pair_geometry, misplaced)
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
