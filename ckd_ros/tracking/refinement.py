@@ -74,7 +74,7 @@ class Refinement:
         self._axis = np.arange(-self._radius, self._radius + 1) / _PIXELS
         row = np.exp(-0.5 * (self._axis / _PRIOR) ** 2)
         self._first: FloatArray = np.outer(row, row) / row.sum() ** 2
-        self._seen = 0.0
+        self._seen, self._frames = 0.0, 0
         self._believe(self._first)
 
     @property
@@ -88,6 +88,11 @@ class Refinement:
     def deviation(self) -> float:
         """Standard deviation of the shift on either axis, sides."""
         return self._deviation
+
+    def is_due(self) -> bool:
+        """Whether to look at the next frame, asked once for each: at all until `settled`, then at every second one."""
+        self._frames += 1
+        return not self.settled or self._frames % 2 == 0
 
     @property
     def settled(self) -> bool:

@@ -110,6 +110,8 @@ class Target:
         """
         if self.refinement is None or rgb is None or thermal is None or not self.pair_geometry.shows(self.box):
             return
+        if not self.refinement.is_due():
+            return
         window = window_of(self.box)
         in_rgb, in_thermal = (self.inputs.placed(name, window) for name in ("rgb", "tir"))
         colour = grey_of_colour(crop(rgb, in_rgb, np.eye(3)), rgb.encoding)
