@@ -92,7 +92,10 @@ class Scene:
         side = np.sqrt(self.boxes[np.isfinite(self.boxes).all(1)][0, 2:].prod())
         shifts = SHIFT * side * np.stack([np.cos(angle), np.sin(angle)], axis=1)
         thermal = [
-            Image(cv2.warpAffine(one.data, translation(*shift)[:2], one.size, borderMode=cv2.BORDER_REPLICATE), one.encoding)
+            Image(
+                cv2.warpAffine(one.data, translation(*shift)[:2], one.size, borderMode=cv2.BORDER_REPLICATE),
+                one.encoding,
+            )
             for one, shift in zip(self.thermal, shifts, strict=True)
         ]
         return replace(self, thermal=thermal, shifts=shifts, ideals={})

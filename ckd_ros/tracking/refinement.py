@@ -26,17 +26,16 @@ from ckd_ros.tracking.crops import crop_to_image, warp
 
 #: Pixels of a crop to a side of the target, and sides that a crop is wide. Side: the geometric mean of its box's.
 _PIXELS, _SIDES = 32, 2.5
+_LOOK = 0.2  # least shift that is looked for, sides: what is right stands out among many that are not
 #: Edges count inside the box and a little more, each way: what lies beyond is at another distance.
 _AROUND = 1.3
 _SOFT = 1.5  # width of that limit, crop pixels
-#: Standard deviations, crop pixels: of the smoothing before edges are taken, and of what their contrast is held against.
+#: Standard deviations, crop pixels: of the smoothing before edges are taken, and of what they are held against.
 _FINE, _COARSE = 0.5, 5.0
 _FAINT = 1.0  # contrast of edges, grey values of 255 a pixel, that may as well be noise
-#: Of the belief: its standard deviation before anything was seen, sides; how far it spreads from frame to frame, crop
-#: pixels; what part of the first belief comes back in a frame; how much agreement is worth.
-_PRIOR, _SPREAD, _FORGET, _WEIGHT = 0.1, 0.35, 0.001, 6.0
-#: How far it spreads in a frame that tells nothing, over that: what is known lasts longer where nothing new is learned.
-_IDLE = 0.4
+#: Of the belief: its standard deviation before anything was seen, sides; what part of it moves on by a crop pixel, each
+#: way, in a frame that tells something; what part of the first belief comes back in a frame; what agreement is worth.
+_PRIOR, _SPREAD, _FORGET, _WEIGHT = 0.1, 0.016, 0.001, 6.0
 #: By how much the best shift agrees better than the median one where that is chance, and where it is the right one in
 #: nine frames of ten: a frame counts not at all, and fully.
 _CHANCE, _CLEAR = 0.14, 0.2
@@ -66,11 +65,14 @@ class Refinement:
 
     Args:
         bound: the largest shift each way, sides.
+
+    Attributes:
+        deviation: standard deviation of the shift on either axis, sides.
     """
 
     def __init__(self, bound: float) -> None:
-        self.bound = bound
-        self._radius = max(1, int(np.ceil(bound * _PIXELS)))
+        self._bound = bound
+        self._radius = int(np.ceil(max(bound, _LOOK) * _PIXELS))
         self._axis = np.arange(-self._radius, self._radius + 1) / _PIXELS
         row = np.exp(-0.5 * (self._axis / _PRIOR) ** 2)
         self._first: FloatArray = np.outer(row, row) / row.sum() ** 2
@@ -81,13 +83,8 @@ class Refinement:
     def shift(self) -> FloatArray:
         """By how much the thermal image shows the target off from where it is mapped; zero while nobody can tell."""
         trust = np.clip((_DOUBTFUL - self.deviation) / (_DOUBTFUL - _SURE), 0.0, 1.0)
-        shift: FloatArray = trust * np.clip(self._mean, -self.bound, self.bound)
+        shift: FloatArray = trust * np.clip(self._mean, -self._bound, self._bound)
         return shift
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of the shift on either axis, sides."""
-        return self._deviation
 
     def is_due(self) -> bool:
         """Whether to look at the next frame, asked once for each: at all until `settled`, then at every second one."""
@@ -97,7 +94,7 @@ class Refinement:
     @property
     def settled(self) -> bool:
         """Whether enough was seen to rely on the shift for as long as the target is followed."""
-        return self._seen >= _ENOUGH and self._deviation <= _SURE
+        return self._seen >= _ENOUGH and self.deviation <= _SURE
 
     def observe(self, views: Views, box: FloatArray, weight: float = 1.0) -> None:
         """Take a frame into account.
@@ -110,9 +107,10 @@ class Refinement:
         agreement = self._agreement(views, box)
         lead = float(agreement.max() - np.median(agreement))
         weight *= float(np.clip((lead - _CHANCE) / (_CLEAR - _CHANCE), 0.0, 1.0))
-        sigma = _SPREAD * float(np.clip(weight, _IDLE, 1.0))
-        spread = cv2.GaussianBlur(self._belief, (5, 5), sigma, borderType=cv2.BORDER_REPLICATE)
-        spread = (1 - _FORGET) * spread / spread.sum() + _FORGET * self._first
+        part = _SPREAD * min(1.0, weight)
+        kernel = np.array([part, 1 - 2 * part, part])
+        spread = cv2.sepFilter2D(self._belief, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+        spread = (1 - _FORGET) * spread + _FORGET * self._first
         self._seen += weight
         self._believe(spread * np.exp(_WEIGHT * weight * agreement))
 
@@ -120,7 +118,7 @@ class Refinement:
         self._belief = belief / belief.sum()
         rows = np.stack([self._belief.sum(0), self._belief.sum(1)])  # of x and of y
         self._mean = rows @ self._axis
-        self._deviation = float(np.sqrt((rows @ self._axis**2 - self._mean**2).mean()))
+        self.deviation = float(np.sqrt((rows @ self._axis**2 - self._mean**2).mean()))
 
     def _agreement(self, views: Views, box: FloatArray) -> FloatArray:
         """Of the edges of both crops, from -1 to 1, for each shift."""
@@ -135,8 +133,13 @@ class Refinement:
         return agreement.astype(float)
 
 
+def looked_at(box: FloatArray) -> FloatArray:
+    """The box `(x, y, w, h)` whose edges count, larger than the target's: the images' own edges must stay out of it."""
+    return np.concatenate([box[:2] - (_AROUND - 1) / 2 * box[2:], _AROUND * box[2:]])
+
+
 def window_of(box: FloatArray) -> CropWindow:
-    """What is looked at around a box `(x, y, w, h)`: a square about its centre."""
+    """The window of the crops for a box `(x, y, w, h)`: a square about its centre."""
     side = _SIDES * float(np.sqrt(box[2] * box[3]))
     x, y = geometry.centre(box) - side / 2
     return CropWindow(x, y, side, side)

@@ -19,7 +19,7 @@ from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.recent_path import RecentPath
-from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, window_of
+from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, looked_at, window_of
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
@@ -108,9 +108,11 @@ class Target:
 
         `weight`: how much the frame counts.
         """
-        if self.refinement is None or rgb is None or thermal is None or not self.pair_geometry.shows(self.box):
+        if self.refinement is None or rgb is None or thermal is None:
             return
-        if not self.refinement.is_due():
+        box = looked_at(self.box)
+        shown = _inside(box, rgb.size) and _inside(self.pair_geometry.thermal_box(box), thermal.size)
+        if not shown or not self.refinement.is_due():
             return
         window = window_of(self.box)
         in_rgb, in_thermal = (self.inputs.placed(name, window) for name in ("rgb", "tir"))
@@ -181,6 +183,10 @@ class Target:
 
 def _side(box: FloatArray) -> float:
     return float(np.sqrt(box[2] * box[3]))
+
+
+def _inside(box: FloatArray, size: Size) -> bool:
+    return bool((box[:2] >= 0).all() and (box[:2] + box[2:] <= size).all())  # not so for NaN
 
 
 def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:

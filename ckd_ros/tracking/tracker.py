@@ -64,7 +64,7 @@ class TrackerConfig:
         "largest shift of the target's thermal image that is measured beside the registration, and taken off, in sides "
         "of its box; 0: none is measured",
         0.0,
-        0.5,
+        0.4,
     )
     confidence: ConfidenceConfig = setting(ConfidenceConfig(), "when the state changes")
     thermal: ThermalConfig = setting(ThermalConfig(), "how thermal counts become grey values")

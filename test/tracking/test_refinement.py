@@ -1,4 +1,4 @@
-"""The shift of the target's thermal image: found on edges whatever side is brighter, not believed where there are none."""
+"""The shift of the target's thermal image: found on edges whatever side is brighter, not believed without any."""
 
 import cv2
 import numpy as np
@@ -131,7 +131,9 @@ def test_the_tracker_publishes_the_shift_in_thermal_pixels(tracker, shifted):
     moved = centre(result.thermal_box) - centre(result.box) / 2
     np.testing.assert_allclose(moved, result.registration_offset, atol=1e-6)
     assert 0 < result.registration_deviation < 1
-    assert result.describe_registration_offset().startswith("x +") and "known to" in result.describe_registration_offset()
+    assert (
+        result.describe_registration_offset().startswith("x +") and "known to" in result.describe_registration_offset()
+    )
 
 
 def test_nothing_is_measured_where_it_is_off_or_a_camera_is_missing(engine, shifted):
