@@ -98,9 +98,9 @@ class NetworkInputs:
     def recut_thermal(self, shift: FloatArray) -> None:
         """Cut the thermal template once more from its own image, the shift being known by now: `(2,)` sides of the box.
 
-        Nothing is done where that was known well enough before, or the second time.
+        Nothing is done where that was known well enough before, nor after `keep_thermal`.
         """
-        source, self._source = self._source, None
+        source = self._source
         if source is None or "tir" in self._provisional:
             return
         side = np.sqrt(source.box[2:].prod())
@@ -109,6 +109,10 @@ class NetworkInputs:
             template = np.empty_like(self._no_template)
             self._cut_thermal(source.image, _moved(window, shift * side), source.pair_geometry, template)
             self._templates["tir"] = template
+
+    def keep_thermal(self) -> None:
+        """Keep the thermal template as it is from now on."""
+        self._source = None
 
     def for_window(
         self, rgb: Image | None, thermal: Image | None, window: CropWindow, pair_geometry: PairGeometry

@@ -83,14 +83,16 @@ def draw_overlay(
         if image is None:
             _write(view, f"no {label} image", (8, h // 2), _TEXT)
             continue
-        # Beside a colour image the thermal one is shown registered, so that both have the same box.
+        # Beside a colour image the thermal one is shown registered: both have the same box, but for a measured shift.
         reference = pair.reference
         to_panel = geometry.scaling(w / reference.width, h / reference.height)
         box = None if result is None else result.box if pair.rgb is not None else result.thermal_box
         if name == "rgb":
             paint_colour(image, view)
         elif pair.rgb is not None:
-            thermal_to_rgb = np.linalg.inv(registration.matrix(pair.rgb.size, image.size))
+            thermal_to_rgb: FloatArray = np.asarray(
+                np.linalg.inv(registration.matrix(pair.rgb.size, image.size)), float
+            )
             paint_thermal(image, to_panel @ thermal_to_rgb, view)
             box = None if result is None else _box_in_thermal(result, thermal_to_rgb)
         else:
@@ -114,7 +116,8 @@ def _box_in_thermal(result: TrackResult, thermal_to_rgb: FloatArray) -> FloatArr
     shown = geometry.centre(result.thermal_box)
     mapped = np.stack([shown, shown - result.registration_offset])
     moved, place = geometry.transform_points(thermal_to_rgb, mapped)
-    return result.box + np.concatenate([moved - place, np.zeros(2)])
+    box: FloatArray = result.box + np.concatenate([moved - place, np.zeros(2)])
+    return box
 
 
 def paint_colour(image: Image, out: Pixels) -> None:

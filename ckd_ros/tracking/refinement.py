@@ -43,7 +43,7 @@ _CHANCE, _CLEAR = 0.14, 0.2
 _SURE, _DOUBTFUL = 0.04, 0.06
 #: How many later frames the first one is worth: frames soon after one another err alike, so that each counts little.
 FIRST = 4.0
-_ENOUGH = 20.0  # frames
+_ENOUGH, _YOUNG = 20.0, 90  # frames: after which a shift is settled, and up to which it is still that of the first one
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ class Refinement:
     def settled(self) -> bool:
         """Whether enough was seen to rely on the shift for as long as the target is followed."""
         return self._seen >= _ENOUGH and self.deviation <= _SURE
+
+    @property
+    def is_young(self) -> bool:
+        """Whether the shift is still that of the first frame."""
+        return self._frames <= _YOUNG
 
     def observe(self, views: Views, box: FloatArray, weight: float = 1.0) -> None:
         """Take a frame into account.
@@ -153,7 +158,8 @@ def crop(image: Image, window: CropWindow, to_image: FloatArray) -> Pixels:
 
 def grey_of_colour(pixels: Pixels, encoding: str) -> Float32Array:
     """Grey values, 0 to 255."""
-    return to_grey(pixels, encoding) * np.float32(255 / ENCODINGS[encoding].white)
+    grey: Float32Array = to_grey(pixels, encoding) * np.float32(255 / ENCODINGS[encoding].white)
+    return grey
 
 
 def edges(grey: Float32Array) -> Float32Array:

@@ -101,6 +101,7 @@ class Target:
     def set_refinement(self, refinement: Refinement | None) -> None:
         """Measure the shift of the thermal image anew, or (None) not any more."""
         self.refinement = refinement
+        self.inputs.keep_thermal()
         self._aim()
 
     def refine(self, rgb: Image | None, thermal: Image | None, weight: float = 1.0) -> None:
@@ -122,7 +123,9 @@ class Target:
         self.refinement.observe(Views(colour, heat * np.float32(255)), self.box, float(weight))
         self._aim()
         if self.refinement.settled:
-            self.inputs.recut_thermal(self.refinement.shift)
+            if self.refinement.is_young:
+                self.inputs.recut_thermal(self.refinement.shift)
+            self.inputs.keep_thermal()
 
     def in_thermal(self, box: FloatArray) -> InThermal:
         """Where the thermal image shows a box: as the registration maps it, and the measured shift."""

@@ -146,11 +146,11 @@ class Tracker:
 
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
-        former = self.registration, self.config.refine_bound
+        anew = registration is not self.registration or config.refine_bound != self.config.refine_bound
         self._set_config(config)
         self.registration = registration
         if self._target is not None:
-            if former != (registration, config.refine_bound):
+            if anew:
                 self._target.set_refinement(self._new_refinement())
             self._target.pair_geometry = replace(self._target.pair_geometry, registration=registration)
             self._target.monitor.config, self._target.thermal.config = config.confidence, config.thermal

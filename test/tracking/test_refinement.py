@@ -7,7 +7,7 @@ from moving_target import CONFIDENCE
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import centre
-from ckd_ros.tracking import Tracker, TrackerConfig
+from ckd_ros.tracking import Tracker, TrackerConfig, overlay
 from ckd_ros.tracking.refinement import Refinement, Views, edges
 
 BOX = np.array([100.0, 80.0, 40.0, 40.0])
@@ -134,6 +134,19 @@ def test_the_tracker_publishes_the_shift_in_thermal_pixels(tracker, shifted):
     assert (
         result.describe_registration_offset().startswith("x +") and "known to" in result.describe_registration_offset()
     )
+
+
+def test_the_overlay_shows_the_thermal_box_where_it_is(tracker, shifted):
+    tracker.init(shifted(2, -1), shifted.box)
+    pair = shifted(2, -1)
+    result = tracker.update(pair)
+    boxes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlay, "draw_box", lambda view, box, *rest: boxes.append(box))
+        overlay.draw_overlay(pair, result, tracker.registration, (320, 240))
+    in_colour, in_thermal = boxes
+    np.testing.assert_allclose(in_colour, result.box)
+    np.testing.assert_allclose(in_thermal / 2, result.thermal_box, atol=1e-6)
 
 
 def test_nothing_is_measured_where_it_is_off_or_a_camera_is_missing(engine, shifted):
