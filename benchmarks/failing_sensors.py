@@ -74,8 +74,7 @@ def _clear_scenes(seed: int, engine: Engine) -> list[Scene]:
     for number in range(_SEEDS * (seed + 1), _SEEDS * (seed + 2)):
         sequence = SimulatedSequence(replace(clear, seed=number))
         if np.isfinite(sequence.boxes).all():
-            pairs = list(sequence.frames())
-            scene = Scene(number, [p.rgb for p in pairs], [p.thermal for p in pairs], sequence.boxes, engine)
+            scene = Scene.of(sequence, engine)
             found += [scene] if _kept(scene) else []
         if len(found) == RUNS:
             break

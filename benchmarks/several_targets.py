@@ -2,12 +2,12 @@
 
     python benchmarks/several_targets.py [--json-file FILE] [--data DIR] [--sequences 12] [--frames 200]
 
-The time is that of `TargetGroup.update` on 640 x 512 images for one, two and four targets, in turns, each frame once; all
-are in plain view. For the meetings, target and look-alikes of simulated sequences (with DIR of `roadscene/` and
-`flir_crops.tar`, people and cars before real backgrounds) are all followed from the start: together, and beside it each by a
-tracker that knows nothing of the others. A meeting is a time in which two of them overlap by MET or more, and after which
-they are apart for half a second. It counts if both were on their own before it; "taken over" is one of them that is on
-the other after it, "exchanged" are both.
+The time is that of `TargetGroup.update` on 640 x 512 images for one, two and four targets, in turns; all are in plain
+view. For the meetings, target and look-alikes of simulated sequences (with DIR of `roadscene/` and `flir_crops.tar`,
+people and cars before real backgrounds) are all followed from the start: together, and each by a tracker that knows
+nothing of the others. A meeting is a time in which two of them overlap by MET or more, and after which they are apart
+for APART frames. It counts if both were on their own before it; "taken over" is one of them that is on the other after
+it, "exchanged" are both.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def follow_alone(engine: OnnxEngine, sequence: SimulatedSequence, truth: FloatAr
 
 
 def count_meetings(boxes: FloatArray, truth: FloatArray) -> Counter[str]:
-    """Meetings in `(N, M, 4)` true boxes, and what became of the tracked ones; frames in which a target is on its own."""
+    """Meetings in `(N, M, 4)` true boxes, what became of the tracked ones, and frames in which a target is on its own."""
     counts: Counter[str] = Counter()
     on = iou(boxes[:, :, None], truth[:, None]) >= ON  # (N, whose box, on whom)
     seen = np.isfinite(truth).all(-1) & np.isfinite(boxes).all(-1)

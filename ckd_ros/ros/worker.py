@@ -64,6 +64,7 @@ class WorkerSnapshot:
         targets: those that are followed and their states, as text for a person.
         formats: width, height and encoding of the newest image of each stream that sent one.
         offset: what is known of the offset between the stamps of the cameras.
+        registration_offset: what is known of the shift of the target's thermal image.
     """
 
     targets: str = "no target"
@@ -71,6 +72,7 @@ class WorkerSnapshot:
     pairing: PairingSnapshot = field(default_factory=PairingSnapshot)
     formats: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
     offset: str = ""
+    registration_offset: str = "not measured"
 
     def describe(self, status: Status) -> None:
         """Contribute to the status of the node."""
@@ -80,6 +82,7 @@ class WorkerSnapshot:
         status.add("dropped", self.progress.dropped)
         self.pairing.describe(status)
         status.add("estimated stamp offset", self.offset)
+        status.add("registration offset", self.registration_offset)
 
     def describe_stream(self, status: Status, stream: str) -> None:
         """Contribute to the status of a stream."""
@@ -165,7 +168,17 @@ class TrackerWorker:
             pairing = self._pairer.snapshot()
         results = {} if self._latest is None else self._latest.results
         targets = ", ".join(f"target {target} {result.state.name}" for target, result in results.items())
-        return WorkerSnapshot(targets or "no target", self._progress, pairing, self.loader.formats, self.loader.offset)
+        offsets = {target: result.describe_registration_offset() for target, result in results.items()}
+        if len(offsets) > 1:
+            offsets = {target: f"target {target}: {offset}" for target, offset in offsets.items()}
+        return WorkerSnapshot(
+            targets or "no target",
+            self._progress,
+            pairing,
+            self.loader.formats,
+            self.loader.offset,
+            "; ".join(offsets.values()),
+        )
 
     def check_pairing(self) -> None:
         """Report a fault where both streams deliver images but no pair was made since the last call."""

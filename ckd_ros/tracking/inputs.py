@@ -14,6 +14,9 @@ from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
+#: Error of the thermal template's place that makes no difference, in sides of the target's box.
+_WELL_ENOUGH = 0.03
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -28,6 +31,16 @@ class Placement:
     weight: float
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What the thermal template was cut from, and with which shift (pixels)."""
+
+    image: Image
+    box: FloatArray
+    pair_geometry: PairGeometry
+    shift: FloatArray
+
+
 class NetworkInputs:
     """Templates and search crops of one target, in buffers that are made once.
 
@@ -36,13 +49,17 @@ class NetworkInputs:
 
     Attributes:
         placements: of the modalities whose image is older (or newer) than the pair, or worth less; of no other.
+        thermal_shift: `(2,)` pixels, of the image that boxes are in, by which the thermal image shows the target off
+            from where the registration maps it.
     """
 
     def __init__(self, spec: ModelSpec, thermal: ThermalNormalizer) -> None:
         self._spec, self._thermal = spec, thermal
         self.placements: dict[str, Placement] = {}
+        self.thermal_shift: FloatArray = np.zeros(2)
         self._templates: dict[str, Float32Array] = {}
         self._provisional: set[str] = set()
+        self._source: _Source | None = None
         self._template_box = np.zeros(spec.shape("template_box"), np.float32)
         self._no_template = np.zeros(spec.shape("template_rgb"), np.float32)
         self._search = {name: np.zeros(spec.shape(name), np.float32) for name in ("search_rgb", "search_tir")}
@@ -78,6 +95,28 @@ class NetworkInputs:
                 self._cut(modality, image, window, pair_geometry, template)
                 self._templates[modality] = template
                 (self._provisional.add if modality in misplaced else self._provisional.discard)(modality)
+                if modality == "tir":
+                    kept = Image(image.data.copy(), image.encoding)
+                    self._source = _Source(kept, box.copy(), pair_geometry, self.thermal_shift)
+
+    def recut_thermal(self, shift: FloatArray) -> None:
+        """Cut the thermal template once more from its own image, the shift being known by now: `(2,)` sides of the box.
+
+        Nothing is done where that was known well enough before, nor after `keep_thermal`.
+        """
+        source = self._source
+        if source is None or "tir" in self._provisional:
+            return
+        side = np.sqrt(source.box[2:].prod())
+        if np.abs(shift * side - source.shift).max() > _WELL_ENOUGH * side:
+            window = crop_window(source.box, self._spec.template_factor, self._spec.stretched)
+            template = np.empty_like(self._no_template)
+            self._cut_thermal(source.image, _moved(window, shift * side), source.pair_geometry, template)
+            self._templates["tir"] = template
+
+    def keep_thermal(self) -> None:
+        """Keep the thermal template as it is from now on."""
+        self._source = None
 
     def for_window(
         self, rgb: Image | None, thermal: Image | None, window: CropWindow, pair_geometry: PairGeometry
@@ -98,14 +137,25 @@ class NetworkInputs:
             inputs["template_box"] = self._template_box
         return inputs
 
+    def placed(self, modality: str, window: CropWindow) -> CropWindow:
+        """The window in which the image of `rgb` or `tir` shows what the pair shows in `window`, without the shift."""
+        if modality not in self.placements:
+            return window
+        return _moved(window, -self.placements[modality].moved)
+
     def _cut(
         self, modality: str, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array
     ) -> None:
-        if modality in self.placements:
-            x, y = self.placements[modality].moved
-            window = replace(window, x=window.x - x, y=window.y - y)
+        window = self.placed(modality, window)
         if modality == "rgb":
             cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
         else:
-            to_thermal, spec = pair_geometry.around(window), self._spec
-            cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
+            self._cut_thermal(image, _moved(window, self.thermal_shift), pair_geometry, out)
+
+    def _cut_thermal(self, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array) -> None:
+        to_thermal, spec = pair_geometry.around(window), self._spec
+        cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
+
+
+def _moved(window: CropWindow, by: FloatArray) -> CropWindow:
+    return replace(window, x=window.x + by[0], y=window.y + by[1])

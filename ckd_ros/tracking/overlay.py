@@ -86,25 +86,31 @@ def draw_overlay(
         if image is None:
             _write(view, f"no {label} image", (8, h // 2), _TEXT)
             continue
-        # Beside a colour image the thermal one is shown registered, so that both have the same box.
+        # Beside a colour image the thermal one is shown registered: both have the same box, but for a measured shift.
         reference = pair.reference
         to_panel = geometry.scaling(w / reference.width, h / reference.height)
         if name == "rgb":
             paint_colour(image, view)
+            boxes = {target: one.box for target, one in results.items()}
         elif pair.rgb is not None:
-            rgb_to_thermal = registration.matrix(pair.rgb.size, image.size)
-            paint_thermal(image, to_panel @ np.linalg.inv(rgb_to_thermal), view)
+            thermal_to_rgb: FloatArray = np.asarray(
+                np.linalg.inv(registration.matrix(pair.rgb.size, image.size)), float
+            )
+            paint_thermal(image, to_panel @ thermal_to_rgb, view)
+            boxes = {target: _box_in_thermal(one, thermal_to_rgb) for target, one in results.items()}
         else:
             paint_thermal(image, to_panel, view)
+            boxes = {target: one.thermal_box for target, one in results.items()}
         _write(view, label, (8, 20), _TEXT)
         known = truth if pair.rgb is not None else thermal_truth
         if known is not None:
             draw_box(view, known, to_panel, TRUTH_COLOUR, 1)
             if np.isfinite(known).all():
                 _write(view, "true box", (view.shape[1] - 8, 20), TRUTH_COLOUR, right=True)
-        for target, one in results.items():
-            box, colour = one.box if pair.rgb is not None else one.thermal_box, STATE_COLOURS[one.state]
-            draw_box(view, box, to_panel, colour, 1 if one.state is TrackState.LOST else 2)
+        for target, box in boxes.items():
+            state = results[target].state
+            colour = STATE_COLOURS[state]
+            draw_box(view, box, to_panel, colour, 1 if state is TrackState.LOST else 2)
             if len(results) > 1 and np.isfinite(box).all():
                 x, y, *_ = geometry.transform_box(to_panel, box)
                 _write(view, str(target), (round(x), round(y) - 5), colour)
@@ -113,6 +119,17 @@ def draw_overlay(
     else:
         _caption(canvas[h:], next(iter(results.values()), None), note)
     return canvas
+
+
+def _box_in_thermal(result: TrackResult, thermal_to_rgb: FloatArray) -> FloatArray:
+    """The box in pixels of the colour image, where the registered thermal image shows it: shifted by what is left."""
+    if not any(result.registration_offset):
+        return result.box
+    shown = geometry.centre(result.thermal_box)
+    mapped = np.stack([shown, shown - result.registration_offset])
+    moved, place = geometry.transform_points(thermal_to_rgb, mapped)
+    box: FloatArray = result.box + np.concatenate([moved - place, np.zeros(2)])
+    return box
 
 
 def paint_colour(image: Image, out: Pixels) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.recent_path import RecentPath
+from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, looked_at, window_of
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
@@ -29,6 +32,14 @@ _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
+
+
+class InThermal(NamedTuple):
+    """A box in the thermal image, and how it came there: values of `TrackResult`."""
+
+    box: FloatArray
+    offset: tuple[float, float]
+    deviation: float
 
 
 @dataclass
@@ -47,6 +58,7 @@ class Target:
         size_hold: keeps its size near the first one where its images hardly show it.
         ranged: the newest thermal image whose range was taken into account.
         path: where it was of late, in time.
+        refinement: the shift of its thermal image; None where none is measured.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
     """
 
@@ -61,6 +73,7 @@ class Target:
     search: LostSearch | None = None
     ranged: Image | None = None
     path: RecentPath = field(default_factory=RecentPath)
+    refinement: Refinement | None = None
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
 
     def observe_range(self, pair: FramePair) -> None:
@@ -95,6 +108,49 @@ class Target:
                 placements[name] = Placement(moved, weight)
         self.inputs.placements = placements
 
+    def set_refinement(self, refinement: Refinement | None) -> None:
+        """Measure the shift of the thermal image anew, or (None) not any more."""
+        self.refinement = refinement
+        self.inputs.keep_thermal()
+        self._aim()
+
+    def refine(self, rgb: Image | None, thermal: Image | None, weight: float = 1.0) -> None:
+        """Measure the shift of the thermal image in a frame in which the target is in its box, if both images show it.
+
+        `weight`: how much the frame counts.
+        """
+        if self.refinement is None or rgb is None or thermal is None:
+            return
+        box = looked_at(self.box)
+        shown = _inside(box, rgb.size) and _inside(self.pair_geometry.thermal_box(box), thermal.size)
+        if not shown or not self.refinement.is_due():
+            return
+        window = window_of(self.box)
+        in_rgb, in_thermal = (self.inputs.placed(name, window) for name in ("rgb", "tir"))
+        colour = grey_of_colour(crop(rgb, in_rgb, np.eye(3)), rgb.encoding)
+        heat = self.thermal.apply(crop(thermal, in_thermal, self.pair_geometry.around(in_thermal)), thermal.encoding)
+        weight *= np.prod([placement.weight for placement in self.inputs.placements.values()])
+        self.refinement.observe(Views(colour, heat * np.float32(255)), self.box, float(weight))
+        self._aim()
+        if self.refinement.settled:
+            if self.refinement.is_young:
+                self.inputs.recut_thermal(self.refinement.shift)
+            self.inputs.keep_thermal()
+
+    def in_thermal(self, box: FloatArray) -> InThermal:
+        """Where the thermal image shows a box: as the registration maps it, and the measured shift."""
+        mapped, shift = self.pair_geometry.thermal_box(box), self.inputs.thermal_shift
+        deviation = math.nan if self.refinement is None else self.refinement.deviation * _side(mapped)
+        if not shift.any():
+            return InThermal(mapped, (0.0, 0.0), deviation)
+        shown = self.pair_geometry.thermal_box(box + np.concatenate([shift, np.zeros(2)]))
+        x, y = np.nan_to_num(geometry.centre(shown) - geometry.centre(mapped))
+        return InThermal(shown, (float(x), float(y)), deviation)
+
+    def _aim(self) -> None:
+        shift = np.zeros(2) if self.refinement is None else self.refinement.shift
+        self.inputs.thermal_shift = shift * _side(self.box)
+
     def misplaced(self, timing: Timing | None) -> set[str]:
         """The modalities whose image shows the target elsewhere, nobody knows where.
 
@@ -125,6 +181,7 @@ class Target:
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
         self.box, self.path = box, RecentPath()
+        self._aim()
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`, `margin` pixels of which stay in the image.
@@ -139,6 +196,10 @@ class Target:
 
 def _side(box: FloatArray) -> float:
     return float(np.sqrt(box[2] * box[3]))
+
+
+def _inside(box: FloatArray, size: Size) -> bool:
+    return bool((box[:2] >= 0).all() and (box[:2] + box[2:] <= size).all())  # not so for NaN
 
 
 def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:

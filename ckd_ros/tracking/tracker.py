@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
 from ckd_ros.tracking.pair_geometry import PairGeometry
+from ckd_ros.tracking.refinement import FIRST, Refinement
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.size_hold import SizeHold
@@ -59,6 +61,13 @@ class TrackerConfig:
         2, "search windows per frame while LOST, besides the last position; each costs one inference", 0, 64
     )
     lost_step: float = setting(0.5, "distance of those windows, in sides of a search window", 0.1, 1.0)
+    refine_bound: float = setting(
+        0.2,
+        "largest shift of the target's thermal image that is measured beside the registration, and taken off, in sides "
+        "of its box; 0: none is measured",
+        0.0,
+        0.4,
+    )
     confidence: ConfidenceConfig = setting(ConfidenceConfig(), "when the state changes")
     thermal: ThermalConfig = setting(ThermalConfig(), "how thermal counts become grey values")
 
@@ -78,8 +87,9 @@ class TrackResult:
             how sure the network is of what was drawn, see `first_look.sureness`.
         state: what the tracker believes.
         used_rgb, used_thermal: which images it rests on.
-        registration_offset: (dx, dy) thermal pixels from the configured to the measured registration; zero where it is
-            not measured, as everywhere so far.
+        registration_offset: (dx, dy) thermal pixels by which the thermal image shows the target off from where the
+            registration maps it; zero where that is not measured, or not for sure.
+        registration_deviation: standard deviation of the measured offset, thermal pixels; NaN where none is measured.
         problems: what is wrong with the images, and with the registration for them and this box: key -> what, and what
             is or should be done.
         inference_s, total_s: seconds in the network and in the whole call.
@@ -94,11 +104,21 @@ class TrackResult:
     used_rgb: bool
     used_thermal: bool
     registration_offset: tuple[float, float] = (0.0, 0.0)
+    registration_deviation: float = math.nan
     problems: Mapping[str, str] = field(default_factory=dict)
     inference_s: float = 0.0
     total_s: float = 0.0
     rgb_weight: float = 0.0
     thermal_weight: float = 0.0
+
+    def describe_registration_offset(self) -> str:
+        """The measured offset and how sure it is, for a person."""
+        if math.isnan(self.registration_deviation):
+            return "not measured"
+        x, y = self.registration_offset
+        if not (x or y):
+            return f"none taken off; it is not known better than to {self.registration_deviation:.1f} px"
+        return f"x {x:+.1f}, y {y:+.1f} thermal px, known to {self.registration_deviation:.1f} px"
 
 
 class Tracker:
@@ -138,9 +158,12 @@ class Tracker:
 
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
+        anew = registration is not self.registration or config.refine_bound != self.config.refine_bound
         self._set_config(config)
         self.registration = registration
         if self._target is not None:
+            if anew:
+                self._target.set_refinement(self._new_refinement())
             self._target.pair_geometry = replace(self._target.pair_geometry, registration=registration)
             self._target.monitor.config, self._target.thermal.config = config.confidence, config.thermal
 
@@ -148,6 +171,9 @@ class Tracker:
         self.config = config
         weight = config.window_weight
         self._prior = ((1 - weight) + weight * hann_window(self.engine.grid)).astype(np.float32)
+
+    def _new_refinement(self) -> Refinement | None:
+        return Refinement(self.config.refine_bound) if self.config.refine_bound > 0 else None
 
     def init(
         self, pair: FramePair, box: npt.ArrayLike, drawn_in: str = "rgb", min_confidence: float = 0.0
@@ -219,9 +245,10 @@ class Tracker:
         target.note_path(pair.timing)
         if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
             target.place(pair.timing, judged.weights)
-            target.inputs.cut_templates(
-                pair, target.box, target.pair_geometry, target.misplaced(pair.timing) | judged.doubtful
-            )
+            misplaced = target.misplaced(pair.timing) | judged.doubtful
+            if not misplaced:
+                target.refine(rgb, thermal)
+            target.inputs.cut_templates(pair, target.box, target.pair_geometry, misplaced)
         return self._result(target, confidence, rgb is not None, used_thermal, judged.problems, start)
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str, doubtful: Collection[str]) -> Target:
@@ -238,9 +265,15 @@ class Tracker:
             thermal=thermal,
             inputs=NetworkInputs(self.engine.spec, thermal),
             size_hold=SizeHold(first[2:]),
+            refinement=self._new_refinement(),
         )
         target.observe_range(pair)
-        target.inputs.cut_templates(pair, target.box, pair_geometry, target.misplaced(pair.timing).union(doubtful))
+        misplaced = target.misplaced(pair.timing).union(doubtful)
+        if not misplaced:
+            target.refine(pair.rgb, pair.thermal, FIRST)
+        if drawn_in == "thermal":
+            target.box = target.box - np.concatenate([target.inputs.thermal_shift, np.zeros(2)])
+        target.inputs.cut_templates(pair, target.box, pair_geometry, misplaced)
         if not target.inputs.has_template("rgb") and not target.inputs.has_template("tir"):
             raise ValueError("; ".join(pair_geometry.problems(target.box).values()))
         return target
@@ -369,6 +402,7 @@ class Tracker:
     def _start_search(self, target: Target) -> None:
         target.monitor.restart_count()
         window = crop_window(target.box, self.engine.spec.search_factor, self.engine.spec.stretched)
+        target.set_refinement(self._new_refinement())
         step = self.config.lost_step * np.array([window.width, window.height])
         target.search = LostSearch(target.box, target.pair_geometry.size, step)
 
@@ -382,13 +416,16 @@ class Tracker:
         start: float,
     ) -> TrackResult:
         box = visible_part(target.box, target.pair_geometry.size, self.config.inside_margin)
+        thermal = target.in_thermal(box)
         return TrackResult(
             box=box,
-            thermal_box=target.pair_geometry.thermal_box(box),
+            thermal_box=thermal.box,
             confidence=confidence,
             state=target.monitor.state,
             used_rgb=used_rgb,
             used_thermal=used_thermal,
+            registration_offset=thermal.offset,
+            registration_deviation=thermal.deviation,
             problems={**problems, **target.pair_geometry.problems(box)},
             inference_s=self._inference_s,
             total_s=time.perf_counter() - start,

@@ -64,7 +64,7 @@ def test_a_node_without_a_worker_shows_zeros():
     status = described(WorkerSnapshot().describe)
     assert status.message == "no target" and status.values == {
         **{"target": "no target", "pairs": "0", "dropped": "0", "drive": "", "paired": "0", "single": "0"},
-        **{"stamp offset ms": "", "estimated stamp offset": ""},
+        **{"stamp offset ms": "", "estimated stamp offset": "", "registration offset": "not measured"},
     }
     assert described(lambda s: WorkerSnapshot().describe_stream(s, RGB)).values == {
         **{

@@ -47,5 +47,6 @@ def tracker(engine):
 
     from ckd_ros.tracking import Tracker, TrackerConfig
 
-    # Its error is its grid's, another one in every frame: nothing that could be corrected.
-    return Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
+    # Its error is its grid's, another one in every frame: nothing that could be corrected. The thermal box is where the
+    # registration says; what is measured beside it has tests of its own.
+    return Tracker(engine, config=TrackerConfig(box_correction=0.0, refine_bound=0.0, confidence=CONFIDENCE))

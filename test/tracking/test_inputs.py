@@ -73,6 +73,30 @@ def test_a_template_once_cut_stays(inputs, pair_geometry, pair, scene):
     assert inputs.has_template("tir") and np.array_equal(arrays["template_rgb"], first)
 
 
+def test_a_thermal_template_is_cut_once_more_where_the_shift_is_known_by_then(engine, pair_geometry, pair, scene):
+    def inputs_with(shift):
+        thermal = ThermalNormalizer()
+        thermal.update(pair.thermal)
+        inputs = NetworkInputs(engine.spec, thermal)
+        inputs.thermal_shift = np.array(shift)
+        inputs.cut_templates(pair, BOX, pair_geometry)
+        return inputs
+
+    def template(inputs):
+        return inputs.for_window(None, pair.thermal, crop_window(BOX, 4.0), pair_geometry)["template_tir"].copy()
+
+    shift = np.array([4.0, -2.0])
+    right, late, nearly = inputs_with(shift), inputs_with([0.0, 0.0]), inputs_with(shift + 0.5)
+    wrong, near = template(late), template(nearly)
+    for inputs in (right, late, nearly):
+        inputs.recut_thermal(shift / np.sqrt(40 * 32))
+    assert np.array_equal(template(late), template(right)) and not np.array_equal(wrong, template(right))
+    assert np.array_equal(template(nearly), near), "half a pixel is not worth it"
+    late.keep_thermal()
+    late.recut_thermal(np.zeros(2))
+    assert np.array_equal(template(late), template(right))
+
+
 def test_a_stretched_network_sees_the_box_as_a_square_and_the_mean_outside_of_the_image(engine, pair, pair_geometry):
     """Both templates lie half outside of the image: the whole left half of the window."""
     spec = replace(engine.spec, stretched=True, border=0.449, template_factor=2.0)

@@ -90,7 +90,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
     follow(tracker, scene, range(1, 5))
     strict = ConfidenceConfig(uncertain_below=0.99, uncertain_after=1, tracking_above=0.999, lost_below=0.0)
     shifted = Registration.from_config({"type": "offset", "offset": [3.0, 0.0]})
-    tracker.configure(shifted, TrackerConfig(confidence=strict))
+    tracker.configure(shifted, TrackerConfig(refine_bound=0.0, confidence=strict))
     result = tracker.update(scene(path(5)))
     assert result.state is TrackState.UNCERTAIN and error(result, scene.box(path(5))) < 2 * CELL
     assert np.allclose(result.thermal_box, result.box / 2 + [3, 0, 0, 0])
@@ -99,7 +99,7 @@ def test_settings_change_between_frames_and_the_target_stays(tracker, scene):
 def test_the_thermal_crop_follows_the_registration(engine, scene):
     """With a thermal camera that is shifted by half a target, thermal alone still finds the target's place in RGB."""
     registration = Registration.from_config({"type": "offset", "offset": [9.0, -7.0]})
-    tracker = Tracker(engine, registration, TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
+    tracker = Tracker(engine, registration, TrackerConfig(box_correction=0.0, refine_bound=0.0, confidence=CONFIDENCE))
 
     def shifted(k, rgb):
         pair = scene(path(k))

@@ -8,7 +8,8 @@ from ckd_ros.tracking import OnnxEngine, Registration, Tracker, TrackerConfig, T
 
 
 def test_a_box_may_be_drawn_in_the_thermal_image(engine, scene):
-    tracker = Tracker(engine, Registration.from_config({"type": "offset", "offset": [9.0, -7.0]}))
+    registration = Registration.from_config({"type": "offset", "offset": [9.0, -7.0]})
+    tracker = Tracker(engine, registration, TrackerConfig(refine_bound=0.0))
     drawn = scene.box(path(0)) / 2 + [9, -7, 0, 0]
     result = tracker.init(scene(path(0)), drawn, drawn_in="thermal")
     assert np.allclose(result.thermal_box, drawn) and np.allclose(result.box, scene.box(path(0)))

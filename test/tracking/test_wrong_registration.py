@@ -11,7 +11,7 @@ from ckd_ros.tracking.registration import UnknownRegistration
 
 #: Colour pixels of 320 x 240 to thermal ones of 160 x 120, and a little perspective.
 TRUE = np.array([[0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 1.0]])
-SETTINGS = TrackerConfig(box_correction=0.0, confidence=CONFIDENCE)
+SETTINGS = TrackerConfig(box_correction=0.0, refine_bound=0.0, confidence=CONFIDENCE)
 
 
 def homography(matrix, **more) -> Registration:
