@@ -37,6 +37,8 @@ def track_message(tracked: TrackedPair, header: Header, latency: float) -> Track
         return message
     message.state = int(result.state)
     message.confidence = min(1.0, max(0.0, float(result.confidence)))
+    message.score = min(1.0, max(0.0, float(result.score)))
+    message.position_stddev = float(result.position_stddev)
     message.box, message.thermal_box = _box(result.box), _box(result.thermal_box)
     message.rgb_used, message.thermal_used = bool(result.used_rgb), bool(result.used_thermal)
     if result.used_thermal and tracked.images.thermal_stamp is not None:
@@ -55,7 +57,10 @@ def _box(box: np.ndarray) -> BoundingBox:
 
 
 def detections_message(track: Track) -> Detection2DArray:
-    """The target as detections of vision_msgs: one while it is TRACKING or UNCERTAIN, else none."""
+    """The target as detections of vision_msgs: one while it is TRACKING or UNCERTAIN, else none.
+
+    The pose of its hypothesis is the centre of its box, in pixels, with the covariance of x and y, in pixels squared.
+    """
     message = Detection2DArray(header=track.header)
     if track.state in (Track.TRACKING, Track.UNCERTAIN):
         detection = Detection2D(header=track.header, id=str(track.target_id))
@@ -64,6 +69,10 @@ def detections_message(track: Track) -> Detection2DArray:
         detection.bbox.size_x, detection.bbox.size_y = track.box.width, track.box.height
         hypothesis = ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "target", float(track.confidence)
+        hypothesis.pose.pose.position.x = detection.bbox.center.position.x
+        hypothesis.pose.pose.position.y = detection.bbox.center.position.y
+        for diagonal in (0, 7):  # x and y, of 6 x 6 by rows
+            hypothesis.pose.covariance[diagonal] = float(track.position_stddev) ** 2
         detection.results = [hypothesis]
         message.detections = [detection]
     return message

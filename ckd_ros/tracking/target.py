@@ -11,6 +11,7 @@ from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
+from ckd_ros.tracking.camera_motion import CameraMotion
 from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs, Placement
@@ -19,6 +20,7 @@ from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
+from ckd_ros.tracking.whereabouts import Whereabouts
 
 #: Smallest box that can be followed, pixels each way.
 MIN_SIDE = 2.0
@@ -47,6 +49,8 @@ class Target:
         ranged: the newest thermal image whose range was taken into account.
         path: where it was of late, in time.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
+        whereabouts: how well its place is known.
+        camera: how the camera moves, while the target is not seen.
     """
 
     box: FloatArray
@@ -61,6 +65,8 @@ class Target:
     ranged: Image | None = None
     path: RecentPath = field(default_factory=RecentPath)
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    camera: CameraMotion = field(default_factory=CameraMotion)
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -110,11 +116,45 @@ class Target:
         self.motion = self.motion + _MOTION_RATE * (step - self.motion)
         self.box = box
 
+    def note_seen(self, probability: float) -> None:
+        """The target was seen where its box is, which overlaps it by half with a probability."""
+        self.whereabouts.seen(probability)
+        self.camera.forget()
+
+    def note_unseen(self, pair: FramePair) -> None:
+        """A pair did not show the target."""
+        if not self.whereabouts.unseen:
+            self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
+        self.whereabouts.not_seen()
+
+    def go_along(self, pair: FramePair) -> None:
+        """Keep the box of a target that is not seen where it was in the world, as the camera moves."""
+        if self.whereabouts.unseen:
+            step = self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))
+            self.box = self.box + np.concatenate([step, np.zeros(2)])
+            if self.search is not None:
+                self.search.shift(step)
+
+    def plausibility(self, box: FloatArray) -> float:
+        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; all where the target was just seen."""
+        if not self.whereabouts.unseen:
+            return 1.0
+        return self.whereabouts.plausibility(
+            float(np.hypot(*(geometry.centre(box) - geometry.centre(self.box)))) / _side(self.box)
+        )
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of its centre along x and along y, in pixels: at most that of a place anywhere."""
+        anywhere = max(self.pair_geometry.size) / np.sqrt(12)
+        return float(min(self.whereabouts.deviation * _side(self.box), anywhere))
+
     def transform(self, change: FloatArray) -> None:
         """Take it into other pixels: `change` is the 3x3 transform from those of before."""
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
         self.box, self.path = box, RecentPath()
+        self.camera.forget()
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`, `margin` pixels of which stay in the image.
