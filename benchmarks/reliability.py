@@ -4,18 +4,17 @@
     python benchmarks/reliability.py --data DIR --models new.onnx --write      and keep it in the file's metadata
     python benchmarks/reliability.py --data DIR --models tiny --plot FILE.png  and draw a reliability plot
 
-DIR holds `m3svd/`, which is tracked from four starts: the first frame, a third into the sequence, and two where the box is
-drawn a little off; beside it there are simulated sequences of seeds that no other table uses. Each counts by half. The
-probabilities are the shares of frames in bins of the score, made to rise (isotonic regression). Printed are the expected
-calibration error of the score itself, of the probabilities, and of probabilities that were measured without the video
-that they are asked for.
+DIR holds `m3svd/`, which is tracked from four starts (the first frame, a third into the sequence, and two where the box
+is drawn a little off), `drone_thermal/` and `drone_visible/`; beside them there are simulated sequences of seeds that no
+other table uses. Each of the three counts the same. The probabilities are the shares of frames in bins of the score, made
+to rise (isotonic regression). Printed are the expected calibration error of the score itself, of the probabilities, and of
+probabilities that were measured without the video or the seed that they are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -27,6 +26,7 @@ import onnx
 import tyro
 from rich.console import Console
 
+from ckd_ros.datasets.benchmarks import open_dataset
 from ckd_ros.datasets.m3svd import open_m3svd
 from ckd_ros.datasets.sequence import FrameSequence
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
@@ -42,8 +42,9 @@ EDGES = np.array([0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.93, 0.96, 0.98, 0.99,
 #: Frames that are taken to lie in each bin beforehand, as good as its middle says.
 BEFOREHAND = 2.0
 STARTS = 4
-#: Of the simulated sequences: the first seed, how many, and their frames.
-SEED, SIMULATED, LENGTH = 100, 8, 300
+#: Of the simulated sequences: the first seed, how many, and their frames; drone videos of each camera.
+SEED, SIMULATED, LENGTH, VIDEOS = 100, 8, 300, 12
+SETS = ("m3svd", "drones", "simulator")
 HALF = 0.5
 
 
@@ -66,7 +67,7 @@ def main(
     """Measure networks and print what their scores are worth.
 
     Args:
-        data: folder with `m3svd/`.
+        data: folder with the data sets.
         models: by name or file.
         write: keep it in the files' metadata.
         plot: a picture of the last one's reliability.
@@ -75,12 +76,13 @@ def main(
     console = Console()
     for path in map(model_file, models):
         jobs = [("m3svd", number, start) for number in range(len(open_m3svd(data / "m3svd"))) for start in range(STARTS)]
+        jobs += [("drones", number, 0) for number in range(2 * VIDEOS)]
         jobs += [("simulator", SEED + number, 0) for number in range(SIMULATED)]
         with ProcessPoolExecutor(processes) as pool:
             seen = list(pool.map(partial(observe, path, data), jobs))
         reliability = fit(seen)
         console.print(f"{path.name}: {reliability}")
-        for name in ("m3svd", "simulator"):
+        for name in SETS:
             of_set = [one for one in seen if one.group.startswith(name)]
             without = error_held_out(seen, of_set)
             console.print(
@@ -101,6 +103,11 @@ def observe(path: Path, data: Path, job: tuple[str, int, int]) -> Frames:
     if name == "m3svd":
         sequence = open_m3svd(data / "m3svd")[number]
         group = f"{name} {sequence.name.rpartition('_')[0]}"
+    elif name == "drones":
+        folder, modality = (("drone_thermal", "thermal"), ("drone_visible", "rgb"))[number // VIDEOS]
+        videos = list(open_dataset("videos", data / folder, "held_out", modality))
+        sequence = videos[np.linspace(0, len(videos) - 1, VIDEOS).astype(int)[number % VIDEOS]]
+        group = f"{name} {sequence.name}"
     else:
         sequence = SimulatedSequence(SimulatorConfig(seed=number, frames=LENGTH))
         group = f"{name} {number}"
@@ -117,7 +124,9 @@ def track(engine: OnnxEngine, sequence: FrameSequence, start: int) -> tuple[np.n
     first += int(np.argmax(np.isfinite(truth[first:]).all(axis=1)))
     frames = islice(sequence.frames(), first, None)
     tracker = Tracker(engine)
-    tracker.init(next(frames), drawn(truth[first], np.random.default_rng(first)) if start > 1 else truth[first])
+    box = drawn(truth[first], np.random.default_rng([start, len(truth)])) if start > 1 else truth[first]
+    marked = next(frames)
+    tracker.init(marked, box, "thermal" if marked.rgb is None else "rgb")
     results = [tracker.update(pair) for pair in frames]
     overlap = overlaps([one.box for one in results], truth[first + 1 :])
     known = np.isfinite(overlap)
@@ -203,7 +212,7 @@ def draw(seen: Sequence[Frames], reliability: Reliability, path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True, layout="constrained")
-    for name, colour in (("m3svd", "tab:blue"), ("simulator", "tab:orange")):
+    for name, colour in zip(SETS, ("tab:blue", "tab:green", "tab:orange"), strict=True):
         of_set = [one for one in seen if one.group.startswith(name)]
         for panel, line in zip(axes, (Reliability(), reliability), strict=True):
             published, right = probabilities(of_set, line)

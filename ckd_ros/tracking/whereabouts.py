@@ -12,8 +12,9 @@ _SURE, _DOUBT = 0.03, 0.4
 #: How it grows while the target is not seen, in sides: by the power of the number of frames. Measured on the recorded
 #: motion of LasHeR's targets (docs/tracking.md).
 _RATE, _POWER = 0.074, 0.75
-#: How far off it may be found again, in sides, besides so many standard deviations.
-_SLACK, _DEVIATIONS = 0.4, 2.0
+#: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
+#: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
+_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 2.0, 4.0, 90
 
 
 @dataclass
@@ -43,7 +44,8 @@ class Whereabouts:
     def plausibility(self, distance: float) -> float:
         """How much a find counts that is so far from where the target is expected, [0, 1].
 
-        One in reach counts whole. Farther off is more likely another one of its kind, for some time.
+        One in reach counts whole. What is found farther off soon after is more likely another one of its kind.
         """
         reach = _SLACK + _DEVIATIONS * self.deviation
-        return 1.0 if distance <= reach else (reach / distance) ** 4
+        decline = _DECLINE * max(0.0, 1 - self.unseen / _ANYWHERE)
+        return 1.0 if distance <= reach else float((reach / distance) ** decline)
