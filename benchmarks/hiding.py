@@ -43,8 +43,10 @@ def rendered(seed: int, seconds: float) -> tuple[list[FramePair], np.ndarray, np
 
 
 def hidings(seed: int, seconds: float, engine: Engine, turning: bool) -> dict[str, float]:
-    """How often the target is found soon after it was hidden, and another one is followed in its place, of the times that
-    it was followed until then and is in the picture afterwards; NaN without any."""
+    """How often the target is found soon after it was hidden, and another one is followed in its place.
+
+    Of the times that it was followed until then and is in the picture afterwards; NaN without any.
+    """
     pairs, boxes, others = rendered(seed, seconds)
     times = np.arange(len(pairs)) / RATE
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, 2)

@@ -4,11 +4,11 @@
     python benchmarks/reliability.py --data DIR --models new.onnx --write      and keep it in the file's metadata
     python benchmarks/reliability.py --data DIR --models tiny --plot FILE.png  and draw a reliability plot
 
-DIR holds `m3svd/`, which is tracked from four starts (the first frame, a third into the sequence, and two where the box
-is drawn a little off), `drone_thermal/` and `drone_visible/`; beside them there are simulated sequences of seeds that no
-other table uses. Each of the three counts the same. The probabilities are the shares of frames in bins of the score, made
-to rise (isotonic regression). Printed are the expected calibration error of the score itself, of the probabilities, and of
-probabilities that were measured without the video or the seed that they are asked for.
+DIR holds `m3svd/`, which is tracked from four starts (the first frame, a third into the sequence, and two where the
+box is drawn a little off), `drone_thermal/` and `drone_visible/`; beside them there are simulated sequences of seeds
+that no other table uses. Each of the three counts the same. The probabilities are the shares of frames in bins of the
+score, made to rise (isotonic regression). Printed are the expected calibration error of the score itself, of the
+probabilities, and of probabilities that were measured without the video or the seed that they are asked for.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def main(
     """
     console = Console()
     for path in map(model_file, models):
-        jobs = [("m3svd", number, start) for number in range(len(open_m3svd(data / "m3svd"))) for start in range(STARTS)]
+        jobs = [
+            ("m3svd", number, start) for number in range(len(open_m3svd(data / "m3svd"))) for start in range(STARTS)
+        ]
         jobs += [("drones", number, 0) for number in range(2 * VIDEOS)]
         jobs += [("simulator", SEED + number, 0) for number in range(SIMULATED)]
         with ProcessPoolExecutor(processes) as pool:
@@ -217,7 +219,9 @@ def draw(seen: Sequence[Frames], reliability: Reliability, path: Path) -> None:
         for panel, line in zip(axes, (Reliability(), reliability), strict=True):
             published, right = probabilities(of_set, line)
             bins = np.minimum((published * 10).astype(int), 9)
-            points = [(published[bins == k].mean(), right[bins == k].mean(), (bins == k).sum()) for k in np.unique(bins)]
+            points = [
+                (published[bins == k].mean(), right[bins == k].mean(), (bins == k).sum()) for k in np.unique(bins)
+            ]
             x, y, count = np.array(points).T
             label = f"{name}: error {error(of_set, line):.3f}"
             panel.plot(x, y, "-", color=colour, linewidth=1)

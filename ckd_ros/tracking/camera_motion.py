@@ -22,8 +22,8 @@ class CameraMotion:
     """The shift of the whole picture: what stands in the world moves by it.
 
     It is that of most corners, so that what passes close to the camera does not count. A camera that turns moves all
-    that is far by the same; of one that drives, this is the middle. It is asked for only while a target is not seen, and
-    remembers the pair before.
+    that is far by the same; of one that drives, this is the middle. It is asked for only while a target is not seen,
+    and remembers the pair before.
     """
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ class TrackState(IntEnum):
 class ConfidenceConfig:
     """When the state changes.
 
-    Thresholds are of the score (the score map's peak as far as it is believed, [0, 1]); counts are of consecutive frames.
+    Thresholds are of the score (the score map's peak, as far as it is believed); counts are of consecutive frames.
     `lost_below <= uncertain_below <= tracking_above`: the gaps between them, and the counts, are the hysteresis.
     Raises ValueError for values out of range or order.
     """

@@ -151,12 +151,11 @@ class Target:
             self.search.shift(step)
 
     def plausibility(self, box: FloatArray) -> float:
-        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; all where the target was just seen."""
+        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; 1 where the target was just seen."""
         if not self.whereabouts.unseen:
             return 1.0
-        return self.whereabouts.plausibility(
-            float(np.hypot(*(geometry.centre(box) - geometry.centre(self.box)))) / _side(self.box)
-        )
+        distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box))) / _side(self.box)
+        return self.whereabouts.plausibility(float(distance))
 
     @property
     def deviation(self) -> float:
