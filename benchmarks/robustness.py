@@ -11,7 +11,7 @@ same sequence, with both cameras at the full rate, in time and without loss; AUC
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
@@ -21,12 +21,13 @@ import failing_sensors
 import numpy as np
 import tyro
 from bootstrap import mean_interval
+from hiding import hidings
 from rich.console import Console
 from rich.table import Table
 from simulated_cameras import MARKED, RATE, SHIFT, Camera, Run, Scene, play
 
 from ckd_ros.files import replacing
-from ckd_ros.metrics import overlaps, success_curve
+from ckd_ros.metrics import calibration_error, overlaps, success_curve
 from ckd_ros.ros.sync.streams import RGB
 from ckd_ros.tracking import OnnxEngine, suited_model
 
@@ -117,10 +118,29 @@ def aligned(scene: Scene) -> dict[str, float]:
     }
 
 
-class Target(NamedTuple):
-    """What a figure must reach: its mean or median over the scenes, at least or at most a limit."""
+def hiding(scene: Scene) -> dict[str, float]:
+    """Something of another kind hides the target for 1 s and keeps up with it; others like it are about."""
+    return hidings(scene.seed, len(scene.boxes) / RATE, scene.engine, turning=False)
 
-    kind: Literal["mean", "median"]
+
+def hiding_turning(scene: Scene) -> dict[str, float]:
+    """The same before a camera that swings by up to 170 pixels a second."""
+    return hidings(scene.seed, len(scene.boxes) / RATE, scene.engine, turning=True)
+
+
+def confidence(scene: Scene) -> dict[str, np.ndarray]:
+    """Cameras that agree, with all that makes the scenes hard: the confidence, and whether the box overlaps by half."""
+    run = scene.ideal(MARKED)
+    frames = [index for index in sorted(run.confidences) if np.isfinite(scene.boxes[index]).all()]
+    overlap = overlaps([run.boxes[index] for index in frames], scene.boxes[frames])
+    return {"calibration error": np.column_stack([[run.confidences[index] for index in frames], overlap >= 0.5])}
+
+
+class Target(NamedTuple):
+    """What a figure must reach: its mean or median over the scenes, or the calibration error of all their frames, at
+    least or at most a limit."""
+
+    kind: Literal["mean", "median", "calibration"]
     sense: Literal["at least", "at most"]
     limit: float
 
@@ -132,8 +152,14 @@ REFINED = {
     "AUC lost against perfect registration": Target("mean", "at most", 0.03),
     "offset error, px": Target("median", "at most", 2.0),
 }
+#: What a row gives for a scene: figures, or for a calibration error the frames' `(N, 2)` confidence and rightness.
+Figures = Mapping[str, float] | Mapping[str, np.ndarray]
+_HIDING = {
+    "found within .5 s": Target("mean", "at least", 0.85),
+    "wrong target": Target("mean", "at most", 0.03),
+}
 #: Conditions by name: what gives their figures, and what those must reach. A figure without a target is for comparison.
-ROWS: dict[str, tuple[Callable[[Scene], dict[str, float]], dict[str, Target]]] = {
+ROWS: dict[str, tuple[Callable[[Scene], Figures], dict[str, Target]]] = {
     "rates": (
         rates,
         {
@@ -158,6 +184,9 @@ ROWS: dict[str, tuple[Callable[[Scene], dict[str, float]], dict[str, Target]]] =
     "drift": (drift, REFINED),
     "parallax": (parallax, REFINED),
     "aligned": (aligned, {"AUC lost by refinement": Target("mean", "at most", 0.005)}),
+    "hiding": (hiding, _HIDING),
+    "hiding, turning": (hiding_turning, _HIDING),
+    "confidence": (confidence, {"calibration error": Target("calibration", "at most", 0.08)}),
 }
 
 
@@ -176,14 +205,19 @@ class Figure:
     scenes: list[float]
 
 
-def figures(row: str, of_scenes: list[dict[str, float]]) -> Iterator[Figure]:
+def figures(row: str, of_scenes: Sequence[Figures]) -> Iterator[Figure]:
     """The figures of a row, from those of each scene."""
     function, targets = ROWS[row]
     for name in of_scenes[0]:
-        values = [one[name] for one in of_scenes]
         target = targets.get(name)
-        value = float(np.median(values) if target is not None and target.kind == "median" else np.mean(values))
-        sure = len(values) > 1 and np.isfinite(values).all()
+        pooled = target is not None and target.kind == "calibration"
+        if pooled:
+            value = calibration_error(*np.concatenate([one[name] for one in of_scenes]).T)
+            values = [calibration_error(*np.transpose(one[name])) for one in of_scenes]
+        else:
+            values = [float(one[name]) for one in of_scenes if not np.isnan(one[name])]
+            value = float(np.median(values) if target is not None and target.kind == "median" else np.mean(values))
+        sure = len(values) > 1 and np.isfinite(values).all() and not pooled
         low, high = mean_interval(np.array(values))[1:] if sure else (float("nan"), float("nan"))
         text = "" if target is None else f"{target.kind} {target.sense} {target.limit:g}"
         met = None if target is None else target.met(value)
@@ -194,7 +228,7 @@ def measure(rows: Sequence[str], seeds: int, seconds: float) -> list[Figure]:
     """Every row on the same scenes. Raises KeyError for a row that is none."""
     engine = OnnxEngine(suited_model(), threads=1)
 
-    def of_scene(seed: int) -> dict[str, dict[str, float]]:
+    def of_scene(seed: int) -> dict[str, Figures]:
         scene = Scene.rendered(seed, seconds, engine)
         return {row: ROWS[row][0](scene) for row in rows}
 

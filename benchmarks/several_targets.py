@@ -139,7 +139,7 @@ def follow_alone(engine: OnnxEngine, sequence: SimulatedSequence, truth: FloatAr
 
 
 def count_meetings(boxes: FloatArray, truth: FloatArray) -> Counter[str]:
-    """Meetings in `(N, M, 4)` true boxes, what became of the tracked ones, and frames in which a target is on its own."""
+    """Meetings in `(N, M, 4)` true boxes and what became of the tracked ones; frames in which each is on its own."""
     counts: Counter[str] = Counter()
     on = iou(boxes[:, :, None], truth[:, None]) >= ON  # (N, whose box, on whom)
     seen = np.isfinite(truth).all(-1) & np.isfinite(boxes).all(-1)

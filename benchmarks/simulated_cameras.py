@@ -127,7 +127,7 @@ class Run:
 
     Attributes:
         boxes: those of the tracks, by the index of the image that drives: of the colour image where there is one.
-        states: those of the tracks, in the same way.
+        states, confidences: those of the tracks, in the same way; no confidence of the start.
         offsets: what was to be taken off the thermal stamps, and since when, seconds.
         noticed: when an intolerable offset was said, seconds; None: never.
         shifts: of the target's thermal image as measured while it was TRACKING, in the same way.
@@ -135,6 +135,7 @@ class Run:
 
     boxes: dict[int, np.ndarray] = field(default_factory=dict)
     states: dict[int, TrackState] = field(default_factory=dict)
+    confidences: dict[int, float] = field(default_factory=dict)
     offsets: list[tuple[float, float]] = field(default_factory=list)
     noticed: float | None = None
     shifts: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -178,6 +179,7 @@ def play(
         images, driven = loader.load(pair)[0], index_of[pair.driving.stream, pair.driving.stamp]
         if run.boxes:
             result = tracker.update(images)
+            run.confidences[driven] = result.confidence
             if result.state is TrackState.TRACKING:
                 run.shifts[driven] = result.registration_offset
         elif now >= marked and pair.rgb is not None and np.isfinite(scene.boxes[driven]).all():

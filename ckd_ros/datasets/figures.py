@@ -196,6 +196,17 @@ _VAN = (
 _VAN_PANES = (((0.67, 0.1), (0.67, 0.42), (0.84, 0.42), (0.75, 0.1)),)
 
 
+def board(rng: np.random.Generator) -> Texture:
+    """A wall of boards on edge, about as warm as the air."""
+    height, width, plank = 120, 180, 15
+    tone = 1 + 0.15 * np.repeat(rng.normal(0, 1, width // plank), plank)
+    tone[::plank] = 0.5  # the gaps between them
+    colour = np.array(_varied(rng, _CLOTH))
+    rgb = np.clip(tone[None, :, None] * colour + rng.normal(0, 6, (height, width, 1)), 0, 255)
+    thermal = np.clip(rng.uniform(80, 130) + 12 * (tone - 1) + rng.normal(0, 2, (height, width)), 0, 255)
+    return Texture(rgb.astype(np.uint8), thermal.astype(np.uint8), np.full((height, width), 255, np.uint8))
+
+
 def _shade(canvas: Canvas, mask: np.ndarray, paint: Paint) -> None:
     canvas.rgb[mask] = np.array(paint.rgb).astype(np.uint8)
     canvas.thermal[mask] = int(paint.warmth)

@@ -95,6 +95,10 @@ class RealProps:
         look = self.draw(rng).looks[0]
         return Prop((Texture(look.rgb[0], look.thermal[0], soft_ellipse(look.width, look.height, 8.0)),))
 
+    def screen(self, rng: np.random.Generator) -> Prop:
+        """Something that hides what is behind it."""
+        return self.cover(rng)
+
     def _cutout(self, crops: CropArchive, rng: np.random.Generator, kind: str) -> Texture:
         """A crop with soft round corners, half-way to the background's grey level: day is not pasted into night."""
         candidates = [crops.pair(str(name)) for name in rng.choice(crops.names[kind], CHOICE)]
@@ -142,6 +146,10 @@ class MadeProps:
     def cover(self, rng: np.random.Generator) -> Prop:
         """A van."""
         return Prop((figures.vehicle(rng, van=True),), grounded=True)
+
+    def screen(self, rng: np.random.Generator) -> Prop:
+        """Something that hides what is behind it and is of another kind than the target: a van, or boards."""
+        return self.cover(rng) if self._kind == "person" else Prop((figures.board(rng),))
 
     def _other(self) -> str:
         return next(name for name in SIZES if name != self._kind)

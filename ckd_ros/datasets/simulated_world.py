@@ -16,7 +16,15 @@ from ckd_ros.datasets.gait import Gait
 from ckd_ros.datasets.props import MadeProps, Prop, RealProps, open_props
 from ckd_ros.datasets.scene import Scene, Sprite, pose
 from ckd_ros.datasets.simulator_config import SimulatorConfig
-from ckd_ros.datasets.trajectories import distractor_track, envelope, occluder_track, on_ground, target_track, wander
+from ckd_ros.datasets.trajectories import (
+    distractor_track,
+    envelope,
+    hiding_tracks,
+    occluder_track,
+    on_ground,
+    target_track,
+    wander,
+)
 from ckd_ros.geometry import index_matrix, scaling, translation
 
 #: Effects that reign for a share of the time.
@@ -55,6 +63,7 @@ class World:
         if config.look_alikes:
             self._add_look_alikes(props, kind)
             self._add_absences(props)
+        self._add_hiding(props)
         for number, name in enumerate(self.order):
             if self._props[name].grounded:
                 self._gaits[name] = Gait(clock, self._tracks[name], self._views, number)
@@ -119,6 +128,11 @@ class World:
         path = look_alikes.leave_picture(path, clock, self._absences, (config.width, config.height))
         grounded = self._props["target"].grounded
         self._tracks["target"] = path if grounded else look_alikes.walk(rng, clock, path)
+
+    def _add_hiding(self, props: RealProps | MadeProps) -> None:
+        rng = self.config.generator("hiding")
+        for number, track in enumerate(hiding_tracks(self.config, self._clock, rng, self._tracks["target"])):
+            self._add(f"hiding{number}", props.screen(rng), track)
 
     def _set_conditions(self) -> None:
         config, clock = self.config, self._clock

@@ -47,6 +47,12 @@ class SimulatorConfig:
         0, "number of look-alikes that cross the target's path, and stay while it is away for some seconds", 0, 20
     )
     occlusion: float = setting(0.3, "how often and how far other objects pass in front of the target", 0, 1)
+    hiding: float = setting(
+        0.0,
+        "seconds for which something hides the target altogether, about every 4 s, wherever it goes",
+        0,
+        10,
+    )
     night: float = setting(0.8, "darkness in the colour image", 0, 1)
     glare: float = setting(0.6, "blinding light in the colour image", 0, 1)
     smoke: float = setting(0.0, "smoke in the colour image", 0, 1)

@@ -18,6 +18,8 @@ from ckd_ros.geometry import centre
 
 #: Frames per second of the recordings that the boxes come from.
 RECORDED_RATE = 30.0
+#: Seconds in which what hides a target comes or goes, and from one to the next, besides those for which it does.
+PASSING, HIDING_EVERY = 0.8, 3.0
 MAX_STEP = 0.3  # of the target's side, per frame of 1/20 s: faster recordings are slowed down to this
 
 
@@ -73,6 +75,32 @@ def occluder_track(
     side = config.target_size * (0.6 + 0.6 * config.occlusion)
     shape = np.broadcast_to([side, side * np.exp(rng.normal(0, 0.3)), rng.normal(0, 0.2)], (len(clock), 3))
     return np.column_stack([place, shape])
+
+
+def hiding_tracks(
+    config: SimulatorConfig, clock: np.ndarray, rng: np.random.Generator, target: np.ndarray
+) -> list[np.ndarray]:
+    """Those of what hides the target for `config.hiding` seconds at a time: they come and go from side to side.
+
+    Meanwhile they keep up with it, and cover it with some room to spare.
+    """
+    if not config.hiding:
+        return []
+    duration, tracks = (config.frames - 1) / config.rate, []
+    count = max(1, round(duration / (HIDING_EVERY + config.hiding)))
+    for number in range(count):
+        # The clock runs from 1 s before the start.
+        start = 1.0 + (number + rng.uniform(0.4, 0.5)) * duration / count
+        end = start + config.hiding
+        hidden = target[(clock >= start) & (clock <= end)]
+        height = 1.4 * hidden[:, 3].max()
+        width = max(1.4 * hidden[:, 2].max(), 1.3 * height)
+        far = config.width + width
+        come, go = far * rng.choice([-1, 1], 2)
+        beside = np.interp(clock, [start - PASSING, start, end, end + PASSING], [come, 0, 0, go])
+        shape = np.broadcast_to([width, height, 0.0], (len(clock), 3))
+        tracks.append(np.column_stack([target[:, 0] + beside, target[:, 1], shape]))
+    return tracks
 
 
 def on_ground(track: np.ndarray, line: np.ndarray) -> np.ndarray:

@@ -40,6 +40,8 @@ def target_markers(
 ) -> MarkerArray:
     """The viewing ray (an arrow) and the frustum (lines) of each target that is followed; without any, their removal.
 
+    While it is UNCERTAIN, a thinner frustum shows how much farther it may reach to each side: two standard deviations.
+
     Args:
         targets: with their boxes in the image of `camera`, which is (width, height) `size`; an empty one where that
             does not show it.
@@ -59,7 +61,9 @@ def _target(
     """The markers of one target; none where the lens sees nothing of it."""
     left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    rays = viewing_rays(np.vstack([corners, corners.mean(axis=0)]), camera, size)
+    reach = 2 * box.width / track.box.width * track.position_stddev
+    wider = corners + reach * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    rays = viewing_rays(np.vstack([corners, corners.mean(axis=0), wider]), camera, size)
     if not np.isfinite(rays).all():
         return []
     tips = [_point(ray) for ray in rays / np.linalg.norm(rays, axis=1, keepdims=True) * distance]
@@ -68,16 +72,26 @@ def _target(
     arrow = _marker(track, header, 0, Marker.ARROW)
     arrow.points = [eye, tips[4]]
     arrow.scale.x, arrow.scale.y, arrow.scale.z = (distance * part for part in (0.005, 0.015, 0.03))
-    frustum = _marker(track, header, 1, Marker.LINE_LIST)
+    frustum = _frustum(_marker(track, header, 1, Marker.LINE_LIST), eye, tips[:4], distance * 0.002)
+    region = _marker(track, header, 2, Marker.LINE_LIST)
+    if track.state == Track.UNCERTAIN:
+        region = _frustum(region, eye, tips[5:], distance * 0.0007)
+    else:
+        region.action = Marker.DELETE
+    return [arrow, frustum, region]
+
+
+def _frustum(marker: Marker, eye: Point, tips: list[Point], width: float) -> Marker:
+    """The marker with the lines, `width` metres wide, from an eye to four tips and from each to the next."""
     for i in range(4):
-        frustum.points += [eye, tips[i], tips[i], tips[(i + 1) % 4]]
-    frustum.scale.x = distance * 0.002
-    return [arrow, frustum]
+        marker.points += [eye, tips[i], tips[i], tips[(i + 1) % 4]]
+    marker.scale.x = width
+    return marker
 
 
 def _marker(track: Track, header: Header, number: int, kind: int) -> Marker:
     blue, green, red = (value / 255.0 for value in STATE_COLOURS[TrackState(track.state)])
-    marker = Marker(header=header, ns="target", id=2 * track.target_id + number, type=kind, action=Marker.ADD)
+    marker = Marker(header=header, ns="target", id=3 * track.target_id + number, type=kind, action=Marker.ADD)
     marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
     marker.pose.orientation.w = 1.0
     marker.lifetime = Duration(sec=LIFETIME)

@@ -43,6 +43,8 @@ def _track(images: FramePair, target: int, result: TrackResult, header: Header, 
     message = Track(header=header, target_id=target, latency=latency)
     message.state = int(result.state)
     message.confidence = min(1.0, max(0.0, float(result.confidence)))
+    message.score = min(1.0, max(0.0, float(result.score)))
+    message.position_stddev = float(result.position_stddev)
     message.box, message.thermal_box = _box(result.box), _box(result.thermal_box)
     message.rgb_used, message.thermal_used = bool(result.used_rgb), bool(result.used_thermal)
     message.rgb_weight, message.thermal_weight = float(result.rgb_weight), float(result.thermal_weight)
@@ -62,7 +64,10 @@ def _box(box: np.ndarray) -> BoundingBox:
 
 
 def detections_message(tracks: Sequence[Track]) -> Detection2DArray:
-    """The targets of a pair as detections of vision_msgs: those that are TRACKING or UNCERTAIN."""
+    """The targets of a pair as detections of vision_msgs: those that are TRACKING or UNCERTAIN.
+
+    The pose of a hypothesis is the centre of its box, in pixels, with the covariance of x and y, in pixels squared.
+    """
     message = Detection2DArray(header=tracks[0].header)
     for track in (track for track in tracks if track.state in (Track.TRACKING, Track.UNCERTAIN)):
         detection = Detection2D(header=track.header, id=str(track.target_id))
@@ -71,6 +76,10 @@ def detections_message(tracks: Sequence[Track]) -> Detection2DArray:
         detection.bbox.size_x, detection.bbox.size_y = track.box.width, track.box.height
         hypothesis = ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = "target", float(track.confidence)
+        hypothesis.pose.pose.position.x = detection.bbox.center.position.x
+        hypothesis.pose.pose.position.y = detection.bbox.center.position.y
+        for diagonal in (0, 7):  # x and y, of 6 x 6 by rows
+            hypothesis.pose.covariance[diagonal] = float(track.position_stddev) ** 2
         detection.results = [hypothesis]
         message.detections.append(detection)
     return message

@@ -1,4 +1,4 @@
-"""The state of the track (tracking, uncertain or lost), from the peak of the score map."""
+"""The state of the track (tracking, uncertain or lost), from the score of what is found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TrackState(IntEnum):
 class ConfidenceConfig:
     """When the state changes.
 
-    Thresholds are of the confidence (the score map's peak, [0, 1]); counts are of consecutive frames.
+    Thresholds are of the score (the score map's peak, as far as it is believed); counts are of consecutive frames.
     `lost_below <= uncertain_below <= tracking_above`: the gaps between them, and the counts, are the hysteresis.
     Raises ValueError for values out of range or order.
     """
@@ -52,18 +52,18 @@ class ConfidenceMonitor:
         self.state = TrackState.TRACKING
         self._streaks: dict[str, int] = {}
 
-    def update(self, confidence: float) -> TrackState:
-        """The state after a frame. While LOST, `confidence` is that of the best detection: see `restart_count`."""
+    def update(self, score: float) -> TrackState:
+        """The state after a frame. While LOST, `score` is that of the best detection: see `restart_count`."""
         c = self.config
         if self.state is TrackState.TRACKING:
-            if self._lasted("low", confidence < c.uncertain_below, c.uncertain_after):
+            if self._lasted("low", score < c.uncertain_below, c.uncertain_after):
                 self._enter(TrackState.UNCERTAIN)
         elif self.state is TrackState.UNCERTAIN:
-            if self._lasted("high", confidence >= c.tracking_above, c.tracking_after):
+            if self._lasted("high", score >= c.tracking_above, c.tracking_after):
                 self._enter(TrackState.TRACKING)
-            elif self._lasted("lost", confidence < c.lost_below, c.lost_after):
+            elif self._lasted("lost", score < c.lost_below, c.lost_after):
                 self._enter(TrackState.LOST)
-        elif self._lasted("found", confidence >= c.reacquire_above, c.reacquire_after):
+        elif self._lasted("found", score >= c.reacquire_above, c.reacquire_after):
             self._enter(TrackState.TRACKING)
         return self.state
 

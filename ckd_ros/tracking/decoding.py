@@ -24,7 +24,7 @@ class Detection:
     """A box `(x, y, w, h)` in image pixels and the score of its cell, in [0, 1]; with features where there are any."""
 
     box: FloatArray
-    confidence: float
+    score: float
     view: View | None = None
 
 
@@ -51,7 +51,7 @@ def decode(
         size: `(2, G, G)` width and height, fractions of the search window.
         offset: `(2, G, G)` x and y from the cell's index to the centre, in cells.
         window: the search window in image pixels.
-        prior: `(G, G)` factors of the scores by which the best cell is chosen; the confidence is the score without.
+        prior: `(G, G)` factors of the scores by which the best cell is chosen; the detection's score is without.
     Returns:
         None where the maps hold no usable box (a broken fp16 engine gives NaN).
     """
@@ -66,10 +66,10 @@ def decode(
     weight = score[rows, columns].ravel() * (iou(boxes, boxes[own]) >= _AGREEMENT)
     weight[own] = max(score[y, x], _NO_SCORE)
     box = weight @ boxes / weight.sum()
-    confidence = float(score[y, x])
-    if not (np.isfinite(confidence) and np.isfinite(box).all() and box[2:].min() > 0):
+    best = float(score[y, x])
+    if not (np.isfinite(best) and np.isfinite(box).all() and box[2:].min() > 0):
         return None
-    return Detection(window.from_fraction(box), min(max(confidence, 0.0), 1.0))
+    return Detection(window.from_fraction(box), min(max(best, 0.0), 1.0))
 
 
 def freedom(boxes: FloatArray, taken: FloatArray) -> FloatArray:

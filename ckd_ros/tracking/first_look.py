@@ -58,4 +58,4 @@ def sureness(found: Sequence[Detection | None], drawn: FloatArray) -> float:
     Args:
         found: in each of the windows near the target, in the image in which it was drawn; None: nothing.
     """
-    return float(np.median([0.0 if one is None else one.confidence * geometry.iou(one.box, drawn) for one in found]))
+    return float(np.median([0.0 if one is None else one.score * geometry.iou(one.box, drawn) for one in found]))

@@ -49,6 +49,13 @@ class LostSearch:
         #: The box of a detection that has to be seen again before it counts as the target.
         self.candidate: FloatArray | None = None
 
+    def shift(self, step: FloatArray) -> None:
+        """The camera has moved what stands still by `(2,)` `step` pixels."""
+        moved = np.concatenate([step, np.zeros(2)])
+        self._last, self._spiral = self._last + moved, self._spiral + moved
+        if self.candidate is not None:
+            self.candidate = self.candidate + moved
+
     def next_boxes(self, further: int) -> list[FloatArray]:
         """The boxes to search around in this frame: the candidate (if any), the last position, and the next of the
         spiral, `further` in all besides the last position."""

@@ -33,6 +33,8 @@ _TEXT = (230, 230, 230)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 #: Height of a line of the caption under the images, and the width from which on it needs one line only, pixels.
 _CAPTION, _ONE_LINE = 28, 720
+#: Parts of a side of a dashed box, of which every other one is drawn.
+_DASHES = 9
 #: Where the bar of the confidence begins, and its length, pixels.
 _BAR, _BAR_LENGTH = 170, 100
 
@@ -108,9 +110,12 @@ def draw_overlay(
             if np.isfinite(known).all():
                 _write(view, "true box", (view.shape[1] - 8, 20), TRUTH_COLOUR, right=True)
         for target, box in boxes.items():
-            state = results[target].state
-            colour = STATE_COLOURS[state]
-            draw_box(view, box, to_panel, colour, 1 if state is TrackState.LOST else 2)
+            one = results[target]
+            colour, unsure = STATE_COLOURS[one.state], one.state in (TrackState.UNCERTAIN, TrackState.LOST)
+            draw_box(view, box, to_panel, colour, 1 if one.state is TrackState.LOST else 2, dashed=unsure)
+            if unsure:
+                deviation = one.position_stddev * np.sqrt(np.prod(box[2:]) / np.prod(one.box[2:]))
+                _draw_region(view, box, deviation, to_panel, colour)
             if len(results) > 1 and np.isfinite(box).all():
                 x, y, *_ = geometry.transform_box(to_panel, box)
                 _write(view, str(target), (round(x), round(y) - 5), colour)
@@ -151,14 +156,43 @@ def paint_thermal(image: Image, to_panel: FloatArray, out: Pixels) -> None:
     out[:] = to_bgr(warped, "mono8")
 
 
-def draw_box(view: Pixels, box: FloatArray, to_panel: FloatArray, colour: tuple[int, int, int], thickness: int) -> None:
+def draw_box(
+    view: Pixels,
+    box: FloatArray,
+    to_panel: FloatArray,
+    colour: tuple[int, int, int],
+    thickness: int,
+    dashed: bool = False,
+) -> None:
     """Draw a box `(x, y, w, h)` that `to_panel` (3 x 3) brings into `view`; one with NaN is not drawn."""
     if not np.isfinite(box).all():
         return
     limit = 4 * max(view.shape)  # OpenCV wraps coordinates around
     x, y, w, h = geometry.transform_box(to_panel, box)
     corners = np.clip(np.round([x, y, x + w, y + h]), -limit, limit).astype(int)
-    cv2.rectangle(view, tuple(corners[:2]), tuple(corners[2:]), colour, thickness, cv2.LINE_AA)
+    if not dashed:
+        cv2.rectangle(view, tuple(corners[:2]), tuple(corners[2:]), colour, thickness, cv2.LINE_AA)
+        return
+    left, top, right, bottom = corners
+    ends = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
+    for start, end in zip(ends, ends[1:], strict=False):
+        marks = np.round(start + np.linspace(0, 1, _DASHES + 1)[:, None] * (end - start)).astype(int)
+        for dash in range(0, _DASHES, 2):
+            cv2.line(view, tuple(marks[dash]), tuple(marks[dash + 1]), colour, thickness, cv2.LINE_AA)
+
+
+def _draw_region(
+    view: Pixels, box: FloatArray, deviation: float, to_panel: FloatArray, colour: tuple[int, int, int]
+) -> None:
+    """Draw where the centre of a box is to be expected: within two of its standard deviations (pixels)."""
+    if not np.isfinite(box).all() or not deviation > 0:
+        return
+    reach = 2 * deviation
+    region = np.concatenate([geometry.centre(box) - reach, [2 * reach, 2 * reach]])
+    x, y, w, h = geometry.transform_box(to_panel, region)
+    if max(w, h) < 4 * max(view.shape):  # what surrounds the whole picture would not be seen, and OpenCV wraps around
+        centre = round(x + w / 2), round(y + h / 2)
+        cv2.ellipse(view, centre, (round(w / 2), round(h / 2)), 0, 0, 360, colour, 1, cv2.LINE_AA)
 
 
 def _caption_of_several(view: Pixels, results: Mapping[int, TrackResult], note: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
+from ckd_ros.tracking.camera_motion import CameraMotion
 from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs, Placement
@@ -23,12 +25,17 @@ from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, looked_at, window_of
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
+from ckd_ros.tracking.whereabouts import Whereabouts
 
 #: Smallest box that can be followed, pixels each way.
 MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
 _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
+#: What comes before a target takes its box along for some frames before it is noticed: as many boxes are remembered.
+#: They are those that overlap it by half more likely than not. When it has not been seen for the second time, the first
+#: of them tells where it went out of sight.
+_REMEMBERED, _LIKELY, _NOTICED = 6, 0.5, 2
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -60,6 +67,9 @@ class Target:
         path: where it was of late, in time.
         refinement: the shift of its thermal image; None where none is measured.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
+        whereabouts: how well its place is known.
+        camera: how the camera moves, while the target is not seen.
+        recent: its last boxes while it was seen.
     """
 
     box: FloatArray
@@ -75,6 +85,9 @@ class Target:
     path: RecentPath = field(default_factory=RecentPath)
     refinement: Refinement | None = None
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    camera: CameraMotion = field(default_factory=CameraMotion)
+    recent: deque[FloatArray] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -176,12 +189,54 @@ class Target:
         self.motion = self.motion + _MOTION_RATE * (step - self.motion)
         self.box = box
 
+    def note_seen(self, probability: float) -> None:
+        """The target was seen where its box is, which overlaps it by half with a probability."""
+        self.whereabouts.seen(probability)
+        self.camera.forget()
+        if probability > _LIKELY:
+            self.recent.append(self.box)
+
+    def note_unseen(self, pair: FramePair) -> None:
+        """A pair did not show the target."""
+        if not self.whereabouts.unseen:
+            self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
+        self.whereabouts.not_seen()
+
+    def go_along(self, pair: FramePair) -> None:
+        """Keep the box of a target that is not seen where it was in the world, as the camera moves."""
+        unseen = self.whereabouts.unseen
+        if not unseen:
+            return
+        step = self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))
+        if unseen == _NOTICED and self.recent:
+            self.box = self.recent[0]
+            step = step * (len(self.recent) + unseen)  # the camera is taken to have moved as it does now
+            self.recent.clear()
+        self.box = self.box + np.concatenate([step, np.zeros(2)])
+        if self.search is not None:
+            self.search.shift(step)
+
+    def plausibility(self, box: FloatArray) -> float:
+        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; 1 where the target was just seen."""
+        if not self.whereabouts.unseen:
+            return 1.0
+        distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box))) / _side(self.box)
+        return self.whereabouts.plausibility(float(distance))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of its centre along x and along y, in pixels: at most that of a place anywhere."""
+        anywhere = max(self.pair_geometry.size) / np.sqrt(12)
+        return float(min(self.whereabouts.deviation * _side(self.box), anywhere))
+
     def transform(self, change: FloatArray) -> None:
         """Take it into other pixels: `change` is the 3x3 transform from those of before."""
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
         self.box, self.path = box, RecentPath()
         self._aim()
+        self.recent.clear()
+        self.camera.forget()
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:
         """The box at the centre of `found`, `margin` pixels of which stay in the image.

@@ -100,7 +100,7 @@ class TargetGroup:
             if number == target or other.state is not TrackState.TRACKING:
                 continue
             touching = float(iou(own.box, other.box)) > _TOUCHING
-            surer = own.state is TrackState.TRACKING and (own.confidence, -target) > (other.confidence, -number)
+            surer = own.state is TrackState.TRACKING and (own.score, -target) > (other.score, -number)
             if not (touching and surer):
                 boxes.append(other.box)
         return np.array(boxes).reshape(-1, 4)

@@ -80,11 +80,15 @@ class TrackResult:
     """What was found in one frame.
 
     Attributes:
-        box: `(4,)` the visible part of the target, `(x, y, w, h)` in RGB pixels. While LOST: where it was last. In
-            pixels of the thermal image as long as no RGB image has ever come.
+        box: `(4,)` the visible part of the target, `(x, y, w, h)` in RGB pixels. While LOST: where it was last, moved
+            on with the camera. In pixels of the thermal image as long as no RGB image has ever come.
         thermal_box: `(4,)` the same in pixels of the thermal image; NaN where that does not show it, or none has come.
-        confidence: score of the box's cell, [0, 1]. While LOST: the best score found anywhere in this frame. Of `init`:
-            how sure the network is of what was drawn, see `first_look.sureness`.
+        confidence: probability that the box overlaps the target by half, [0, 1], see `reliability`. Of `init`: how sure
+            the network is of what was drawn, see `first_look.sureness`.
+        score: how much the images support the box, [0, 1], which the state rests on (`ConfidenceConfig`). While LOST:
+            that of the best find in this frame.
+        position_stddev: standard deviation of the box's centre along x, and along y, in pixels, > 0. It grows while the
+            target is not seen.
         state: what the tracker believes.
         used_rgb, used_thermal: which images it rests on.
         registration_offset: (dx, dy) thermal pixels by which the thermal image shows the target off from where the
@@ -110,6 +114,8 @@ class TrackResult:
     total_s: float = 0.0
     rgb_weight: float = 0.0
     thermal_weight: float = 0.0
+    score: float = 0.0
+    position_stddev: float = 0.0
 
     def describe_registration_offset(self) -> str:
         """The measured offset and how sure it is, for a person."""
@@ -208,7 +214,8 @@ class Tracker:
                 f"{min_confidence:g}; draw the box around the whole target and nothing else"
             )
         target.note_path(pair.timing)
-        result = self._result(target, confidence, rgb is not None, thermal is not None, judged.problems, start)
+        rgb_used, thermal_used = rgb is not None, thermal is not None
+        result = self._result(target, confidence, confidence, rgb_used, thermal_used, judged.problems, start)
         self._target, self.quality = target, quality
         return result
 
@@ -237,19 +244,31 @@ class Tracker:
         rgb, thermal = target.inputs.known_images(pair)
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
         target.place(pair.timing, judged.weights)
+        target.go_along(pair)
 
         if target.search is None:
-            confidence = yield from self._follow(target, rgb, thermal)
+            score = yield from self._follow(target, rgb, thermal)
         else:
-            confidence = yield from self._redetect(target, target.search, rgb, thermal)
+            score = yield from self._redetect(target, target.search, rgb, thermal)
+        confidence = self._judge(target, score, pair)
         target.note_path(pair.timing)
-        if target.monitor.state is TrackState.TRACKING and confidence >= self.config.confidence.tracking_above:
+        if target.monitor.state is TrackState.TRACKING and score >= self.config.confidence.tracking_above:
             target.place(pair.timing, judged.weights)
             misplaced = target.misplaced(pair.timing) | judged.doubtful
             if not misplaced:
                 target.refine(rgb, thermal)
             target.inputs.cut_templates(pair, target.box, target.pair_geometry, misplaced)
-        return self._result(target, confidence, rgb is not None, used_thermal, judged.problems, start)
+        return self._result(target, confidence, score, rgb is not None, used_thermal, judged.problems, start)
+
+    def _judge(self, target: Target, score: float, pair: FramePair) -> float:
+        """Note whether a pair has shown the target. Returns the probability that its box overlaps it by half."""
+        lost = target.monitor.state is TrackState.LOST
+        confidence = self.engine.spec.reliability.probability(0.0 if lost else score)
+        if lost or score < self.config.confidence.lost_below:
+            target.note_unseen(pair)
+        else:
+            target.note_seen(confidence)
+        return confidence
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str, doubtful: Collection[str]) -> Target:
         if self._target is None:
@@ -289,7 +308,7 @@ class Tracker:
         for box in boxes:
             found.append((yield from self._detect(target, rgb, thermal, box, self._prior)))
         enough = self.config.confidence.uncertain_below
-        near = [one.box for one in found[:NEAR] if one is not None and one.confidence >= enough]
+        near = [one.box for one in found[:NEAR] if one is not None and one.score >= enough]
         confidence = sureness(found[:NEAR], target.box)
         target.correction = BoxCorrection.measure(near, target.box, self.config.box_correction)
         sizes = [one.box[2:] for one in found if one is not None]
@@ -305,21 +324,23 @@ class Tracker:
         return confidence
 
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> Steps[float]:
-        """Search ahead of the last position and move the box as far as the evidence carries. Returns the confidence."""
+        """Search ahead of the last position and move the box as far as the evidence carries. Returns the score."""
         found = yield from self._detect(target, rgb, thermal, target.ahead(self.config.lead), self._prior)
-        confidence = found.confidence if found else 0.0
+        score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
-            confidence = target.identity.follow(found.view, found.confidence)
+            score = target.identity.follow(found.view, found.score)
+        if found is not None:
+            score *= target.plausibility(found.box)
         thresholds = self.config.confidence
-        state = target.monitor.update(confidence)
+        state = target.monitor.update(score)
         if state is TrackState.LOST:
             self._start_search(target)
-        elif found is not None and confidence >= thresholds.lost_below:
+        elif found is not None and score >= thresholds.lost_below:
             # On weak evidence only the position follows: a size once wrong spoils the scale of every later crop.
-            resize = state is TrackState.TRACKING and confidence >= thresholds.uncertain_below
+            resize = state is TrackState.TRACKING and score >= thresholds.uncertain_below
             momentum = self.config.size_momentum if resize else 1.0
             target.follow(target.moved_to(found.box, momentum, self.config.inside_margin))
-        return confidence
+        return score
 
     def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Look for a lost target. Returns the best score found."""
@@ -348,12 +369,13 @@ class Tracker:
 
     @staticmethod
     def _recognised(target: Target, found: Detection | None) -> float:
-        """The confidence in a find of the search for a lost target."""
+        """The score of a find of the search for a lost target."""
         if found is None:
             return 0.0
-        if found.view is None or target.identity is None:
-            return found.confidence
-        return target.identity.recognise(found.view, found.confidence)
+        score = found.score
+        if found.view is not None and target.identity is not None:
+            score = target.identity.recognise(found.view, score)
+        return score * target.plausibility(found.box)
 
     def _detect(
         self,
@@ -387,7 +409,7 @@ class Tracker:
             return None
         corrected = target.correction.correct(found.box)
         view = view_of(corrected, window, features) if features else None
-        return Detection(corrected, found.confidence * float(freedom(corrected, self.taken)), view)
+        return Detection(corrected, found.score * float(freedom(corrected, self.taken)), view)
 
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry
@@ -410,6 +432,7 @@ class Tracker:
         self,
         target: Target,
         confidence: float,
+        score: float,
         used_rgb: bool,
         used_thermal: bool,
         problems: Mapping[str, str],
@@ -421,9 +444,11 @@ class Tracker:
             box=box,
             thermal_box=thermal.box,
             confidence=confidence,
+            score=score,
             state=target.monitor.state,
             used_rgb=used_rgb,
             used_thermal=used_thermal,
+            position_stddev=target.deviation,
             registration_offset=thermal.offset,
             registration_deviation=thermal.deviation,
             problems={**problems, **target.pair_geometry.problems(box)},

@@ -6,10 +6,16 @@ import failing_sensors
 import numpy as np
 import pytest
 import robustness
+from hiding import hidings
 from robustness import Target, figures, offset_error
 from simulated_cameras import Camera, Run, Scene
 
 from ckd_ros.tracking import OnnxEngine, suited_model
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return OnnxEngine(suited_model(), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,32 @@ def test_only_what_was_known_in_time_counts():
     assert offset_error(Run(offsets=[(12.0, 0.3)]), 0.3) == float("inf")
 
 
+def test_the_calibration_error_is_that_of_all_frames_at_once(monkeypatch):
+    target = {"calibration error": Target("calibration", "at most", 0.08)}
+    monkeypatch.setitem(robustness.ROWS, "made up", (test_only_what_was_known_in_time_counts, target))
+    scenes = [np.array([[0.5, 1.0]] * 4), np.array([[0.5, 0.0]] * 4)]
+    (figure,) = figures("made up", [{"calibration error": one} for one in scenes])
+    assert figure.value == pytest.approx(0.0) and figure.met and figure.scenes == pytest.approx([0.5, 0.5])
+
+
+def test_scenes_that_have_no_figure_are_left_out(monkeypatch):
+    monkeypatch.setitem(robustness.ROWS, "made up", (test_only_what_was_known_in_time_counts, {}))
+    (figure,) = figures("made up", [{"found": 1.0}, {"found": float("nan")}])
+    assert figure.value == 1.0 and figure.scenes == [1.0]
+
+
+@pytest.mark.parametrize("turning", [False, True])
+def test_a_target_that_was_hidden_for_a_second_is_found(engine, turning):
+    assert hidings(0, 4.0, engine, turning) == {"found within .5 s": 1.0, "wrong target": 0.0}
+
+
+def test_the_confidence_of_a_scene_comes_with_what_was_right(engine):
+    scene = robustness.Scene.rendered(1, 3.0, engine)
+    frames = robustness.confidence(scene)["calibration error"]
+    assert frames.shape[1] == 2 and len(frames) > 20 and set(frames[:, 1]) <= {0.0, 1.0}
+    assert ((frames[:, 0] > 0) & (frames[:, 0] < 1)).all()
+
+
 def test_medians_and_means_are_held_against_their_targets(monkeypatch):
     targets = {"error": Target("median", "at most", 8.0), "share": Target("mean", "at least", 0.9)}
     monkeypatch.setitem(robustness.ROWS, "made up", (test_only_what_was_known_in_time_counts, targets))
@@ -73,7 +105,7 @@ def sensors():
     """The rows of sensors that fail, of one run each."""
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(failing_sensors, "RUNS", 1)
-    scene = Scene(0, [], [], np.zeros((0, 4)), OnnxEngine(suited_model(), threads=1))
+    scene = Scene(0, [], [], np.zeros((0, 4)), OnnxEngine(suited_model(), threads=1), np.zeros((0, 2)))
     names = ("no thermal", "no colour", "black colour", "gain")
     yield {name: failing_sensors.FAULTS[name](scene)[failing_sensors.KEPT] for name in names}
     monkeypatch.undo()

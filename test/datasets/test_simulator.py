@@ -30,6 +30,18 @@ def test_the_same_settings_give_the_same_sequence():
     assert not np.array_equal(images(replace(SMALL, seed=1))[0][0], first[0][0])
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_something_hides_the_target_for_as_long_as_it_is_told(seed):
+    hiding = replace(SMALL, frames=80, rate=20, occlusion=0, hiding=1.0, seed=seed)
+    visible = np.isfinite(SimulatedSequence(hiding).boxes).all(axis=1)
+    edges = np.flatnonzero(np.diff(visible.astype(int)))
+    assert len(edges) == 2 and 18 <= edges[1] - edges[0] <= 28, (
+        "once in four seconds, for one of them and a little more"
+    )
+    without = SimulatedSequence(replace(hiding, hiding=0.0))
+    np.testing.assert_array_equal(SimulatedSequence(hiding).boxes[visible], without.boxes[visible])
+
+
 def test_who_walks_moves_the_legs_and_looks_ahead():
     """The target of this seed is a person, whose box is widest in the middle of a step."""
     walking = SimulatedSequence(replace(CALM, seed=1, frames=100))

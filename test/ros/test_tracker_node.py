@@ -272,7 +272,8 @@ def test_markers_point_at_the_target(bench):
     wait_for(lambda: b.node.inputs.calibrations)
     track = b.follow(3)
     wait_for(lambda: markers and markers[-1].markers[0].header.stamp == track.header.stamp)
-    arrow, frustum = markers[-1].markers
+    arrow, frustum, region = markers[-1].markers
+    assert region.action == Marker.DELETE, "only of what is uncertain"
     assert (arrow.type, frustum.type, arrow.header.frame_id) == (Marker.ARROW, Marker.LINE_LIST, "colour_optical")
     tip = arrow.points[1]
     assert math.isclose(math.hypot(tip.x, tip.y, tip.z), 7.0, rel_tol=1e-6)
@@ -315,6 +316,9 @@ def test_detections_where_vision_msgs_is_installed(bench):
     assert math.isclose(detection.bbox.center.position.x, track.box.x + track.box.width / 2)
     assert (detection.id, detection.bbox.size_y) == ("1", track.box.height)
     assert math.isclose(detection.results[0].hypothesis.score, track.confidence, rel_tol=1e-6)
+    pose = detection.results[0].pose
+    assert math.isclose(pose.pose.position.y, track.box.y + track.box.height / 2)
+    assert track.position_stddev > 0 and math.isclose(pose.covariance[7], track.position_stddev**2, rel_tol=1e-6)
 
 
 def test_frames_can_be_named(bench):

@@ -23,7 +23,7 @@ def test_the_best_cell_gives_the_box():
     found = decode(*maps({(3, 12): 0.8}), WINDOW)
     centre = np.array([100 + 160 * 12.5 / 16, 40 + 160 * 3.25 / 16])
     assert np.allclose(found.box, [*(centre - [20, 10]), 40, 20])
-    assert found.confidence == pytest.approx(0.8)
+    assert found.score == pytest.approx(0.8)
 
 
 def test_the_neighbours_of_the_best_cell_have_their_say():
@@ -34,7 +34,7 @@ def test_the_neighbours_of_the_best_cell_have_their_say():
     x = 100 + 160 * ((2 * 12.5 + 12.6) / 3) / 16
     assert found.box[0] + found.box[2] / 2 == pytest.approx(x)
     assert found.box[2] == pytest.approx(160 * (0.25 * 2 + 0.28) / 3)
-    assert found.confidence == pytest.approx(0.8)
+    assert found.score == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("row", "column"), [(3, 12), (0, 15), (15, 0)], ids=["middle", "top right", "bottom left"])
@@ -72,9 +72,9 @@ def test_hann_is_the_methods():
 
 def test_the_prior_chooses_the_cell_but_does_not_lower_its_confidence():
     both = maps({(8, 8): 0.6, (0, 0): 0.9})
-    assert decode(*both, WINDOW).confidence == pytest.approx(0.9)
+    assert decode(*both, WINDOW).score == pytest.approx(0.9)
     found = decode(*both, WINDOW, hann_window(16))
-    assert found.confidence == pytest.approx(0.6) and found.box[0] > 150
+    assert found.score == pytest.approx(0.6) and found.box[0] > 150
 
 
 @pytest.mark.parametrize("broken", [0, 1, 2])

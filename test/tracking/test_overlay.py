@@ -1,5 +1,7 @@
 """The overlay shows both images in one view, the box where it is, and what the tracker believes."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -77,6 +79,22 @@ def test_the_state_has_its_colour_and_is_written(state):
     caption = picture[120:, :]
     assert (np.abs(caption[:, 170:220].astype(int) - STATE_COLOURS[state]).max(axis=-1) == 0).any(axis=0).all()
     assert not (np.abs(caption[:, 225:270].astype(int) - STATE_COLOURS[state]).max(axis=-1) == 0).any(), "half the bar"
+
+
+@pytest.mark.parametrize("state", [TrackState.UNCERTAIN, TrackState.LOST])
+def test_what_is_not_sure_is_dashed_with_its_reach_around_it(state):
+    pair = FramePair(colour_image(), None if state is TrackState.LOST else thermal_image())
+    close = {}
+    for name, deviation in (("near", 2.0), ("far", 12.0)):
+        unsure = replace(result(state), position_stddev=deviation)
+        view = views(draw_overlay(pair, unsure, Registration(), SIZE))[0]
+        close[name] = np.abs(view.astype(int) - STATE_COLOURS[state]).max(axis=-1) < 70
+    x, y, w, h = BOX.astype(int)
+    side = close["far"][y - 1 : y + 2, x : x + w].any(axis=0)
+    assert 0.3 < side.mean() < 0.9, "dashed"
+    middle = np.array([y + h // 2, x + w // 2])
+    assert close["far"][middle[0], middle[1] + 23 : middle[1] + 26].any(), "two standard deviations to the right"
+    assert not close["near"][middle[0], middle[1] + 23 : middle[1] + 26].any()
 
 
 def test_without_a_target_there_is_no_box():

@@ -11,6 +11,9 @@ from ckd_ros.frames import FramePair, Image
 from ckd_ros.tracking import ConfidenceConfig, Registration, Tracker, TrackerConfig, TrackState
 from ckd_ros.tracking.engine.spec import Maps
 
+#: Frames after which a target may be found anywhere.
+LONG = 90
+
 
 def test_it_follows_a_moving_target(tracker, scene):
     first = tracker.init(scene(path(0)), scene.box(path(0)))
@@ -129,14 +132,14 @@ def test_doubt_holds_the_size_and_loss_holds_the_box(engine, scene):
 def test_a_lost_target_is_found_far_away_and_followed_again(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
     follow(tracker, scene, range(1, 5))
-    lost = hide(tracker, scene, 12)
+    lost = hide(tracker, scene, LONG)
     assert lost.state is TrackState.LOST
     there = (255.0, 190.0)  # 170 pixels away; a search window reaches 72
     for _ in range(25):
         result = tracker.update(scene(there))
         if result.state is TrackState.TRACKING:
             break
-        assert np.allclose(result.box, lost.box)  # until the find is confirmed
+        assert np.allclose(result.box, lost.box, atol=0.5)  # until the find is confirmed
     assert result.state is TrackState.TRACKING and error(result, scene.box(there)) < CELL
     assert np.allclose(result.box[2:], scene.box_size, atol=2.0)
     for k in range(10):
@@ -148,7 +151,7 @@ def test_a_find_must_be_seen_again_to_count(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
     assert hide(tracker, scene, 12).state is TrackState.LOST
     flash = tracker.update(scene(path(3)))  # near the last place, so it is looked at
-    assert flash.confidence >= CONFIDENCE.reacquire_above and flash.state is TrackState.LOST
+    assert flash.score >= CONFIDENCE.reacquire_above and flash.state is TrackState.LOST
     assert hide(tracker, scene, 1).state is TrackState.LOST
     assert tracker.update(scene(path(3))).state is TrackState.LOST
     assert tracker.update(scene(path(3))).state is TrackState.TRACKING
@@ -193,7 +196,7 @@ def test_a_thermal_change_of_resolution_leaves_the_box_alone(tracker, scene):
 
 def test_a_change_of_resolution_while_lost_keeps_the_search_going(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
-    lost = hide(tracker, scene, 12)
+    lost = hide(tracker, scene, LONG)
     result = tracker.update(scene(None, scale=2.0))
     assert result.state is TrackState.LOST and np.allclose(result.box, 2 * lost.box)
     for _ in range(30):
@@ -275,10 +278,10 @@ def test_a_box_that_ran_into_the_edge_leaves_it_at_once(engine, scene, monkeypat
 def test_finds_in_changing_places_do_not_add_up(engine, scene):
     tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE, lost_windows=64))
     tracker.init(scene(path(0)), scene.box(path(0)))
-    hide(tracker, scene, 12)
+    hide(tracker, scene, LONG)
     for k in range(6):
         result = tracker.update(scene((60.0, 60.0) if k % 2 else (260.0, 190.0)))
-        assert result.confidence >= CONFIDENCE.reacquire_above and result.state is TrackState.LOST
+        assert result.score >= CONFIDENCE.reacquire_above and result.state is TrackState.LOST
 
 
 def test_a_model_that_answers_nan_loses_the_target_but_never_fails(engine, scene, monkeypatch):

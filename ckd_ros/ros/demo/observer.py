@@ -150,6 +150,8 @@ def _timed_result(message: Track) -> TimedResult:
         box=_box(message.box),
         thermal_box=_box(message.thermal_box),
         confidence=message.confidence,
+        score=message.score,
+        position_stddev=message.position_stddev,
         state=TrackState(message.state),
         used_rgb=message.rgb_used,
         used_thermal=message.thermal_used,

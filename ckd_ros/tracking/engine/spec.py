@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 from ckd_ros.frames import Float32Array
 from ckd_ros.tracking.crops import Normalisation
+from ckd_ros.tracking.reliability import Reliability
 
 TEMPLATES, SEARCHES = ("template_rgb", "template_tir"), ("search_rgb", "search_tir")
 IMAGE_INPUTS = (*TEMPLATES, *SEARCHES)
@@ -38,6 +39,8 @@ class Maps(NamedTuple):
     features: tuple[Float32Array, ...] = ()
 
 
+#: Metadata that a file may lack, see `Reliability`.
+RELIABILITY = "reliability"
 _METADATA = ("template_size", "search_size", "template_factor", "search_factor", "mean", "std")
 
 
@@ -58,6 +61,7 @@ class ModelSpec:
         free_batch: whether its graph takes several targets in one call.
         training: the record of how it was trained, empty when there is none.
         precision: `fp32`, or `int8` for a quantised file.
+        reliability: what its scores are worth.
     """
 
     preset: str
@@ -75,6 +79,7 @@ class ModelSpec:
     border: float = 0.0
     training: dict[str, Any] = field(default_factory=dict, hash=False)
     precision: str = "fp32"
+    reliability: Reliability = Reliability()
 
     @staticmethod
     def from_session(session: ort.InferenceSession, path: Path) -> ModelSpec:
@@ -113,6 +118,7 @@ class ModelSpec:
                 border=float(metadata.get("border", 0.0)),
                 training=training if isinstance(training, dict) else {},
                 precision=metadata.get("precision", "fp32"),
+                reliability=Reliability.parse(metadata[RELIABILITY]) if RELIABILITY in metadata else Reliability(),
             )
         except ValueError as error:
             raise ValueError(f"model {path} has unreadable metadata: {error}") from error

@@ -1,0 +1,51 @@
+"""How well it is known where a target is: from what was seen of it last, and for how long it has not been seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Standard deviation of a seen target's centre, in sides of its box: where the box surely overlaps it by half, and what
+#: is added where it surely does not. Measured on M3SVD, by confidence (docs/tracking.md).
+_SURE, _DOUBT = 0.03, 0.4
+#: How it grows while the target is not seen, in sides: by the power of the number of frames. Measured on the recorded
+#: motion of LasHeR's targets (docs/tracking.md).
+_RATE, _POWER = 0.074, 0.75
+#: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
+#: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
+_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
+
+
+@dataclass
+class Whereabouts:
+    """What is known of a target's place. All lengths are in geometric mean sides of its box, all times in frames.
+
+    Attributes:
+        unseen: frames since it was seen.
+    """
+
+    unseen: int = 0
+    _at_last: float = _SURE
+
+    def seen(self, probability: float) -> None:
+        """The target was seen: the box overlaps it by half with a probability."""
+        self.unseen, self._at_last = 0, _SURE + _DOUBT * (1 - probability)
+
+    def not_seen(self) -> None:
+        """A frame has passed that does not show the target."""
+        self.unseen += 1
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of its centre, along x and along y."""
+        return float(np.hypot(self._at_last, _RATE * self.unseen**_POWER))
+
+    def plausibility(self, distance: float) -> float:
+        """How much a find counts that is so far from where the target is expected, [0, 1].
+
+        One in reach counts whole. What is found farther off soon after is more likely another one of its kind.
+        """
+        reach = _SLACK + _DEVIATIONS * self.deviation
+        decline = _DECLINE * max(0.0, 1 - self.unseen / _ANYWHERE)
+        return 1.0 if distance <= reach else float((reach / distance) ** decline)

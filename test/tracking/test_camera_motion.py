@@ -1,0 +1,67 @@
+"""How the camera's motion moves the picture, from what stands in it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking import Registration
+from ckd_ros.tracking.camera_motion import CameraMotion
+from ckd_ros.tracking.pair_geometry import PairGeometry
+
+SIZE, THERMAL = (320, 256), (160, 128)
+PLACE = np.array([160.0, 128.0])
+
+
+@pytest.fixture(scope="module")
+def world():
+    noise = np.random.default_rng(0).normal(size=(400, 500)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 6)
+    return np.clip(128 + 40 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+
+
+def pair(world, at, rgb=True, thermal=True, passing=None):
+    """What two cameras see, whose view begins at `at`; `passing` x: something large that is close to them."""
+    view = world[at[1] : at[1] + SIZE[1], at[0] : at[0] + SIZE[0]].copy()
+    if passing is not None:
+        view[60:200, passing : passing + 90 : 2] = 250
+    warmth = cv2.resize(view, THERMAL, interpolation=cv2.INTER_AREA).astype(np.uint16) * 4 + 7000
+    colour = Image(np.repeat(view[..., None], 3, axis=2), "rgb8")
+    return FramePair(colour if rgb else None, Image(warmth, "mono16") if thermal else None)
+
+
+def steps(world, path, **shown):
+    motion, found = CameraMotion(), []
+    for k, at in enumerate(path):
+        passing = shown["passing"][k] if "passing" in shown else None
+        seen = pair(world, at, shown.get("rgb", True), shown.get("thermal", True), passing)
+        found.append(motion.step(seen, PairGeometry.of(seen, Registration()), PLACE))
+    return np.array(found)
+
+
+PATH = [(40, 60), (45, 58), (53, 58), (49, 50)]
+SHIFTS = [(0, 0), (-5, 2), (-8, 0), (4, 8)]
+
+
+@pytest.mark.parametrize("shown", [{}, {"thermal": False}, {"passing": [0, 30, 60, 90]}])
+def test_what_stands_moves_against_the_camera(world, shown):
+    np.testing.assert_allclose(steps(world, PATH, **shown), SHIFTS, atol=0.6)
+
+
+def test_a_thermal_camera_alone_tells_it_in_its_own_pixels(world):
+    np.testing.assert_allclose(steps(world, PATH, rgb=False), np.array(SHIFTS) / 2, atol=0.5)
+
+
+def test_images_without_anything_in_common_tell_nothing(world):
+    even = FramePair(Image(np.full((256, 320, 3), 90, np.uint8), "rgb8"), None)
+    motion = CameraMotion()
+    for seen in (even, even, pair(world, (40, 60)), even):
+        assert (motion.step(seen, PairGeometry.of(seen, Registration()), PLACE) == 0).all()
+
+
+def test_after_forgetting_the_next_pair_is_a_first_one(world):
+    motion = CameraMotion()
+    motion.step(pair(world, (40, 60)), PairGeometry.of(pair(world, (40, 60)), Registration()), PLACE)
+    motion.forget()
+    seen = pair(world, (60, 60))
+    assert (motion.step(seen, PairGeometry.of(seen, Registration()), PLACE) == 0).all()

@@ -1,0 +1,71 @@
+"""A target that hides: what is said of it meanwhile, and where it is looked for."""
+
+import numpy as np
+import pytest
+from moving_target import CONFIDENCE, error, follow, hide, path
+
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig, TrackState
+
+CONFIG = TrackerConfig(box_correction=0.0, confidence=CONFIDENCE)
+
+
+def turned(pair: FramePair, by: int) -> FramePair:
+    """What cameras see that have turned by so many colour pixels to the right."""
+    return FramePair(
+        Image(np.roll(pair.rgb.data, -by, axis=1), pair.rgb.encoding),
+        Image(np.roll(pair.thermal.data, -by // 2, axis=1), pair.thermal.encoding),
+    )
+
+
+def test_the_deviation_grows_while_it_hides_and_the_box_is_no_longer_claimed(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    seen = follow(tracker, scene, range(1, 5))
+    deviations, states = [seen.position_stddev], []
+    for _ in range(20):
+        result = hide(tracker, scene, 1)
+        deviations.append(result.position_stddev)
+        states.append(result.state)
+    assert 0 < deviations[0] < 15 and (np.diff(deviations[1:]) > 0).all()
+    assert states[-1] is TrackState.LOST and result.confidence == 0.0 < result.score
+    assert follow_up(tracker, scene, path(5)).position_stddev < deviations[1]
+
+
+def follow_up(tracker, scene, place):
+    """Show the target until it is found."""
+    for _ in range(10):
+        result = tracker.update(scene(place))
+        if result.state is TrackState.TRACKING:
+            return result
+    raise AssertionError("it was not found")
+
+
+def test_while_lost_the_box_stays_where_it_was_in_the_world(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    seen = follow(tracker, scene, range(1, 5))
+    hide(tracker, scene, 8)
+    for turn in range(4, 61, 4):
+        result = tracker.update(turned(scene(None), turn))
+    assert result.state is TrackState.LOST
+    np.testing.assert_allclose(result.box[0], seen.box[0] - 60, atol=4)
+    np.testing.assert_allclose(result.box[1], seen.box[1], atol=3)
+
+
+def test_the_confidence_is_what_the_networks_file_says_of_the_score(save_model, metadata, scene):
+    path_of_model = save_model(metadata={**metadata, "reliability": "0:0.01 1:0.5"})
+    tracker = Tracker(OnnxEngine(path_of_model, threads=1), config=CONFIG)
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    result = follow(tracker, scene, range(1, 3))
+    assert result.confidence == pytest.approx(0.01 + 0.49 * result.score)
+    lost = hide(tracker, scene, 12)
+    assert lost.state is TrackState.LOST and lost.confidence == pytest.approx(0.01)
+
+
+def test_what_appears_elsewhere_at_once_is_not_taken_for_it(tracker, scene):
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    follow(tracker, scene, range(1, 5))
+    hide(tracker, scene, 12)
+    other = (190.0, 120.0)
+    for _ in range(8):
+        assert tracker.update(scene(other)).state is TrackState.LOST
+    assert error(follow_up(tracker, scene, path(5)), scene.box(path(5))) < 7
