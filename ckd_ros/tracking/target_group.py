@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from ckd_ros.geometry import FloatArray, iou
 from ckd_ros.tracking.confidence import TrackState
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.inference import run_steps
+from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
 
@@ -38,6 +40,9 @@ class TargetGroup:
         self.config = config or TrackerConfig()
         self._trackers: dict[int, Tracker] = {}
         self._results: dict[int, TrackResult] = {}
+        self._geometry: PairGeometry | None = (
+            None  # a target that is shown while a camera is away needs its image's size
+        )
 
     @property
     def targets(self) -> tuple[int, ...]:
@@ -47,6 +52,8 @@ class TargetGroup:
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the targets stay."""
         self.registration, self.config = registration, config
+        if self._geometry is not None:
+            self._geometry = replace(self._geometry, registration=registration)
         for tracker in self._trackers.values():
             tracker.configure(registration, config)
 
@@ -66,7 +73,7 @@ class TargetGroup:
         Raises ValueError for a box that cannot be followed, and where `most` other targets are followed. Whatever is
         raised, the targets that were followed still are.
         """
-        tracker = Tracker(self._engine, self.registration, self.config)
+        tracker = Tracker(self._engine, self.registration, self.config, self._geometry)
         result = tracker.init(pair, box, drawn_in, min_confidence)
         replaced = [number for number, other in self._results.items() if _same(other, result)]
         if most == 1:
@@ -77,6 +84,7 @@ class TargetGroup:
         for number in replaced:
             self.remove(number)
         self._trackers[target], self._results[target] = tracker, result
+        self._observe(pair)
         return result
 
     def remove(self, target: int) -> None:
@@ -91,7 +99,12 @@ class TargetGroup:
         steps = [tracker.steps(pair) for tracker in trackers.values()]
         results = dict(zip(trackers, run_steps(self._engine, steps), strict=True))
         self._results.update(results)
+        self._observe(pair)
         return results
+
+    def _observe(self, pair: FramePair) -> None:
+        known = self._geometry
+        self._geometry = PairGeometry.of(pair, self.registration) if known is None else known.after(pair)
 
     def _taken_from(self, target: int) -> FloatArray:
         """`(N, 4)` the boxes of the targets that are seen for certain, but of those that this one is surer of."""

@@ -138,6 +138,7 @@ class Tracker:
         engine: the network.
         registration: from RGB to thermal pixels; None: both images show the same field of view.
         config: see `TrackerConfig`.
+        known: what is known of the images from before the first `init`; None: nothing.
 
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
@@ -147,11 +148,16 @@ class Tracker:
     """
 
     def __init__(
-        self, engine: Engine, registration: Registration | None = None, config: TrackerConfig | None = None
+        self,
+        engine: Engine,
+        registration: Registration | None = None,
+        config: TrackerConfig | None = None,
+        known: PairGeometry | None = None,
     ) -> None:
         self.engine = engine
         self.registration = registration or Registration()
         self._target: Target | None = None
+        self._known = known
         self.new_images = NewImages()
         self.quality = ImageQuality()
         self.taken: FloatArray = np.zeros((0, 4))
@@ -271,10 +277,8 @@ class Tracker:
         return confidence
 
     def _new_target(self, pair: FramePair, box: npt.ArrayLike, drawn_in: str, doubtful: Collection[str]) -> Target:
-        if self._target is None:
-            pair_geometry = PairGeometry.of(pair, self.registration)
-        else:
-            pair_geometry = self._target.pair_geometry.after(pair)
+        known = self._known if self._target is None else self._target.pair_geometry
+        pair_geometry = PairGeometry.of(pair, self.registration) if known is None else known.after(pair)
         thermal = ThermalNormalizer(self.config.thermal)
         first = initial_box(pair_geometry, pair, box, drawn_in)
         target = Target(
