@@ -7,7 +7,7 @@ allows near the present fit, which is looked at ever more closely.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +22,10 @@ from ckd_ros.geometry import FloatArray, Size
 
 #: Thermal images are compared at about as many pixels.
 _AREA = 320 * 240
+#: What is added to what chance gives a block, for each pixel of its side: without edges it has no say.
+_DOUBT = 0.05
+#: Pixels about the fit that count in the end, at least.
+_SHARPEST = 1.2
 #: Least part of a block that the colour image must fill.
 _FILLED = 0.6
 #: Fits per step, and by how much the neighbourhood of the present fit that counts shrinks with each.
@@ -99,9 +103,7 @@ def match_blocks(pairs: Sequence[GreyPair], matrix: FloatArray, blocks: Blocks) 
     factor = np.sqrt(_AREA / (width * height))
     size = (round(width * factor), round(height * factor))
     to_compared = geometry.scaling(size[0] / width, size[1] / height)
-    onto = geometry.index_matrix(to_compared @ matrix)
-    filled = cv2.warpPerspective(np.ones(pairs[0].colour.shape, np.uint8), onto, size)
-    filled = cv2.erode(filled, np.ones((2 * round(2 * blocks.sigma) + 1,) * 2), borderValue=0)
+    filled = _filled(pairs[0].sizes[0], to_compared @ matrix, size, blocks.sigma)
     corners = [
         (x, y)
         for y in _starts(size[1], blocks)
@@ -112,29 +114,42 @@ def match_blocks(pairs: Sequence[GreyPair], matrix: FloatArray, blocks: Blocks) 
     agreement = np.zeros((len(corners), shifts, shifts), np.float32)
     chance = np.zeros_like(agreement)
     together = by_chance = 0.0
-    shrunk = _shrunk_size(pairs[0].sizes[0], to_compared @ matrix)
-    from_shrunk = geometry.scaling(pairs[0].sizes[0][0] / shrunk[0], pairs[0].sizes[0][1] / shrunk[1])
-    onto = geometry.index_matrix(to_compared @ matrix @ from_shrunk)
-    for pair in pairs:
-        colour = cv2.resize(pair.colour, shrunk, interpolation=cv2.INTER_AREA)
-        colour = cv2.warpPerspective(colour, onto, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        shrinks = size[0] < pair.thermal.shape[1]
-        thermal = cv2.resize(pair.thermal, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        colour, thermal = edge_field(colour, blocks.sigma), edge_field(thermal, blocks.sigma)
+    for colour, thermal in _edges(pairs, to_compared @ matrix, size, blocks.sigma):
         colour *= filled[..., None]
-        together += float((colour * thermal).sum())
-        by_chance += float(((colour**2).sum(axis=2) * (thermal**2).sum(axis=2)).sum()) / 2
-        thermal = cv2.copyMakeBorder(thermal, *(blocks.reach,) * 4, cv2.BORDER_CONSTANT)
         strengths = [np.ascontiguousarray((field**2).sum(axis=2)) for field in (colour, thermal)]
+        together += float((colour * thermal).sum())
+        by_chance += float((strengths[0] * strengths[1]).sum()) / 2
+        thermal, strength = (
+            cv2.copyMakeBorder(field, *(blocks.reach,) * 4, cv2.BORDER_CONSTANT) for field in (thermal, strengths[1])
+        )
         for index, (x, y) in enumerate(corners):
             block = np.s_[y : y + blocks.side, x : x + blocks.side]
             around = np.s_[y : y + blocks.side + 2 * blocks.reach, x : x + blocks.side + 2 * blocks.reach]
             agreement[index] += cv2.matchTemplate(thermal[around], colour[block], cv2.TM_CCORR)
-            chance[index] += cv2.matchTemplate(strengths[1][around], strengths[0][block], cv2.TM_CCORR)
-    evidence = np.maximum(agreement, 0) ** 2 / (chance / 2 + 0.05 * blocks.side)
+            chance[index] += cv2.matchTemplate(strength[around], strengths[0][block], cv2.TM_CCORR)
+    evidence = np.maximum(agreement, 0) ** 2 / (chance / 2 + _DOUBT * blocks.side)
     centres = np.array(corners, float).reshape(-1, 2) + blocks.side / 2
     score = together / np.sqrt(len(pairs) * by_chance + 1e-9)
-    return BlockMatches(centres, evidence, size, max(1.2, blocks.sigma), score), to_compared
+    return BlockMatches(centres, evidence, size, max(_SHARPEST, blocks.sigma), score), to_compared
+
+
+def _filled(colour_size: Size, onto: FloatArray, size: Size, sigma: float) -> Pixels:
+    """`H x W` uint8, 1 where the compared images have edges of the colour image and not of its border."""
+    filled = cv2.warpPerspective(np.ones(colour_size[::-1], np.uint8), geometry.index_matrix(onto), size)
+    return cv2.erode(filled, np.ones((2 * round(2 * sigma) + 1,) * 2), borderValue=0)
+
+
+def _edges(pairs: Sequence[GreyPair], onto: FloatArray, size: Size, sigma: float) -> Iterator[tuple[Pixels, Pixels]]:
+    """The edges of both images of each frame, in the pixels that are compared."""
+    colour_size, thermal_size = pairs[0].sizes
+    shrunk = _shrunk_size(colour_size, onto)
+    from_shrunk = geometry.scaling(colour_size[0] / shrunk[0], colour_size[1] / shrunk[1])
+    warp = geometry.index_matrix(onto @ from_shrunk)
+    smooth = cv2.INTER_AREA if size[0] < thermal_size[0] else cv2.INTER_LINEAR
+    for pair in pairs:
+        colour = cv2.resize(pair.colour, shrunk, interpolation=cv2.INTER_AREA)
+        colour = cv2.warpPerspective(colour, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        yield edge_field(colour, sigma), edge_field(cv2.resize(pair.thermal, size, interpolation=smooth), sigma)
 
 
 def _shrunk_size(size: Size, onto: FloatArray) -> Size:

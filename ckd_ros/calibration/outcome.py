@@ -36,6 +36,12 @@ class Outcome:
     basis: str
 
     @property
+    def summary(self) -> str:
+        """What was found, and how good it is, in a line for a person."""
+        expected = f", expected error {self.error:.2f} thermal pixels" if np.isfinite(self.error) else ""
+        return f"{self.settings['type']} from {self.basis}{expected}"
+
+    @property
     def registration(self) -> Registration:
         return Registration.from_config(self.settings)
 

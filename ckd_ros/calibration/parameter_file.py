@@ -10,8 +10,8 @@ from ckd_ros.calibration.outcome import Outcome
 
 def parameter_text(outcome: Outcome, thermal_crop: tuple[int, int] = (0, 0)) -> str:
     """The whole file. `thermal_crop`: rows that were taken off the thermal images above and below."""
-    lines = ["# Where a colour pixel lies in the thermal image.", f"# Found from {outcome.basis}."]
-    lines += [f"# Expected error: {outcome.error:.2f} thermal pixels.", "", "/**:", "  ros__parameters:"]
+    lines = ["# Where a colour pixel lies in the thermal image, by `ckd calibrate`:", f"# {outcome.summary}"]
+    lines += ["", "/**:", "  ros__parameters:"]
     if any(thermal_crop):
         lines += ["    thermal:", f"      crop: {list(thermal_crop)}"]
     lines += ["    registration:", *(f"      {name}: {_yaml(value)}" for name, value in outcome.settings.items())]

@@ -18,8 +18,8 @@ from ckd_ros.geometry import FloatArray, Size
 _STAGES = (Blocks(1.5, 64, 16, 32), Blocks(1.2, 40, 10, 20), *[Blocks(1.0, 32, 6, 16)] * 4)
 #: So many guesses go through the first stages, before the best of them is chosen.
 _GUESSES, _FIRST = 4, 3
-#: It is right if it scores this much, and this many times what the next best scores.
-_SCORE, _STANDS_OUT = 60.0, 1.15
+#: It is right if it scores so much more than the next best. Of images that have nothing in common, up to 10 more.
+_STANDS_OUT = 15.0
 #: Blocks this near to one another show the same things, and err together, pixels of the compared images.
 _NEIGHBOURHOOD = 64
 #: Fewer blocks than this say nothing about a homography.
@@ -28,6 +28,7 @@ _REMEDY = (
     "record a scene with edges in all parts of both images (buildings, cars, branches) from at least 20 times the "
     "distance between the cameras, move them together while recording, or use a pattern or points"
 )
+_NO_OVERLAP = f"the scene cannot tell: the images hardly overlap; {_REMEDY}"
 
 
 def register_scene(pairs: Sequence[GreyPair], max_error: float) -> Outcome:
@@ -42,7 +43,9 @@ def register_scene(pairs: Sequence[GreyPair], max_error: float) -> Outcome:
     tried = [_aligned(pairs, guess, _STAGES[:_FIRST]) for guess in first_guesses(pairs, _GUESSES)]
     ranked = sorted((one for one in tried if one is not None), key=lambda one: -one.matches.score)
     _refuse_ambiguous(ranked, pairs[0].sizes)
-    found = _aligned(pairs, ranked[0].matrix, _STAGES[_FIRST:]) or ranked[0]
+    found = _aligned(pairs, ranked[0].matrix, _STAGES[_FIRST:])
+    if found is None:
+        raise ValueError(_NO_OVERLAP)
     matches = found.matches
     columns, rows = (matches.centres // _NEIGHBOURHOOD).astype(int).T
     error = expected_error(lambda kept: matches.part(kept).fit(), 1000 * rows + columns, matches.size) / found.scale
@@ -75,18 +78,14 @@ def _aligned(pairs: Sequence[GreyPair], matrix: FloatArray, stages: Sequence[Blo
 def _refuse_ambiguous(ranked: Sequence[_Aligned], sizes: tuple[Size, Size]) -> None:
     """Raise ValueError unless the first, which has the highest score, stands out from those that lead elsewhere."""
     if not ranked:
-        raise ValueError(f"the scene cannot tell: the images hardly overlap; {_REMEDY}")
+        raise ValueError(_NO_OVERLAP)
     points = geometry.grid(sizes[0], 5)
     mapped = [geometry.transform_points(one.matrix, points) for one in ranked]
     apart = [np.linalg.norm(other - mapped[0], axis=1).mean() > APART * sizes[1][0] for other in mapped]
     best = ranked[0].matches.score
     rival = max((one.matches.score for one, other in zip(ranked, apart, strict=True) if other), default=0.0)
-    if best < _SCORE:
+    if best < rival + _STANDS_OUT:
         raise ValueError(
-            f"the scene cannot tell: the best alignment of the edges scores {best:.0f}, less than {_SCORE:.0f}, as "
-            f"chance may; {_REMEDY}"
-        )
-    if best < _STANDS_OUT * rival:
-        raise ValueError(
-            f"the scene cannot tell: the best alignment of the edges scores {best:.0f}, another {rival:.0f}; {_REMEDY}"
+            f"the scene cannot tell: the best alignment of the edges scores {best:.0f}, another one {rival:.0f}, not "
+            f"{_STANDS_OUT:.0f} less; {_REMEDY}"
         )

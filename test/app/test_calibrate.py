@@ -39,7 +39,7 @@ def test_the_tracker_reads_what_is_written(tmp_path, model_path, capsys):
     file = tmp_path / "new" / "registration.yaml"
     assert run("calibrate", source, "--out", file) == 0
     said = " ".join(capsys.readouterr().err.split())
-    assert "homography from the edges of 2 frames: an error of 0." in said
+    assert "homography from the edges of 2 frames, expected error 0." in said
     assert distance(read_node_settings(file).registration) < 1.5
     picture = cv2.imread(str(file.with_suffix(".png")))
     assert picture.shape == (240, 2 * 320 + 8, 3)

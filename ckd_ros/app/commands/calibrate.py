@@ -80,8 +80,7 @@ class Calibrate:
         _write(picture, cv2.imencode(".png", shown)[1].tobytes())
         _write(out, parameter_text(outcome, node.thermal_crop).encode())
         console().print(
-            f"{outcome.settings['type']} from {outcome.basis}: an error of {outcome.error:.1f} thermal pixels is to be "
-            f"expected. {out} is for the node and `ckd track --config`; look at {picture}",
+            f"{outcome.summary}. {out} is for the node and `ckd track --config`; look at {picture}",
             markup=False,
             soft_wrap=True,
         )
