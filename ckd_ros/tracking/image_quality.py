@@ -24,7 +24,7 @@ from ckd_ros.tracking.image_statistics import RowCheck, Rows, Statistics
 GOOD = 0.5
 #: Between these a weight rises from 0 to 1: structure, in counts and in standard deviations of the noise; detail, as a
 #: part of what was usual; structure in those of a noise that has become so many times as strong at once.
-_COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.16, 0.5), (0.3, 1.2), 3.0
+_COUNTS, _ABOVE_NOISE, _REMAINING, _ABOVE_NEW_NOISE, _NOISIER = (0.2, 0.5), (0.15, 0.4), (0.08, 0.25), (0.3, 1.2), 3.0
 #: The cameras, by the names that the network gives them.
 _STREAMS = {"rgb": "rgb", "tir": "thermal"}
 #: Share of the image that has become overexposed: from which on it counts less, and at which not at all.
