@@ -98,9 +98,8 @@ class ImageQuality:
             other_is_good = any(one in showing and one not in doubtful for one in verdicts if one != name)
             stream = _STREAMS[name]
             if verdict.jump:
-                problems[f"{stream} gain"] = (
-                    f"the {stream} image changed at once: {verdict.jump}; as after a shutter event"
-                )
+                said = f"the {stream} image changed at once: {verdict.jump} (a shutter event, or another exposure?)"
+                problems[f"{stream} gain"] = said
             if name in doubtful:
                 done = "left out" if other_is_good else "used, as the other camera shows no more"
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"

@@ -106,7 +106,7 @@ def sensors():
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(failing_sensors, "RUNS", 1)
     scene = Scene(0, [], [], np.zeros((0, 4)), OnnxEngine(suited_model(), threads=1), np.zeros((0, 2)))
-    names = ("no thermal", "no colour", "black colour", "gain")
+    names = ("no thermal", "no colour", "black colour")
     yield {name: failing_sensors.FAULTS[name](scene)[failing_sensors.KEPT] for name in names}
     monkeypatch.undo()
 

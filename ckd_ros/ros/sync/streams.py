@@ -16,7 +16,6 @@ from ckd_ros.frames import Image, Timing
 RGB, THERMAL = "rgb", "thermal"
 #: A rate is taken over so many images at most, and known from so many and from so long on, nanoseconds.
 _RATE_OVER, _RATE_FROM, _RATE_SPAN = 64, 8, 1_000_000_000
-
 #: Intervals that are remembered, and so many of the longest of them after which a frame must have come.
 _INTERVALS, _MISSED = 9, 2.5
 
@@ -176,9 +175,8 @@ class Stream:
     @property
     def came_late(self) -> bool:
         """Whether the newest frame came after a gap, as all do when this machine has stalled."""
-        return bool(self.arrival_intervals) and self.arrival_intervals[-1] > 2 * statistics.median(
-            self.arrival_intervals
-        )
+        intervals = self.arrival_intervals
+        return bool(intervals) and intervals[-1] > 2 * statistics.median(intervals)
 
     def expected(self) -> int | None:
         """Moment of the next frame, if the last few came regularly enough to say."""
