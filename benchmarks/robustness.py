@@ -67,7 +67,7 @@ class Scene:
     def rendered(seed: int, seconds: float, engine: Engine) -> Scene:
         """Cameras that see the same at the same time: what is wrong between them is what a row adds."""
         config = SimulatorConfig(seed=seed, frames=round(seconds * RATE), rate=RATE)
-        sequence = SimulatedSequence(replace(config, jitter=0.0, registration=0.0, parallax=0.0))
+        sequence = SimulatedSequence(replace(config, jitter=0.0, misregistration=0.0, parallax=0.0))
         pairs = list(sequence.frames())
         return Scene(seed, [p.rgb for p in pairs], [p.thermal for p in pairs], sequence.boxes, engine)
 
