@@ -27,25 +27,27 @@ class CameraMotion:
     """
 
     def __init__(self) -> None:
+        self._images: dict[str, Image] = {}
         self._last: dict[str, Pixels] = {}
 
     def forget(self) -> None:
         """The next pair is a first one."""
-        self._last = {}
+        self._images, self._last = {}, {}
 
     def step(self, pair: FramePair, pair_geometry: PairGeometry, place: FloatArray) -> FloatArray:
         """`(2,)` pixels, of the image that boxes are in, by which what is at `(2,)` `place` has moved since the pair
-        before; none for a first pair, or where the images do not tell. Of two cameras the clearer one counts.
+        before; none for a first pair, or where the images do not tell. Of two cameras the clearer one counts, but
+        none whose image is not new: how long ago it moved is not known.
         """
         images = {name: image for name, image in (("rgb", pair.rgb), ("thermal", pair.thermal)) if image is not None}
-        copies = {name: _small(image) for name, image in images.items()}
+        copies = {name: _small(image) for name, image in images.items() if image is not self._images.get(name)}
         most, step = _ENOUGH - 1, np.zeros(2)
         for name in copies.keys() & self._last.keys():
             shift, count = _shift(self._last[name], copies[name])
             if count > most:
                 pixels = shift * images[name].size / _SIZE
                 most, step = count, _in_box_pixels(pixels, name, pair_geometry, place)
-        self._last = copies
+        self._images, self._last = images, copies
         return step
 
 

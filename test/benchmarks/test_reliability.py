@@ -17,7 +17,7 @@ def frames(group: str, seed: int, count: int = 3000) -> Frames:
     return Frames(group, score, np.zeros(count, bool), np.where(rng.random(count) < score**2, 0.8, 0.1))
 
 
-SEEN = [frames("m3svd a", 0), frames("m3svd b", 1), frames("simulator 1", 2, 900)]
+SEEN = [frames("m3svd a", 0), frames("m3svd b", 1), frames("simulator 1", 2)]
 
 
 def test_what_was_measured_is_said_for_other_frames_too():

@@ -52,6 +52,16 @@ def test_a_thermal_camera_alone_tells_it_in_its_own_pixels(world):
     np.testing.assert_allclose(steps(world, PATH, rgb=False), np.array(SHIFTS) / 2, atol=0.5)
 
 
+def test_an_image_that_is_used_again_does_not_say_that_the_camera_stood_still(world):
+    motion, thermal, found = CameraMotion(), None, []
+    for k, at in enumerate([(40 + 4 * k, 60) for k in range(7)]):
+        seen = pair(world, at)
+        thermal = seen.thermal if k % 3 == 0 else thermal
+        seen = FramePair(seen.rgb, thermal)
+        found.append(motion.step(seen, PairGeometry.of(seen, Registration()), PLACE))
+    np.testing.assert_allclose(found[1:], [(-4, 0)] * 6, atol=0.6)
+
+
 def test_images_without_anything_in_common_tell_nothing(world):
     even = FramePair(Image(np.full((256, 320, 3), 90, np.uint8), "rgb8"), None)
     motion = CameraMotion()

@@ -6,6 +6,7 @@ from moving_target import CONFIDENCE, error, follow, hide, path
 
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig, TrackState
+from ckd_ros.tracking.engine.spec import Maps
 
 CONFIG = TrackerConfig(box_correction=0.0, confidence=CONFIDENCE)
 
@@ -28,7 +29,7 @@ def test_the_deviation_grows_while_it_hides_and_the_box_is_no_longer_claimed(tra
         states.append(result.state)
     assert 0 < deviations[0] < 15 and (np.diff(deviations[1:]) > 0).all()
     assert states[-1] is TrackState.LOST and result.confidence == 0.0 < result.score
-    assert follow_up(tracker, scene, path(5)).position_stddev < deviations[1]
+    assert follow_up(tracker, scene, path(5)).position_stddev < deviations[3]
 
 
 def follow_up(tracker, scene, place):
@@ -42,13 +43,33 @@ def follow_up(tracker, scene, place):
 
 def test_while_lost_the_box_stays_where_it_was_in_the_world(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
-    seen = follow(tracker, scene, range(1, 5))
-    hide(tracker, scene, 8)
+    lost = hide(tracker, scene, 8)
     for turn in range(4, 61, 4):
         result = tracker.update(turned(scene(None), turn))
     assert result.state is TrackState.LOST
-    np.testing.assert_allclose(result.box[0], seen.box[0] - 60, atol=4)
-    np.testing.assert_allclose(result.box[1], seen.box[1], atol=3)
+    np.testing.assert_allclose(result.box[0], lost.box[0] - 60, atol=2)
+    np.testing.assert_allclose(result.box[1], lost.box[1], atol=2)
+
+
+def test_a_box_that_was_taken_along_goes_back_to_where_the_target_went_out_of_sight(engine, scene, monkeypatch):
+    tracker = Tracker(engine, config=CONFIG)
+    tracker.init(scene((160.0, 120.0)), (140.0, 100.0, 40.0, 40.0))
+    boxes = []
+    for cell in [(8, 8)] * 6 + [(8, 9)] * 3:
+        answer(monkeypatch, engine, 0.9, cell)
+        boxes.append(tracker.update(scene((160.0, 120.0))).box)
+    answer(monkeypatch, engine, 0.1, (8, 8))
+    held = [tracker.update(scene(None)).box for _ in range(6)]
+    assert boxes[-1][0] > boxes[3][0] + 15
+    np.testing.assert_allclose(held[0], boxes[-1], atol=0.1)
+    np.testing.assert_allclose(held[-1], boxes[3], atol=1.0)
+
+
+def answer(monkeypatch, engine, score: float, cell: tuple[int, int]) -> None:
+    """Let the network find one box of 40 x 40 pixels from now on, at a (row, column) cell."""
+    scores, sizes = np.zeros((16, 16), np.float32), np.full((2, 16, 16), 0.25, np.float32)
+    scores[cell] = score
+    monkeypatch.setattr(engine, "run", lambda inputs: Maps(scores, sizes, np.zeros((2, 16, 16), np.float32)))
 
 
 def test_the_confidence_is_what_the_networks_file_says_of_the_score(save_model, metadata, scene):

@@ -83,8 +83,7 @@ def test_the_state_has_its_colour_and_is_written(state):
 
 @pytest.mark.parametrize("state", [TrackState.UNCERTAIN, TrackState.LOST])
 def test_what_is_not_sure_is_dashed_with_its_reach_around_it(state):
-    pair = FramePair(colour_image(), None if state is TrackState.LOST else thermal_image())
-    close = {}
+    pair, close = FramePair(Image(np.full((SIZE[1], SIZE[0], 3), 40, np.uint8), "rgb8"), None), {}
     for name, deviation in (("near", 2.0), ("far", 12.0)):
         unsure = replace(result(state), position_stddev=deviation)
         view = views(draw_overlay(pair, unsure, Registration(), SIZE))[0]
