@@ -56,7 +56,9 @@ def _shift(before: Pixels, now: Pixels) -> tuple[FloatArray, int]:
     corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, _APART)
     if corners is None:
         return np.zeros(2), 0
-    found, known, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, None, winSize=(15, 15), maxLevel=2)
+    found, known, _ = cv2.calcOpticalFlowPyrLK(
+        before, now, corners, np.empty_like(corners), winSize=(15, 15), maxLevel=2
+    )
     ways = (found - corners)[known.ravel() == 1].reshape(-1, 2)
     if not len(ways):
         return np.zeros(2), 0
