@@ -142,7 +142,7 @@ def test_the_overlay_shows_the_thermal_box_where_it_is(tracker, shifted):
     result = tracker.update(pair)
     boxes = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlay, "draw_box", lambda view, box, *rest: boxes.append(box))
+        patch.setattr(overlay, "draw_box", lambda view, box, *rest, **named: boxes.append(box))
         overlay.draw_overlay(pair, result, tracker.registration, (320, 240))
     in_colour, in_thermal = boxes
     np.testing.assert_allclose(in_colour, result.box)

@@ -316,6 +316,6 @@ def test_each_search_goes_ahead_with_the_target_and_a_target_found_again_starts_
     hide(tracker, scene, 30)
     assert tracker.state is TrackState.LOST
     for _ in range(10):
-        tracker.update(scene((200.0, 150.0)))
+        tracker.update(scene((185.0, 140.0)))
     assert tracker.state is TrackState.TRACKING
     assert np.abs(target.motion).max() < 0.05
