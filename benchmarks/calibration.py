@@ -32,12 +32,13 @@ import tyro
 from ckd_ros import geometry
 from ckd_ros.calibration.images import GreyPair
 from ckd_ros.calibration.scene import register_scene
+from ckd_ros.calibration.settings import CalibrationSettings
 from ckd_ros.datasets.splits import subset_of
 from ckd_ros.files import replacing
 from ckd_ros.geometry import FloatArray, Size
 
-#: Expected errors up to this are taken, thermal pixels: the default of `ckd calibrate`.
-MAX_ERROR = 3.0
+#: Expected errors up to this are taken, thermal pixels, as `ckd calibrate` does.
+MAX_ERROR = CalibrationSettings().max_error
 _CLIP_FRAMES = 2
 #: Of an accepted scene, thermal pixels.
 FIGURES = ("error", "typical", "largest", "expected", "repeat")

@@ -34,7 +34,7 @@ class CalibrationSettings:
         20, "frames that are looked at, spread over the recording; of live cameras two a second", 1, 1000
     )
     max_error: float = setting(
-        3.0,
+        1.5,
         "largest error to be expected, root mean square over the image, thermal pixels; with more it is refused",
         Above(0),
     )
