@@ -92,7 +92,8 @@ def test_track_knows_how_the_cameras_lie_to_each_other(tmp_path, track, monkeypa
     monkeypatch.setattr(Tracker, "init", lambda self, *args: seen.append(original(self, *args)) or seen[-1])
     for offset in (0, 7):
         assert track(f"{CLEAR},frames=2", "--registration", f"offset:{offset},-5", "--video", tmp_path / "o.avi") == 0
-    (x, y, _, _), (shifted_x, shifted_y, _, _) = (result.thermal_box for result in seen)
+    mapped = (result.thermal_box[:2] - result.registration_offset for result in seen)
+    (x, y), (shifted_x, shifted_y) = mapped
     assert (shifted_x - x, shifted_y - y) == pytest.approx((7, 0))
     assert y == pytest.approx(seen[0].box[1] - 5)
 

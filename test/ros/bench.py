@@ -48,6 +48,7 @@ class Bench:
     def __init__(self, model, parameters: dict) -> None:
         own = {"model.path": str(model), "model.threads": 1, "qos.reliability": "reliable", "qos.depth": 10}
         own["tracker.box_correction"] = 0.0  # the network's error is its grid's, another one in every frame
+        own["tracker.refine_bound"] = 0.0  # the thermal box is where the registration says
         own["sync.timeout"] = 5.0  # a busy machine is no silent camera
         values = {**own, **CONFIDENCE, **parameters}
         self.node = TrackerNode(parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])

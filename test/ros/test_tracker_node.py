@@ -132,6 +132,23 @@ def test_a_box_drawn_in_the_thermal_image_starts_the_same_target(bench, registra
     assert np.allclose([track.thermal_box.x, track.thermal_box.y], thermal_box[:2])
 
 
+def test_a_thermal_image_that_is_a_little_off_is_measured_and_said(bench):
+    b = bench(**{"tracker.refine_bound": 0.2}).start()
+
+    def shifted():
+        rgb, thermal = b.messages()
+        data = np.roll(conversions.load_image(thermal).data, (-1, 2), (0, 1))
+        return rgb, conversions.image_message(data, "mono16", b.stamp(), "thermal_frame")
+
+    b.steps(3, make=shifted)
+    assert b.init(b.box()).success
+    b.steps(10, make=shifted)
+    track = b.track(lambda t: t.registration_offset_x != 0)
+    assert np.allclose([track.registration_offset_x, track.registration_offset_y], [2, -1], atol=1.0)
+    said = b.status(wanted=lambda values: "known to" in values["registration offset"])["registration offset"]
+    assert said.startswith("x +") and "thermal px" in said
+
+
 @pytest.mark.parametrize("silent", ["rgb", "thermal"])
 def test_with_one_camera_silent_it_goes_on_with_the_other(bench, silent):
     b = bench(**{"sync.timeout": 0.8}).started()
