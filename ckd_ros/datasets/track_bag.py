@@ -32,6 +32,8 @@ uint8 UNCERTAIN=2
 uint8 LOST=3
 uint8 state
 float32 confidence
+float32 score
+float32 position_stddev
 BoundingBox box
 BoundingBox thermal_box
 builtin_interfaces/Time thermal_stamp

@@ -48,7 +48,7 @@ def track(stamp, box=(0, 0, 0, 0), state=TRACKING, target=1, latency=0.03, therm
     header = make["std_msgs/msg/Header"](stamp=time(*divmod(int(stamp), 10**9)), frame_id="rgb_optical_frame")
     images = (time(0, 0), True, True)
     target = 0 if state == IDLE else target
-    return make[TRACK](header, target, state, 0.8, *boxes, *images, 1.0, 1.0, 0.0, 0.0, 0.01, 0.012, latency)
+    return make[TRACK](header, target, state, 0.8, 0.9, 2.0, *boxes, *images, 1.0, 1.0, 0.0, 0.0, 0.01, 0.012, latency)
 
 
 def image(stamp, encoding="bgr8", size=(48, 64)):
