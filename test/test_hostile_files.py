@@ -114,7 +114,7 @@ def test_bags(tmp_path, storage, part):
         tracks = writer.add_connection(TOPIC, TRACK, typestore=types)
         stamp = types.types["builtin_interfaces/msg/Time"](0, 0)
         header, box = types.types["std_msgs/msg/Header"](stamp, ""), types.types[BOX](1.0, 2.0, 3.0, 4.0)
-        track = types.types[TRACK](header, 1, 1, 0.5, box, box, stamp, True, True, *[0.0] * 5)
+        track = types.types[TRACK](header, 1, 1, 0.5, 0.5, 1.0, box, box, stamp, True, True, *[0.0] * 7)
         for time in (10**9, 2 * 10**9):
             image = image_message(types, Image(np.zeros((4, 6), np.uint8), "mono8"), time, "camera")
             for topic in topics:
@@ -199,12 +199,13 @@ def test_remembered_targets(place, monkeypatch):
     images = FramePair(Image(np.zeros((4, 6, 3), np.uint8), "rgb8"), Image(np.zeros((4, 6), np.uint8), "mono8"))
     seen = SimpleNamespace(state=TrackState.TRACKING, box=np.array([1.0, 1.0, 2.0, 2.0]))
     memory.note(1, images, seen)
-    tracker = SimpleNamespace(init=lambda *_, **__: None)
+    group = SimpleNamespace(targets=[], init=lambda target, *_, **__: group.targets.append(target))
 
-    @damaged(memory.path.read_bytes())
+    @damaged(memory.path(1).read_bytes())
     def read(data):
-        written(memory.path, data)
-        target, what = memory.restore(tracker)
-        assert (target > 0) == what.startswith(f"target {target} is taken up again")
+        written(memory.path(1), data)
+        group.targets.clear()
+        what = memory.restore(group, most=1)
+        assert what.startswith("target 1 is taken up again" if group.targets else "IDLE")
 
     read()
