@@ -8,7 +8,7 @@ import pytest
 import robustness
 from hiding import hidings
 from robustness import Target, figures, offset_error
-from simulated_cameras import Camera, Run, Scene
+from simulated_cameras import EPOCH, Camera, Run, Scene
 
 from ckd_ros.tracking import OnnxEngine, suited_model
 
@@ -54,7 +54,7 @@ def test_a_camera_sends_what_it_is_asked_for():
     sent = list(Camera(rate=9.0, offset=0.3, loss=0.1).frames("thermal", images, np.random.default_rng(0)))
     assert 70 < len(sent) < 90
     assert all(frame.load() == index for frame, index in sent)
-    stamps = np.array([frame.stamp - robustness.EPOCH for frame, _ in sent]) / 1e9
+    stamps = np.array([frame.stamp - EPOCH for frame, _ in sent]) / 1e9
     np.testing.assert_allclose(stamps, [index / 30 + 0.3 for _, index in sent], atol=1e-6)
 
 
