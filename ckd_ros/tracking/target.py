@@ -27,9 +27,8 @@ MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
 _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
-#: Sides of a box by which finds are told to be near count as this part of the image's width at least: a target of few
-#: pixels moves by many of its sides.
-_SMALL = 0.1
+#: Geometric mean side of a box in pixels below which a target may turn up anywhere at once.
+_SMALL = 40.0
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -143,13 +142,15 @@ class Target:
             self.search.shift(step)
 
     def plausibility(self, box: FloatArray) -> float:
-        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; 1 where the target was just seen."""
-        if not self.whereabouts.unseen:
+        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`.
+
+        All, where the target was just seen, and where it is so small that it moves by many of its sides.
+        """
+        side = _side(self.box)
+        if not self.whereabouts.unseen or side < _SMALL:
             return 1.0
         distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box)))
-        return self.whereabouts.plausibility(
-            float(distance) / max(_side(self.box), _SMALL * self.pair_geometry.size[0])
-        )
+        return self.whereabouts.plausibility(float(distance) / side)
 
     @property
     def deviation(self) -> float:
