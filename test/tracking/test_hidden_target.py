@@ -61,10 +61,15 @@ def test_the_confidence_is_what_the_networks_file_says_of_the_score(save_model, 
 
 
 def test_what_appears_elsewhere_at_once_is_not_taken_for_it(tracker, scene):
-    tracker.init(scene(path(0)), scene.box(path(0)))
-    follow(tracker, scene, range(1, 5))
-    hide(tracker, scene, 12)
-    other = (190.0, 120.0)
+    def shown(place):
+        return scene(place, scale=2.0)  # a target of 40 pixels and more
+
+    tracker.init(shown(path(0)), 2 * scene.box(path(0)))
+    for place in [path(0)] * 3 + [None] * 12:
+        lost = tracker.update(shown(place))
+    assert lost.state is TrackState.LOST
     for _ in range(8):
-        assert tracker.update(scene(other)).state is TrackState.LOST
-    assert error(follow_up(tracker, scene, path(5)), scene.box(path(5))) < 7
+        assert tracker.update(shown((190.0, 120.0))).state is TrackState.LOST
+    for _ in range(5):
+        found = tracker.update(shown(path(1)))
+    assert found.state is TrackState.TRACKING and error(found, 2 * scene.box(path(1))) < 14
