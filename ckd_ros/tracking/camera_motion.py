@@ -34,14 +34,14 @@ class CameraMotion:
         """The next pair is a first one."""
         self._images, self._last = {}, {}
 
-    def step(self, pair: FramePair, pair_geometry: PairGeometry, place: FloatArray) -> FloatArray:
+    def step(self, pair: FramePair, pair_geometry: PairGeometry, place: FloatArray) -> FloatArray | None:
         """`(2,)` pixels, of the image that boxes are in, by which what is at `(2,)` `place` has moved since the pair
-        before; none for a first pair, or where the images do not tell. Of two cameras the clearer one counts, but
+        before; None for a first pair, and where the images do not tell. Of two cameras the clearer one counts, but
         none whose image is not new: how long ago it moved is not known.
         """
         images = {name: image for name, image in (("rgb", pair.rgb), ("thermal", pair.thermal)) if image is not None}
         copies = {name: _small(image) for name, image in images.items() if image is not self._images.get(name)}
-        most, step = _ENOUGH - 1, np.zeros(2)
+        most, step = _ENOUGH - 1, None
         for name in copies.keys() & self._last.keys():
             shift, count = _shift(self._last[name], copies[name])
             if count > most:
@@ -56,9 +56,7 @@ def _shift(before: Pixels, now: Pixels) -> tuple[FloatArray, int]:
     corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, _APART)
     if corners is None:
         return np.zeros(2), 0
-    found, known, _ = cv2.calcOpticalFlowPyrLK(
-        before, now, corners, np.empty_like(corners), winSize=(15, 15), maxLevel=2
-    )
+    found, known, _ = cv2.calcOpticalFlowPyrLK(before, now, corners, corners.copy(), winSize=(15, 15), maxLevel=2)
     ways = (found - corners)[known.ravel() == 1].reshape(-1, 2)
     if not len(ways):
         return np.zeros(2), 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -32,10 +31,8 @@ MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
 _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
-#: What comes before a target takes its box along for some frames before it is noticed: as many boxes are remembered.
-#: They are those that overlap it by half more likely than not. When it has not been seen for the second time, the first
-#: of them tells where it went out of sight.
-_REMEMBERED, _LIKELY, _NOTICED = 6, 0.5, 2
+#: Geometric mean side of a box in pixels below which a target may turn up anywhere at once.
+_SMALL = 40.0
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -69,7 +66,6 @@ class Target:
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
         whereabouts: how well its place is known.
         camera: how the camera moves, while the target is not seen.
-        recent: its last boxes while it was seen.
     """
 
     box: FloatArray
@@ -87,7 +83,6 @@ class Target:
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     camera: CameraMotion = field(default_factory=CameraMotion)
-    recent: deque[FloatArray] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -193,8 +188,6 @@ class Target:
         """The target was seen where its box is, which overlaps it by half with a probability."""
         self.whereabouts.seen(probability)
         self.camera.forget()
-        if probability > _LIKELY:
-            self.recent.append(self.box)
 
     def note_unseen(self, pair: FramePair) -> None:
         """A pair did not show the target."""
@@ -204,24 +197,26 @@ class Target:
 
     def go_along(self, pair: FramePair) -> None:
         """Keep the box of a target that is not seen where it was in the world, as the camera moves."""
-        unseen = self.whereabouts.unseen
-        if not unseen:
+        if not self.whereabouts.unseen:
             return
         step = self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))
-        if unseen == _NOTICED and self.recent:
-            self.box = self.recent[0]
-            step = step * (len(self.recent) + unseen)  # the camera is taken to have moved as it does now
-            self.recent.clear()
+        if step is None:
+            self.whereabouts.anywhere = True
+            return
         self.box = self.box + np.concatenate([step, np.zeros(2)])
         if self.search is not None:
             self.search.shift(step)
 
     def plausibility(self, box: FloatArray) -> float:
-        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`; 1 where the target was just seen."""
-        if not self.whereabouts.unseen:
+        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`.
+
+        All, where the target was just seen, and where it is so small that it moves by many of its sides.
+        """
+        side = _side(self.box)
+        if not self.whereabouts.unseen or side < _SMALL:
             return 1.0
-        distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box))) / _side(self.box)
-        return self.whereabouts.plausibility(float(distance))
+        distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box)))
+        return self.whereabouts.plausibility(float(distance) / side)
 
     @property
     def deviation(self) -> float:
@@ -235,7 +230,6 @@ class Target:
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
         self.box, self.path = box, RecentPath()
         self._aim()
-        self.recent.clear()
         self.camera.forget()
 
     def moved_to(self, found: FloatArray, momentum: float, margin: float) -> FloatArray:

@@ -14,7 +14,7 @@ _SURE, _DOUBT = 0.03, 0.4
 _RATE, _POWER = 0.074, 0.75
 #: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
 #: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
-_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
+_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 2.0, 4.0, 90
 
 
 @dataclass
@@ -23,14 +23,16 @@ class Whereabouts:
 
     Attributes:
         unseen: frames since it was seen.
+        anywhere: whether nothing is known of what the camera has done since.
     """
 
     unseen: int = 0
+    anywhere: bool = False
     _at_last: float = _SURE
 
     def seen(self, probability: float) -> None:
         """The target was seen: the box overlaps it by half with a probability."""
-        self.unseen, self._at_last = 0, _SURE + _DOUBT * (1 - probability)
+        self.unseen, self.anywhere, self._at_last = 0, False, _SURE + _DOUBT * (1 - probability)
 
     def not_seen(self) -> None:
         """A frame has passed that does not show the target."""
@@ -48,4 +50,4 @@ class Whereabouts:
         """
         reach = _SLACK + _DEVIATIONS * self.deviation
         decline = _DECLINE * max(0.0, 1 - self.unseen / _ANYWHERE)
-        return 1.0 if distance <= reach else float((reach / distance) ** decline)
+        return 1.0 if self.anywhere or distance <= reach else float((reach / distance) ** decline)

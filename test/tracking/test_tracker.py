@@ -126,9 +126,7 @@ def test_doubt_holds_the_size_and_loss_holds_the_box(engine, scene):
         boxes.append(result.box)
     assert states[0] is TrackState.TRACKING and states[1] is TrackState.UNCERTAIN and states[-1] is TrackState.LOST
     assert states == sorted(states)
-    assert np.allclose(boxes[0], seen.box) and np.allclose([box[2:] for box in boxes], seen.box[2:])
-    went = scene.box(path(4))  # out of sight, as far as is known: the last boxes may be of what came before it
-    assert all(np.allclose(box, went, atol=CELL) for box in boxes[2:]) and np.allclose(boxes[2:], boxes[2], atol=0.5)
+    assert np.allclose(boxes, seen.box, atol=0.5)  # nothing like the target was there: the box did not drift
 
 
 def test_a_lost_target_is_found_far_away_and_followed_again(tracker, scene):

@@ -28,5 +28,8 @@ def test_what_is_doubtful_is_less_exact():
 def test_a_leap_does_not_count_soon_after_and_counts_in_the_end():
     assert unseen(5).plausibility(0.3) == 1.0 == unseen(30).plausibility(1.5)
     assert unseen(5).plausibility(2.0) < 0.2 and unseen(30).plausibility(6.0) < 0.2
+    nobody_knows = unseen(5)
+    nobody_knows.anywhere = True
+    assert nobody_knows.plausibility(9.0) == 1.0
     later = [unseen(k).plausibility(6.0) for k in (10, 30, 60, 80, 90)]
     assert later == sorted(later) and later[-1] == 1.0
