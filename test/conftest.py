@@ -13,7 +13,7 @@ from absent import skip_without
 TESTS = Path(__file__).parent
 # The package, the benchmarks (tested in test/benchmarks), and the folders of helpers that tests share. (A setting of
 # pytest would do it, but that of Humble, 6.2, has none.)
-HELPERS = ("datasets", "evaluation", "ros", "tracking", "training")
+HELPERS = ("calibration", "datasets", "evaluation", "ros", "tracking", "training")
 sys.path[:0] = map(str, (TESTS.parent, TESTS.parent / "benchmarks", TESTS, *(TESTS / name for name in HELPERS)))
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so every process that they start and stop.

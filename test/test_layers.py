@@ -45,6 +45,8 @@ BREAKS = [
     ("layers", "ckd_ros.datasets.sources", "ckd_ros.evaluation.scoring"),
     ("layers", "ckd_ros.evaluation.scoring", "ckd_ros.app.terminal"),
     ("layers", "ckd_ros.app.terminal", "ckd_ros.cli"),
+    ("layers", "ckd_ros.tracking.registration", "ckd_ros.calibration.scene"),
+    ("layers", "ckd_ros.calibration.scene", "ckd_ros.ros.parameters"),
     ("layers", "ckd_ros.training.train", "ckd_ros.evaluation.scoring"),
     ("independent", "ckd_ros.ros.demo.run_report", "ckd_ros.evaluation.scoring"),
     ("independent", "ckd_ros.evaluation.scoring", "ckd_ros.training.losses"),

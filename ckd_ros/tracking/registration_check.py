@@ -57,6 +57,11 @@ def check_registration(registration: Registration, rgb_size: Size, thermal_size:
     return RegistrationCheck({"registration view": doubt} if doubt else {}, seen=_seen_part(inside, rgb_size))
 
 
+def seen_share(registration: Registration, rgb_size: Size, thermal_size: Size) -> float:
+    """The part of the colour image that lies in the thermal image, images of these (width, height)."""
+    return float(_inside(registration, rgb_size, thermal_size).mean())
+
+
 def _inside(registration: Registration, rgb_size: Size, thermal_size: Size) -> npt.NDArray[np.bool_]:
     """`(rows, columns)` whether the points of a grid over the colour image lie in the thermal image."""
     mapped = registration.map_points(geometry.grid(rgb_size, _GRID), rgb_size, thermal_size)

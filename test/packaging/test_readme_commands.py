@@ -141,6 +141,7 @@ TABLE: list[tuple[str, Callable[..., None], str]] = [
     (r"tools/env.sh scripts/view", view, "test/ros/test_viewer.py"),
     (r"tools/env.sh scripts/\w+_node .*", node, "test/ros/test_scripts.py"),
     (r"ckd (track|simulate) .*", ckd, "test/app/test_cli.py"),
+    (r"ckd calibrate .*", ckd, "test/app/test_calibrate.py"),
     (r"ckd evaluate .*", parsed, "data sets; test/evaluation/test_evaluate.py has small ones"),
     (r"ckd train .*", parsed, "hours, and data; test/training/test_train.py has a small run"),
     (r"ckd (export|quantise) .*", parsed, "what a training leaves; test/app/test_network_files.py"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from ckd_ros.app.commands.calibrate import Calibrate
 from ckd_ros.app.commands.evaluate import Evaluate
 from ckd_ros.app.commands.models import Models
 from ckd_ros.app.commands.network_files import Export, Import, Quantise
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "evaluate": Evaluate,
     "models": Models,
     "simulate": Simulate,
+    "calibrate": Calibrate,
     "train": Train,
     "export": Export,
     "quantise": Quantise,
