@@ -9,5 +9,8 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["ckd_ros", "ckd_ros.*"]), "ckd_ros.models"],
     package_dir={"ckd_ros.models": "models"},
-    package_data={"ckd_ros.models": ["*.onnx", "*.md", "*.json"], "ckd_ros.evaluation.report": ["page.html"]},
+    package_data={
+        "ckd_ros.models": ["*.onnx", "*.md", "*.json", "SHA256SUMS"],
+        "ckd_ros.evaluation.report": ["page.html"],
+    },
 )

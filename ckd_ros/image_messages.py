@@ -42,11 +42,21 @@ class UnsupportedEncodingError(ImageError):
     """An encoding that is not known."""
 
 
+class OversizedImageError(ImageError):
+    """More pixels than are taken; nothing was allocated for them."""
+
+
 class UndecodableImageError(ImageError):
     """Data that does not hold an image, or one that cannot be converted."""
 
 
-def check_image(message: Any) -> None:
+#: The most pixels that are taken of an image where nothing else is said: 8K has 33 million.
+MOST_PIXELS = 40_000_000
+#: Longest side, pixels: OpenCV warps no larger ones.
+_LONGEST_SIDE = 32_766
+
+
+def check_image(message: Any, most_pixels: int = MOST_PIXELS) -> None:
     """Check all that can be known about a `sensor_msgs` Image or CompressedImage without touching its pixels.
 
     Raises a subclass of ImageError that says what is wrong.
@@ -76,16 +86,17 @@ def check_image(message: Any) -> None:
             f"{message.width} x {message.height} pixels of {message.encoding}: its width must be a multiple of "
             f"{layout.multiple[0]} and its height of {layout.multiple[1]}; have the camera crop its images"
         )
+    _check_size(message.width, message.height, most_pixels)
 
 
-def load_image(message: Any) -> Image:
+def load_image(message: Any, most_pixels: int = MOST_PIXELS) -> Image:
     """The image of a message; a view of its data for packed encodings of this machine's byte order.
 
     Raises a subclass of ImageError for a message that `check_image` refuses or that cannot be decoded or converted.
     """
-    check_image(message)
+    check_image(message, most_pixels)
     if _is_compressed(message):
-        return _decode(message)
+        return _decode(message, most_pixels)
     layout = _layout(message.encoding)
     pixels = _pixels(message, layout)
     if layout.encoding == "mono16":
@@ -158,17 +169,28 @@ def _share_of_temperatures(sample: np.ndarray) -> float:
         return float(((np.abs(sample) > 1e-3) & (np.abs(sample) < 1e5) | (sample == 0)).mean())
 
 
-_PNG, _PNG_END = b"\x89PNG", b"IEND"
+_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"IEND"
 
 
-def _decode(message: Any) -> Image:
+def _decode(message: Any, most_pixels: int) -> Image:
+    """A few bytes may say that they are an image of gigabytes: its size is read before anything is decoded.
+
+    So that it can be, and because every decoder is a way in, no other formats than these two are decoded.
+    """
     data = bytes(message.data)
-    if data.startswith(_PNG) and _PNG_END not in data:
-        raise TruncatedImageError(f"PNG: the data ends after {len(data)} bytes without its end marker")
     is_jpeg = data.startswith(jpeg.SIGNATURE)
+    if not is_jpeg and not data.startswith(_PNG):
+        raise UndecodableImageError(
+            f"{len(data)} bytes of format '{message.format}' are neither a JPEG nor a PNG: publish jpeg or png images"
+        )
+    if not is_jpeg and _PNG_END not in data:
+        raise TruncatedImageError(f"PNG: the data ends after {len(data)} bytes without its end marker")
     try:
         if is_jpeg:
-            jpeg.check_markers(data)
+            size = jpeg.check_markers(data)
+        else:
+            size = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        _check_size(*size, most_pixels)
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if is_jpeg and pixels is not None:
             jpeg.check_pixels(data, pixels)
@@ -182,3 +204,11 @@ def _decode(message: Any) -> Image:
         return Image(pixels, opencv_encoding(pixels))
     except ValueError as error:
         raise UnsupportedEncodingError(f"the compressed image cannot be used: {error}") from error
+
+
+def _check_size(width: int, height: int, most_pixels: int) -> None:
+    if width * height > most_pixels or max(width, height) > _LONGEST_SIDE:
+        raise OversizedImageError(
+            f"the image says that it has {width} x {height} pixels: at most {most_pixels:,} are taken "
+            f"(the node's limits.image_pixels), and {_LONGEST_SIDE:,} a side"
+        )

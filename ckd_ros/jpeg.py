@@ -28,6 +28,8 @@ _START, _END, _SCAN, _RESTART_INTERVAL, _TEMPORARY = 0xD8, 0xD9, 0xDA, 0xDD, 0x0
 #: Headers of a frame, and those of them that are progressive.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+#: Encoders write about ten; each is a pass over the whole image.
+_MOST_SCANS = 100
 _MID_GREY = 128
 #: What no encoder writes behind its last block. There is no marker in it, nor does it make one of a byte before it.
 _OTHER_DATA = bytes(range(255))
@@ -55,9 +57,15 @@ def is_whole_jpeg(data: bytes) -> bool:
     return True
 
 
-def check_markers(data: bytes) -> None:
-    """Raise JpegError where the markers of a JPEG show that something is missing; nothing is decoded."""
-    _Markers.read(data).check()
+def check_markers(data: bytes) -> tuple[int, int]:
+    """(width, height) of a JPEG; nothing is decoded.
+
+    Raises JpegError where its markers show that something is missing, or that it is made to keep a decoder busy.
+    """
+    markers = _Markers.read(data)
+    markers.check()
+    height, width = markers.size()
+    return width, height
 
 
 def check_pixels(data: bytes, decoded: Pixels) -> None:
@@ -109,6 +117,8 @@ class _Markers:
             end = position + max(2, int.from_bytes(data[position : position + 2], "big"))
             segment, position = data[position + 2 : end], end
             if kind in _FRAMES:
+                if found.frame:
+                    raise JpegError("it has two frame headers, of which a decoder may go by either")
                 found.frame, found.progressive = segment, kind in _PROGRESSIVE
             elif kind == _RESTART_INTERVAL:
                 found.interval = int.from_bytes(segment, "big")
@@ -135,6 +145,10 @@ class _Markers:
                 missing[name][first : last + 1] &= low > 0
         if not self.scans or not missing:
             raise JpegError("the data cannot be decoded as an image: it has no frame header or no scan")
+        if len(self.scans) > _MOST_SCANS:
+            raise JpegError(
+                f"it has {len(self.scans)} scans, each a pass over the image: at most {_MOST_SCANS} are taken"
+            )
         if any(bits.any() for bits in missing.values()):
             raise JpegError(f"the data is cut: its {len(self.scans)} scan(s) do not make a whole image")
         if self.interval and len(self.scans) == 1:

@@ -371,3 +371,38 @@ def test_broken_compressed_messages_are_refused(data, fmt, error):
     message = SimpleNamespace(format=fmt, data=array("B", data))
     with pytest.raises(error):
         m.load_image(message)
+
+
+def saying(extension, width, height):
+    """A small picture that says it is another size."""
+    message = compressed(extension, pixels(np.uint8, 3, 40, 50), "x")
+    data = bytes(message.data)
+    at = 16 if extension == ".png" else data.index(b"\xff\xc0") + 5
+    size = (width, height) if extension == ".png" else (height, width)
+    count = 4 if extension == ".png" else 2
+    sides = b"".join(side.to_bytes(count, "big") for side in size)
+    message.data = array("B", data[:at] + sides + data[at + len(sides) :])
+    return message
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+@pytest.mark.parametrize("width, height", [(40_000, 40_000), (6_325, 6_325), (32_767, 1), (1, 65_535)])
+def test_an_image_that_says_it_is_enormous_is_refused_before_it_is_decoded(extension, width, height, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(m.OversizedImageError, match=f"{width} x {height} pixels: at most 40,000,000 .*image_pixels"):
+        m.load_image(saying(extension, width, height))
+
+
+def test_the_largest_image_may_be_said():
+    for message in (compressed(".png", smooth_colour(), "png"), message_of(smooth_colour(), "bgr8")):
+        height, width = smooth_colour().shape[:2]
+        assert m.load_image(message, width * height).size == (width, height)
+        with pytest.raises(m.OversizedImageError):
+            m.load_image(message, width * height - 1)
+
+
+def test_only_two_decoders_are_reached():
+    for extension in (".webp", ".bmp", ".tiff", ".pgm"):
+        data = smooth_colour()[..., 0] if extension == ".pgm" else smooth_colour()
+        with pytest.raises(m.UndecodableImageError, match="neither a JPEG nor a PNG"):
+            m.load_image(compressed(extension, data, "bgr8"))

@@ -102,3 +102,18 @@ def test_damaged_bytes_raise_nothing_else(flip):
     for at in np.random.default_rng(flip).integers(2, len(data), 20):
         data[at] ^= 0xFF
     assert jpeg.is_whole_jpeg(bytes(data)) in (True, False)
+
+
+def test_a_second_frame_header_and_endless_scans_are_refused():
+    """A decoder that goes by another header than the one whose size was read, or decodes an image a thousand times."""
+    whole = encoded(picture())
+    frame = whole.index(b"\xff\xc0")
+    header = whole[frame : frame + 2 + int.from_bytes(whole[frame + 2 : frame + 4], "big")]
+    with pytest.raises(jpeg.JpegError, match="two frame headers"):
+        jpeg.check_markers(whole[:frame] + header + whole[frame:])
+    progressive = encoded(picture(), progressive=True)
+    last = progressive.rindex(b"\xff\xda")
+    jpeg.check_markers(progressive[:-2] + 50 * progressive[last:-2] + progressive[-2:])
+    with pytest.raises(jpeg.JpegError, match="scans, each a pass over the image: at most 100"):
+        jpeg.check_markers(progressive[:-2] + 100 * progressive[last:-2] + progressive[-2:])
+    assert jpeg.check_markers(whole) == (200, 120)

@@ -72,6 +72,11 @@ def read_calibration(info: CameraInfo, images: str, stream: str) -> Calibration:
             f"and set registration.{stream}_images to rectified"
         )
     to_image, size = _cut_and_binned(info)
+    if not all(size):
+        raise CalibrationError(
+            f"{topic} has binning {info.binning_x} x {info.binning_y} (with its roi, of images of {info.width} x "
+            f"{info.height}): that leaves {size[0]} x {size[1]} pixels; the driver must fill in how it bins"
+        )
     k_image = geometry.translation(-0.5, -0.5) @ to_image @ geometry.translation(0.5, 0.5) @ k
     try:
         lens = Lens(k_image.ravel().tolist(), distortion, model, stream)

@@ -30,6 +30,7 @@ from ckd_ros.datasets.sources import open_source
 from ckd_ros.frames import FramePair, Image
 from ckd_ros.ros.camera_truth import CameraTruth
 from ckd_ros.ros.conversions import image_message
+from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.parameters import CAMERA_PARAMETERS
 from ckd_ros.ros.process import StopRequest, begin_ros, run, spin
@@ -253,7 +254,8 @@ def main(stop: StopRequest) -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    services = threading.Thread(target=spin, args=(executor, stop))
+    faults = FaultMonitor(node.get_logger().warning, node.get_logger().info)
+    services = threading.Thread(target=spin, args=(executor, stop, faults))
     services.start()
     try:
         node.play(stop)

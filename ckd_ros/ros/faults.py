@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,12 @@ class ActiveFault:
     count: int
     last: float
     logged: float
+
+
+def described(error: Exception) -> str:
+    """An exception that nobody expected, with where it was raised, in one line."""
+    origin = traceback.extract_tb(error.__traceback__)[-1]
+    return " ".join(f"{error!r} in {origin.name} ({origin.filename}:{origin.lineno})".split())
 
 
 class FaultMonitor:

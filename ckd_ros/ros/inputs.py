@@ -13,6 +13,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ckd_ros.image_messages import MOST_PIXELS
 from ckd_ros.ros import conversions
 from ckd_ros.ros.calibration import same_camera
 from ckd_ros.ros.clock import NodeClock
@@ -58,6 +59,7 @@ class CameraInputs:
         self._infos: dict[str, bytes] = {}
         self._arrivals = {RGB: Meter(), THERMAL: Meter()}
         self._received = {RGB: 0, THERMAL: 0}
+        self._received_infos = {RGB: 0, THERMAL: 0}
         self._subscriptions: list[Subscription] = []
         self._images: dict[str, tuple[Subscription, str]] = {}
         self._latched: dict[str, Subscription] = {}
@@ -66,10 +68,12 @@ class CameraInputs:
         self._offsets = {RGB: 0, THERMAL: 0}
         self._corrects = False
         self._estimated: float | None = None
+        self._most_pixels = MOST_PIXELS
         self._on_frame: Callable[[CameraFrame], Verdict] | None = None
 
     def configure(self, values: dict[str, Any]) -> None:
         """Take over what may change while images come; `values` are the node's parameters by name."""
+        self._most_pixels = values["limits.image_pixels"]
         self._corrects = values["sync.estimate_offset"]
         if not self._corrects:
             self._estimated = None
@@ -103,7 +107,7 @@ class CameraInputs:
             self._subscriptions += [images, self._subscribe_info(stream, **overridable(qos_profile_sensor_data))]
             self._images[stream] = (images, transport)
             self._stamps[stream], self._newest[stream] = StampWatch(), time.monotonic_ns()
-            self._received[stream] = 0
+            self._received[stream] = self._received_infos[stream] = 0
         topics = [f"{images.topic_name} ({TYPES[transport]})" for images, transport in self._images.values()]
         self._node.get_logger().info(f"waiting for images on {' and '.join(topics)}")
         self.hear_latched()
@@ -165,6 +169,7 @@ class CameraInputs:
         rate = self._arrivals[stream].rate()
         status.add("rate", f"{rate:.1f}")
         status.add("received", self._received[stream])
+        status.add("camera_info", self._received_infos[stream])
         if self._images and stream not in self._images:
             status.note("not received: modality is set to the other camera")
             return
@@ -182,7 +187,7 @@ class CameraInputs:
             self._node.get_logger().info(f"{stream} images arrive")
         self._newest[stream] = arrival
         try:
-            conversions.check_image(message)
+            conversions.check_image(message, self._most_pixels)
         except conversions.ImageError as error:
             self._faults.report(f"{stream} image", f"{stream} image cannot be used: {error}")
             return
@@ -191,19 +196,26 @@ class CameraInputs:
         if problem:
             self._faults.report(f"{stream} stamp", f"{stream} images {problem}: the time of reception is used instead")
             stamp, offset = self._clock.now(), 0
-        load = partial(conversions.load_image, message)
+        load = partial(conversions.load_image, message, self._most_pixels)
         frame = CameraFrame(stream, stamp, arrival, load, message.header.frame_id, offset, stamped=not problem)
         verdict = on_frame(frame)
         if verdict in _WRONG_ORDER:
             self._faults.report(f"{stream} order", _WRONG_ORDER[verdict].format(stream))
 
     def _on_info(self, stream: str, serialized: bytes) -> None:
+        self._received_infos[stream] += 1
         # It comes with every image, twice from a publisher that both subscriptions hear, and hardly ever changes.
         content = serialized[_STAMP_ENDS:]
         if self._infos.get(stream) == content:
             return
+        try:
+            message = deserialize_message(serialized, CameraInfo)
+        except RuntimeError as error:  # any node on the network may send any bytes
+            reason = " ".join(str(error).split())
+            text = f"{stream}/camera_info cannot be used: its {len(serialized)} bytes are no CameraInfo ({reason})"
+            self._faults.report(f"{stream} camera_info", text)
+            return
         self._infos[stream] = content
-        message = deserialize_message(serialized, CameraInfo)
         known = self.calibrations.get(stream)
         self.calibrations[stream] = message
         if known is None or not same_camera(known, message):

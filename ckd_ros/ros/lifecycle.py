@@ -30,26 +30,32 @@ def logged(transition: Callable) -> Callable:
     return wrapper
 
 
-def explain_autostart(node: LifecycleNode, state: Callable[[], str]) -> None:
-    """Have a node that starts by itself refuse a manager's `configure` and `activate` with the parameter to change.
+def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart: Callable[[], bool]) -> None:
+    """Have a node answer whoever asks it for a transition that it cannot make, and say in the log why.
 
-    rcl's own refusal says that there is no such transition, and not why.
+    rclpy raises an exception where its state has no such transition, which would end the node.
 
     Args:
         node: the node.
         state: gives its state: unconfigured, inactive or active.
+        autostart: whether it starts by itself. A manager's `configure` and `activate` are then refused with the
+            parameter to change.
     """
     (service,) = (service for service in node.services if service.srv_type is ChangeState)
     change = service.callback
 
     def on_change_state(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
-        wanted = request.transition.label or _LABELS.get(request.transition.id, "")
-        if state() not in _BEHIND.get(wanted, ()):
-            return change(request, response)
-        node.get_logger().error(
-            f"a lifecycle manager asks the node to {wanted}, but it is {state()}: it configured and activated itself. "
-            "Start it with the parameter 'autostart' false, or take it off the manager's list"
-        )
+        wanted = request.transition.label or _LABELS.get(request.transition.id, f"transition {request.transition.id}")
+        if autostart() and state() in _BEHIND.get(wanted, ()):
+            node.get_logger().error(
+                f"a lifecycle manager asks the node to {wanted}, but it is {state()}: it configured and activated "
+                "itself. Start it with the parameter 'autostart' false, or take it off the manager's list"
+            )
+        else:
+            try:
+                return change(request, response)
+            except RuntimeError:
+                node.get_logger().error(f"the node was asked for '{wanted}', which it cannot do while it is {state()}")
         response.success = False
         return response
 

@@ -45,10 +45,11 @@ def unusable_files(arguments: Sequence[str]) -> list[str]:
         except UnicodeDecodeError:
             texts.append(f"the parameter file {file} is not a text file")
             continue
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # the latter of a date that there is not
             mark = getattr(error, "problem_mark", None)
             where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            texts.append(f"the parameter file {file} is not YAML: {getattr(error, 'problem', error)}{where}")
+            problem = " ".join(str(getattr(error, "problem", error)).split())
+            texts.append(f"the parameter file {file} is not YAML: {problem}{where}")
             continue
         stray = None if content is None else _stray(content, "")
         if stray is not None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ckd_ros.image_messages import MOST_PIXELS
 from ckd_ros.ros.sync.drive import DRIVES
 from ckd_ros.ros.sync.streams import RGB, THERMAL
 from ckd_ros.settings import Setting, build, check, setting, settings_of
@@ -253,6 +254,21 @@ class MarkerSettings:
 
 
 @dataclass(frozen=True)
+class LimitSettings:
+    """What whoever may publish or call can cost the node."""
+
+    image_pixels: int = setting(
+        MOST_PIXELS, "largest image that is taken, pixels; refused before it is decoded", 1, 1_000_000_000
+    )
+    starts: int = setting(
+        20,
+        "most init_target requests in 10 seconds, each of which costs as much as several frames; 0: any number",
+        0,
+        10_000,
+    )
+
+
+@dataclass(frozen=True)
 class CameraSettings:
     """The node that plays a source as two cameras."""
 
@@ -300,6 +316,7 @@ GROUPS: tuple[tuple[str, type[Any]], ...] = (
     ("frames", FrameSettings),
     ("overlay", OverlaySettings),
     ("markers", MarkerSettings),
+    ("limits", LimitSettings),
 )
 
 

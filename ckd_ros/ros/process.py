@@ -17,6 +17,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
+from ckd_ros.ros.faults import FaultMonitor, described
+
 if TYPE_CHECKING:
     from rclpy.executors import Executor
 
@@ -77,12 +79,20 @@ def begin_ros() -> None:
         raise ValueError(" ".join(str(error).split())) from error
 
 
-def spin(executor: Executor, stop: StopRequest) -> None:
-    """Spin until the process is asked to end. Unlike a shutdown of ROS this leaves everything usable."""
+def spin(executor: Executor, stop: StopRequest, faults: FaultMonitor) -> None:
+    """Spin until the process is asked to end. Unlike a shutdown of ROS this leaves everything usable.
+
+    The exceptions of callbacks are faults: rclpy has some for what others may send, such as a `/clock` before 1970.
+    """
     # A task wakes the executor. (Spinning until a future is complete grows with every callback before Kilted.)
     stop.when_set(lambda: executor.create_task(lambda: None))
     while not stop.is_set():
-        executor.spin_once()
+        try:
+            executor.spin_once()
+        except Exception as error:
+            if not executor.context.ok():
+                raise
+            faults.report("callback", f"a callback failed: {described(error)}")
 
 
 def run(node: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,6 +21,8 @@ from ckd_ros.srv import InitTarget
 
 T = TypeVar("T")
 
+#: `limits.starts` are counted over so many seconds.
+_WINDOW = 10.0
 _STREAM_OF = {InitTarget.Request.RGB: RGB, InitTarget.Request.THERMAL: THERMAL}
 
 
@@ -42,11 +46,13 @@ class TargetServices:
         values: Callable[[], dict[str, Any]],
     ) -> None:
         self._node, self._worker, self._inputs, self._faults, self._values = node, worker, inputs, faults, values
+        self._starts: deque[float] = deque()  # when init_target was asked for
         node.create_service(InitTarget, "init_target", self._on_init_target)
         node.create_service(Trigger, "stop", self._on_stop)
 
     async def _on_init_target(self, request: InitTarget.Request, response: InitTarget.Response) -> InitTarget.Response:
         try:
+            self._check_rate()
             if request.image not in _STREAM_OF:
                 raise ValueError(f"image is {request.image}: it must be RGB (0) or THERMAL (1)")
             stream = _STREAM_OF[request.image]
@@ -61,6 +67,15 @@ class TargetServices:
         response.message = f"following target {target}; {'weak' if weak else 'confidence'}: {confidence:.2f}"
         self._node.get_logger().info(f"{response.message}, box {box.tolist()} in the {stream} image")
         return response
+
+    def _check_rate(self) -> None:
+        """Raise RuntimeError where targets are started so often that nothing would be left for the images."""
+        now, most = time.monotonic(), self._values()["limits.starts"]
+        while self._starts and now - self._starts[0] > _WINDOW:
+            self._starts.popleft()
+        if most and len(self._starts) >= most:
+            raise RuntimeError(f"more than {most} requests within {_WINDOW:g} s (limits.starts): ask again later")
+        self._starts.append(now)
 
     async def _init_target(self, box: np.ndarray, stream: str, stamp: int | None) -> tuple[int, float]:
         """See `TrackerWorker.init_target`. Where there is no image, the error says why."""

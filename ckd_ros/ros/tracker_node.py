@@ -19,7 +19,7 @@ from ckd_ros.ros.clock import NodeClock
 from ckd_ros.ros.diagnostics import DiagnosticUpdater
 from ckd_ros.ros.faults import FaultMonitor
 from ckd_ros.ros.inputs import CameraInputs
-from ckd_ros.ros.lifecycle import ManagerBond, explain_autostart, logged
+from ckd_ros.ros.lifecycle import ManagerBond, answer_transitions, logged
 from ckd_ros.ros.meter import Meter
 from ckd_ros.ros.node_parameters import NodeParameters
 from ckd_ros.ros.node_registration import NodeRegistration
@@ -59,8 +59,7 @@ class TrackerNode(LifecycleNode):
         self._declared = NodeParameters(self, PARAMETERS, self._validate, self._apply)
         self.diagnostics = self._make_diagnostics()
         self._target_services = TargetServices(self, lambda: self.worker, self.inputs, self.faults, lambda: self.values)
-        if self.values["autostart"]:
-            explain_autostart(self, self._lifecycle)
+        answer_transitions(self, self._lifecycle, lambda: self.values["autostart"])
 
     @property
     def values(self) -> dict[str, Any]:
@@ -239,7 +238,7 @@ def main(stop: StopRequest) -> int:
     try:
         if node.values["autostart"] and not stop.is_set() and not node.start():
             return 1
-        spin(executor, stop)
+        spin(executor, stop, node.faults)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

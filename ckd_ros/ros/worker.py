@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ckd_ros.frames import FramePair
-from ckd_ros.ros.faults import FaultMonitor
+from ckd_ros.ros.faults import FaultMonitor, described
 from ckd_ros.ros.health import PairingHealth, RegistrationHealth
 from ckd_ros.ros.pair_loader import PairLoader
 from ckd_ros.ros.status import Status
@@ -280,11 +279,7 @@ class TrackerWorker:
                 result = self.tracker.update(images) if self._target else None
                 self._finish(TrackedPair(pair, images, result, self._target))
         except Exception as error:
-            origin = traceback.extract_tb(error.__traceback__)[-1]
-            self._faults.report(
-                "tracker",
-                f"a pair could not be processed: {error!r} in {origin.name} ({origin.filename}:{origin.lineno})",
-            )
+            self._faults.report("tracker", f"a pair could not be processed: {described(error)}")
 
     def _finish(self, tracked: TrackedPair) -> None:
         if tracked.result is None:

@@ -1,11 +1,15 @@
 """The shipped networks: small enough, known to their card, and fit for the tracker."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ckd_ros.app.cli import main
+from ckd_ros.files import sha256_of
 from ckd_ros.tracking import OnnxEngine, default_model
+from ckd_ros.tracking.engine import chosen_model, shipped
 from ckd_ros.tracking.engine.spec import IMAGE_INPUTS
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -69,3 +73,45 @@ def test_what_is_said_of_them_has_one_truth():
     for model in models:
         assert model_file(model.name) == model.path and model.licence and model.figures.keys() <= sets.keys()
         assert all(figure in card for figure in model.figures.values()), model.name
+
+
+def test_every_shipped_file_is_the_one_that_its_hash_is_of():
+    lines = (MODELS / "SHA256SUMS").read_text().splitlines()
+    files = [*FILES, *sorted(MODELS.glob("*.safetensors"))]
+    renewed = [f"{sha256_of(file)}  {file.name}" for file in files]
+    assert lines == renewed, "after a network was replaced: cd models && sha256sum *.onnx *.safetensors > SHA256SUMS"
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """A package whose networks may be damaged."""
+    for file in MODELS.iterdir():
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr(shipped, "package_file", lambda name: tmp_path / Path(name).name)
+    return tmp_path
+
+
+def test_a_network_with_a_changed_byte_is_refused(copied, monkeypatch, capsys):
+    for name in ("tiny", "tiny-int8", "tiny-open", None):
+        assert chosen_model(name).parent == copied
+    for name in ("tiny.onnx", "tiny-int8.onnx"):
+        data = bytearray((copied / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (copied / name).write_bytes(data)
+    for name in ("tiny", "tiny-int8", None):
+        with pytest.raises(ValueError, match="is not the network that ships: its SHA-256 is .*install it again"):
+            chosen_model(name)
+    assert chosen_model(copied / "tiny.onnx").name == "tiny.onnx", "by its path it is a network of one's own"
+    assert chosen_model("tiny-open").name == "tiny-open.onnx"
+    with pytest.raises(SystemExit) as end:
+        main(["models"])
+    assert "is not the network that ships" in str(end.value) + capsys.readouterr().err
+
+
+def test_a_pointer_of_git_lfs_and_a_network_without_a_hash_are_refused(copied):
+    (copied / "tiny.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n")
+    with pytest.raises(ValueError, match="git lfs pull"):
+        chosen_model("tiny")
+    shutil.copy(copied / "tiny-open.onnx", copied / "mine.onnx")
+    with pytest.raises(ValueError, match="that of SHA256SUMS beside it none"):
+        chosen_model("mine")

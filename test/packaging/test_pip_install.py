@@ -71,7 +71,7 @@ def test_every_module_is_there(installed):
 
 
 def test_the_shipped_model_is_found_and_loads(installed):
-    code = "from ckd_ros.tracking import OnnxEngine, default_model; print(OnnxEngine(default_model()).path)"
+    code = "from ckd_ros.tracking.engine import OnnxEngine, model_file; print(OnnxEngine(model_file('tiny')).path)"
     done = run(installed, sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()) == installed / "ckd_ros" / "models" / "tiny.onnx"

@@ -12,6 +12,9 @@ from bench import CELL, PERIOD  # noqa: E402
 from builtin_interfaces.msg import Time  # noqa: E402
 from ckd_ros.msg import Track  # noqa: E402
 from ckd_ros.srv import InitTarget  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
+from sensor_msgs.msg import CameraInfo  # noqa: E402
 
 from ckd_ros.ros import conversions  # noqa: E402
 
@@ -313,3 +316,34 @@ def test_a_tracker_that_fails_is_a_fault_and_not_the_end(bench, capfd):
     tracker.update = update
     b.follow(5)  # by now the fault has been logged
     assert capfd.readouterr().err.count("ZeroDivisionError") == 1
+
+
+def test_images_larger_than_allowed_are_refused_and_the_limit_may_change(bench):
+    b = bench(**{"limits.image_pixels": 320 * 240}).started()
+    b.node.set_parameters([Parameter("limits.image_pixels", value=320 * 240 - 1)])
+    for _ in range(3):
+        b.frame += 1
+        b.send(*b.messages())
+    assert "320 x 240 pixels: at most 76,799 are taken" in b.wait_for_fault("rgb image")
+    b.node.set_parameters([Parameter("limits.image_pixels", value=320 * 240)])
+    b.steps(2)
+    b.follow(3)
+
+
+def test_requests_that_would_leave_nothing_for_the_images_are_refused(bench):
+    b = bench(**{"limits.starts": 2}).started()
+    assert b.init().target_id == 2
+    answer = b.init()
+    assert not answer.success and "more than 2 requests within 10 s (limits.starts)" in answer.message
+    assert b.follow(3).target_id == 2 and b.stop().success
+    b.node.set_parameters([Parameter("limits.starts", value=0)])
+    assert b.init().target_id == 3
+
+
+@pytest.mark.parametrize("data", [b"\0\1", serialize_message(CameraInfo())[:30], b"\0\1\0\0" + 200 * b"\xff"])
+def test_bytes_that_are_no_camera_info(bench, data):
+    b = bench().started()
+    b.calibrations["rgb"].publish(data)
+    assert "are no CameraInfo" in b.wait_for_fault("rgb camera_info")
+    assert b.status("rgb", lambda values: int(values["camera_info"]) == 1)
+    b.follow(3)

@@ -92,6 +92,8 @@ def test_the_models_that_ros_names(model):
         ({"p": [0.0] * 12}, "rectified", "no focal lengths in P.*registration.rgb_intrinsics"),
         ({"d": [0.1, 0.2]}, "raw", r"rgb_distortion has 2 number\(s\)"),
         ({"d": [math.nan] * 5}, "raw", "finite"),
+        ({"binning_x": 641}, "raw", "binning 641 x 0 .*leaves 0 x 480 pixels"),
+        ({"roi": RegionOfInterest(width=1, height=1), "binning_y": 2}, "raw", "leaves 1 x 0 pixels"),
         ({"distortion_model": "omni"}, "raw", "model 'omni'.*plumb_bob.*registration.rgb_images to rectified"),
     ],
 )

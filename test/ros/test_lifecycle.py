@@ -56,6 +56,24 @@ def test_a_manager_takes_the_node_through_its_states(bench):
     assert manager.state == State.PRIMARY_STATE_FINALIZED
 
 
+@pytest.mark.parametrize("autostart", [True, False])
+def test_a_transition_that_there_is_not_is_refused_and_the_node_lives(bench, capfd, autostart):
+    b = bench(autostart=autostart)
+    if autostart:
+        b.started()
+    manager = Manager(b)
+    before = manager.state
+    unknown = [Transition.TRANSITION_UNCONFIGURED_SHUTDOWN] if autostart else [Transition.TRANSITION_DEACTIVATE]
+    for transition in (*unknown, Transition.TRANSITION_DESTROY, 77, 255):
+        assert not manager.change(transition)
+    assert manager.state == before
+    said = capfd.readouterr().err
+    state = "active" if autostart else "unconfigured"
+    assert f"asked for 'transition 77', which it cannot do while it is {state}" in said and "Traceback" not in said
+    if autostart:
+        b.follow(3)
+
+
 def test_an_active_node_can_be_shut_down(bench):
     b = bench().started()
     manager = Manager(b)

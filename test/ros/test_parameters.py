@@ -112,6 +112,8 @@ def test_a_bad_parameter_file_ends_the_process_with_one_line(ros, tmp_path):
         (None, "cannot be read: No such file or directory"),
         (b"\xff\x00", "is not a text file"),
         (b"a: [1, 2\n b: x", "is not YAML: expected ',' or ']', but got ':' in line 2, column 3"),
+        (b"a: \0", "is not YAML: unacceptable character #x0000: special characters are not allowed in"),
+        (b"a: 2026-99-99", "is not YAML: month must be in 1..12"),
         (b"a: b: c", "is not YAML: mapping values are not allowed here in line 1, column 5"),
         (b"[1, 2]", "has something outside of 'ros__parameters': as in config/tracker.yaml, parameters are under a"),
         (b"tracker:\n  sync.slop: 3.0\n", "has 'sync.slop' outside of 'ros__parameters'"),

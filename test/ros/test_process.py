@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ckd_ros.ros.process import StopRequest
+from ckd_ros.ros.faults import FaultMonitor
+from ckd_ros.ros.process import StopRequest, spin
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS_ROS = "no rclpy: run `make setup`, or source a ROS 2 distribution"
+
+NO_FAULTS = FaultMonitor(pytest.fail, pytest.fail)
 
 #: Modules of nodes, and with what status and words they end when they are interrupted as soon as they say "ready".
 NODES = {
@@ -80,28 +83,75 @@ def test_whoever_asks_to_be_called_is_called_once():
     assert stop.is_set() and stop.wait(60) and calls == ["early", "late"]
 
 
-def test_spinning_ends_with_the_request_and_leaves_ros_usable():
+@pytest.fixture
+def spun():
+    """A node on an executor, with a context of its own."""
     rclpy = pytest.importorskip("rclpy", reason=NEEDS_ROS)
     from rclpy.executors import SingleThreadedExecutor
 
-    from ckd_ros.ros.process import spin
-
-    context, stop, ticks = rclpy.context.Context(), StopRequest(), []
+    context = rclpy.context.Context()
     rclpy.init(context=context)
-    node = rclpy.create_node("spun", context=context)
+    node = rclpy.create_node("spun", context=context, use_global_arguments=False)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
+    yield node, executor
+    executor.shutdown()
+    node.destroy_node()
+    context.try_shutdown()
+
+
+def test_spinning_ends_with_the_request_and_leaves_ros_usable(spun):
+    (node, executor), stop, ticks = spun, StopRequest(), []
     node.create_timer(0.01, lambda: ticks.append(1) or (stop.set() if len(ticks) == 3 else None))
-    spin(executor, stop)
-    spin(executor, stop)  # asked already
+    spin(executor, stop, NO_FAULTS)
+    spin(executor, stop, NO_FAULTS)  # asked already
     idle = StopRequest()
     node.destroy_timer(next(node.timers))
     threading.Timer(0.1, idle.set).start()
-    spin(executor, idle)  # nothing to do but to be told
-    assert len(ticks) == 3 and context.ok()
-    executor.shutdown()
+    spin(executor, idle, NO_FAULTS)  # nothing to do but to be told
+    assert len(ticks) == 3 and executor.context.ok()
+
+
+def test_a_callback_that_fails_is_a_fault_and_the_others_go_on(spun):
+    (node, executor), stop, ticks, said = spun, StopRequest(), [], []
+    faults = FaultMonitor(said.append, said.append)
+    node.create_timer(0.01, lambda: 1 / 0)
+    node.create_timer(0.02, lambda: ticks.append(1) or (stop.set() if len(ticks) == 3 else None))
+    spin(executor, stop, faults)
+    assert len(ticks) == 3 and faults.active()["callback"].count > 1
+    assert len(said) == 1 and "ZeroDivisionError('division by zero') in <lambda>" in said[0]
+
+
+def test_spinning_ends_with_ros(spun):
+    node, executor = spun
+    node.create_timer(0.01, node.context.try_shutdown)
+    from rclpy.executors import ExternalShutdownException
+
+    with pytest.raises((ExternalShutdownException, RuntimeError)):
+        spin(executor, StopRequest(), NO_FAULTS)
+
+
+def test_time_that_there_is_not_does_not_end_the_tracker(ros):
+    """A clock before 1970, or after 2038, to which rclpy and the messages have no answer but an exception."""
+    from builtin_interfaces.msg import Time
+    from rosgraph_msgs.msg import Clock
+
+    command = [sys.executable, ROOT / "scripts" / "tracker_node", "--ros-args", "-p", "use_sim_time:=true"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    node = ros.create_node("clock")
+    clock = node.create_publisher(Clock, "/clock", 10)
+    assert any("waiting for images" in line for line in process.stderr)
+    while not clock.get_subscription_count():
+        time.sleep(0.05)
+    for _ in range(3):
+        for moment in (Time(sec=-1), Time(sec=2**31 - 1, nanosec=2**32 - 1), Time(sec=5)):
+            clock.publish(Clock(clock=moment))
+            time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1]
+    assert "a callback failed: ValueError('Seconds value must not be negative')" in errors and "Traceback" not in errors
     node.destroy_node()
-    rclpy.shutdown(context=context)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.0, 2.5])

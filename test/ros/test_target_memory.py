@@ -73,7 +73,9 @@ def test_a_damaged_file_is_no_target(home):
     memory = TargetMemory("/robot/tracker", 10.0)
     assert memory.path == home / "ckd_ros" / "robot.tracker.npz" and memory.recall() is None
     memory.path.parent.mkdir()
-    for content in (b"", b"PK\x03\x04 cut", b"no archive"):
+    np.savez(memory.path, target=1)
+    newer = memory.path.read_bytes()[:4] + b"\xff" + memory.path.read_bytes()[5:]
+    for content in (b"", b"PK\x03\x04 cut", b"no archive", newer):
         memory.path.write_bytes(content)
         assert memory.recall() is None
     np.savez(memory.path, target=1)

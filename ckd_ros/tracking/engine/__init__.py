@@ -22,7 +22,7 @@ from ckd_ros.tracking.engine.factory import (  # noqa: E402
     suited_model,
 )
 from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine  # noqa: E402
-from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, model_file, shipped_models  # noqa: E402
+from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, intact, model_file, shipped_models  # noqa: E402
 from ckd_ros.tracking.engine.spec import Engine, ModelSpec  # noqa: E402
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "open_engine_on",
     "shipped_models",
     "suited_model",
+    "intact",
 ]

@@ -9,7 +9,7 @@ import onnxruntime as ort
 
 from ckd_ros.system import multiplies_bytes
 from ckd_ros.tracking.engine.onnx_engine import PROVIDERS, OnnxEngine, on_cpu
-from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, model_file
+from ckd_ros.tracking.engine.shipped import MODEL_SUFFIXES, default_model, intact, model_file
 from ckd_ros.tracking.engine.spec import Engine
 
 
@@ -51,8 +51,9 @@ def suited_model(providers: Sequence[str] | None = None) -> Path:
 
 
 def chosen_model(name: str | Path | None, providers: Sequence[str] | None = None) -> Path:
-    """The file of the network that a person names, see `model_file`; named nothing, that of `suited_model`."""
-    return model_file(name) if name else suited_model(providers)
+    """The file of the network that a person names, see `model_file`; named nothing, that of `suited_model`, held
+    against its hash."""
+    return model_file(name) if name else intact(suited_model(providers))
 
 
 def check_provider(path: Path, provider: str) -> None:

@@ -1,4 +1,5 @@
-"""The networks that ship with the package: found by name, with what `models/models.json` says of them."""
+"""The networks that ship with the package: found by name, intact (`models/SHA256SUMS`), and with what
+`models/models.json` says of them."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ckd_ros.files import package_file
+from ckd_ros.files import package_file, sha256_of
 from ckd_ros.settings import suggestion
 
 #: What is taken for a network: an exported one, and a checkpoint that training left.
 MODEL_SUFFIXES = (".onnx", ".safetensors")
+#: Beside the shipped networks; `sha256sum *.onnx *.safetensors > SHA256SUMS` renews it.
+HASHES = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,34 @@ def shipped_models() -> tuple[dict[str, str], list[ShippedModel]]:
     return card["sets"], models
 
 
-def model_file(name: str | Path) -> Path:
-    """The file of a network: a shipped one by its name (`tiny-int8`), or any by its path.
+def intact(path: Path) -> Path:
+    """A shipped network, held against its hash. Raises ValueError where it is not the file that ships.
 
-    Raises FileNotFoundError for what is not there and ValueError for what is no network, naming what would be.
+    What is damaged, fetched in part or mixed with another version is found so; whoever may write beside the package may
+    change both.
+    """
+    lines = (path.parent / HASHES).read_text(encoding="utf-8").splitlines() if (path.parent / HASHES).is_file() else []
+    known = {name: digest for digest, name in (line.split() for line in lines)}
+    expected, found = known.get(path.name, "none"), sha256_of(path)
+    if found != expected:
+        raise ValueError(
+            f"{path} is not the network that ships: its SHA-256 is {found[:16]}..., that of {HASHES} beside it "
+            f"{expected[:16]}...; install it again (with Git LFS: git lfs pull), or name a network of your own by its "
+            "path"
+        )
+    return path
+
+
+def model_file(name: str | Path) -> Path:
+    """The file of a network: a shipped one by its name (`tiny-int8`), held against its hash, or any by its path.
+
+    Raises FileNotFoundError for what is not there and ValueError for what is no network, naming what would be, and as
+    `intact`.
     """
     path = Path(name).expanduser()
     shipped = {file.stem: file for file in default_model().parent.glob("*.onnx")}
     if str(name) in shipped and not path.is_file():
-        return shipped[str(name)]
+        return intact(shipped[str(name)])
     expected = f"expected one of the shipped networks ({', '.join(sorted(shipped))}), an .onnx file or a .safetensors "
     hint = " ".join(filter(None, (suggestion(str(name), shipped), f"{expected}checkpoint")))
     if not path.exists():
