@@ -33,7 +33,7 @@ def logged(transition: Callable) -> Callable:
 def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart: Callable[[], bool]) -> None:
     """Have a node answer whoever asks it for a transition that it cannot make, and say in the log why.
 
-    What its state does not have is kept from rclpy, which may raise an exception for it (Jazzy) that would end the node.
+    What its state does not have is kept from rclpy, which on Jazzy raises an exception for it that would end the node.
 
     Args:
         node: the node.
@@ -46,7 +46,7 @@ def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart:
     change = service.callback
 
     def has(wanted: Transition) -> bool:
-        there = listing.callback(GetAvailableTransitions.Request(), GetAvailableTransitions.Response())
+        there: Any = listing.callback(GetAvailableTransitions.Request(), GetAvailableTransitions.Response())
         found = [one.transition for one in there.available_transitions]
         return wanted.label in [one.label for one in found] if wanted.label else wanted.id in [one.id for one in found]
 
