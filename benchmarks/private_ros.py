@@ -10,13 +10,14 @@ from unittest.mock import patch
 import rclpy
 from rclpy.context import Context
 
+from ckd_ros.ros.process import private_domain
+
 
 @contextmanager
 def private_ros() -> Iterator[Context]:
     """ROS on a domain of one's own, for this process and those that it starts."""
     context = Context()
-    private = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-    with patch.dict(os.environ, private):
+    with patch.dict(os.environ, private_domain()):
         rclpy.init(context=context)
         try:
             yield context

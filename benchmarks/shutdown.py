@@ -24,6 +24,8 @@ from typing import IO
 
 import tyro
 
+from ckd_ros.ros.process import private_domain
+
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 NODES = ("tracker_node", "camera_node")
 PARAMETERS = ("-p", "source:=simulator", "-p", "loop:=true", "-p", "init:=auto", "-p", "wait_for_subscribers:=true")
@@ -55,7 +57,7 @@ def main(runs: int = 200, load: int = 2, latest: float = 6.0, seed: int = 0) -> 
     keep the processor busy. Returns the number of processes that did not end as they must.
 
     Before their first line Python itself is being started, whose traceback we cannot help."""
-    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+    os.environ.update(private_domain())
     # A shell that starts this in the background has it ignore Ctrl-C, and so all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rng, ends = random.Random(seed), []

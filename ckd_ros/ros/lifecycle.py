@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import ChangeState, GetAvailableTransitions
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 _LABELS = {Transition.TRANSITION_CONFIGURE: "configure", Transition.TRANSITION_ACTIVATE: "activate"}
@@ -33,7 +33,7 @@ def logged(transition: Callable) -> Callable:
 def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart: Callable[[], bool]) -> None:
     """Have a node answer whoever asks it for a transition that it cannot make, and say in the log why.
 
-    rclpy raises an exception where its state has no such transition, which would end the node.
+    What its state does not have is kept from rclpy, which on Jazzy raises an exception for it that would end the node.
 
     Args:
         node: the node.
@@ -42,7 +42,13 @@ def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart:
             parameter to change.
     """
     (service,) = (service for service in node.services if service.srv_type is ChangeState)
+    (listing,) = (service for service in node.services if service.srv_name.endswith("get_available_transitions"))
     change = service.callback
+
+    def has(wanted: Transition) -> bool:
+        there: Any = listing.callback(GetAvailableTransitions.Request(), GetAvailableTransitions.Response())
+        found = [one.transition for one in there.available_transitions]
+        return wanted.label in [one.label for one in found] if wanted.label else wanted.id in [one.id for one in found]
 
     def on_change_state(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
         wanted = request.transition.label or _LABELS.get(request.transition.id, f"transition {request.transition.id}")
@@ -51,11 +57,10 @@ def answer_transitions(node: LifecycleNode, state: Callable[[], str], autostart:
                 f"a lifecycle manager asks the node to {wanted}, but it is {state()}: it configured and activated "
                 "itself. Start it with the parameter 'autostart' false, or take it off the manager's list"
             )
+        elif not has(request.transition):
+            node.get_logger().error(f"the node was asked for '{wanted}', which it cannot do while it is {state()}")
         else:
-            try:
-                return change(request, response)
-            except RuntimeError:
-                node.get_logger().error(f"the node was asked for '{wanted}', which it cannot do while it is {state()}")
+            return change(request, response)
         response.success = False
         return response
 

@@ -64,6 +64,14 @@ class StopRequest:
         call()
 
 
+def private_domain() -> dict[str, str]:
+    """Variables of the environment that keep other nodes out, and what this process starts to itself.
+
+    Domains up to 101 are safe on Linux.
+    """
+    return {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
 def begin_ros() -> None:
     """Start ROS 2 with the arguments of the process. Raises ValueError, in one line, for what it does not take."""
     import rclpy

@@ -30,6 +30,7 @@ from ckd_ros.frames import FramePair
 from ckd_ros.ros.demo.processes import NodeProcess, ProcessFailed
 from ckd_ros.ros.demo.run_report import DemoRun, TimedResult, write_summary
 from ckd_ros.ros.fastdds import use_large_images
+from ckd_ros.ros.process import private_domain
 from ckd_ros.tracking import Registration
 from ckd_ros.tracking.video import AnnotatedVideo
 
@@ -118,15 +119,13 @@ def _drive(
     options: argparse.Namespace, sequence: FrameSequence, modality: str, first: FramePair, console: Console
 ) -> Observer:
     """Run both nodes to the end of the source. Returns the observer with everything that it received."""
-    # Domains up to 101 are safe on Linux. A private one keeps other cameras out of the demo, and the demo's in.
-    if "ROS_DOMAIN_ID" not in os.environ:
-        os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    if "ROS_DOMAIN_ID" not in os.environ:  # else other cameras would get into the demo, and the demo's out
+        os.environ.update(private_domain())
     use_large_images()
     from ckd_ros.ros.demo.observer import Observer
 
-    names = ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")
-    console.print("to watch:", *(f"{name}={os.environ[name]}" for name in names if name in os.environ), markup=False)
+    named = {name: os.environ[name] for name in private_domain() if name in os.environ}
+    console.print("to watch:", *(f"{name}={value}" for name, value in named.items()), markup=False)
     tracker_settings: dict[str, object] = {}
     if options.model:
         file = Path(options.model).expanduser()

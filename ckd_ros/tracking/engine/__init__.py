@@ -34,10 +34,10 @@ __all__ = [
     "check_provider",
     "chosen_model",
     "default_model",
+    "intact",
     "model_file",
     "open_engine",
     "open_engine_on",
     "shipped_models",
     "suited_model",
-    "intact",
 ]

@@ -63,7 +63,8 @@ def intact(path: Path) -> Path:
     What is damaged, fetched in part or mixed with another version is found so; whoever may write beside the package may
     change both.
     """
-    lines = (path.parent / HASHES).read_text(encoding="utf-8").splitlines() if (path.parent / HASHES).is_file() else []
+    hashes = path.parent / HASHES
+    lines = hashes.read_text(encoding="utf-8").splitlines() if hashes.is_file() else []
     known = {name: digest for digest, name in (line.split() for line in lines)}
     expected, found = known.get(path.name, "none"), sha256_of(path)
     if found != expected:
