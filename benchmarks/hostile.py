@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from ckd_ros.msg import BoundingBox
-from ckd_ros.srv import InitTarget
+from ckd_ros.srv import InitTarget, StopTarget
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from lifecycle_msgs.msg import Transition
@@ -32,7 +32,6 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from spoilt import spoilt
 from std_msgs.msg import Header
-from std_srvs.srv import Trigger
 
 from ckd_ros.image_layouts import LAYOUTS
 from ckd_ros.ros.parameters import PARAMETERS
@@ -201,7 +200,7 @@ def _names() -> SearchStrategy[list[str]]:
 #: Every service of the node: its type by its name below that of the node, and what is asked of it.
 SERVICES: dict[str, tuple[Any, SearchStrategy[Any]]] = {
     "init_target": (InitTarget, init_requests()),
-    "stop": (Trigger, st.builds(Trigger.Request)),
+    "stop": (StopTarget, st.builds(StopTarget.Request, target_id=st.integers(0, 3) | st.integers(0, 2**32 - 1))),
     "tracker/set_parameters": (
         SetParameters,
         st.builds(SetParameters.Request, parameters=st.lists(parameters(), max_size=4)),

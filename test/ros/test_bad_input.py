@@ -308,7 +308,7 @@ def test_a_tracker_that_fails_is_a_fault_and_not_the_end(bench, capfd):
     b = bench().started()
     tracker = b.node.worker.tracker
     update = tracker.update
-    tracker.update = lambda pair: 1 / 0
+    tracker.update = lambda *given: 1 / 0
     for _ in range(3):
         b.frame += 1
         b.send(*b.messages())
