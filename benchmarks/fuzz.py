@@ -27,7 +27,7 @@ import hypothesis
 import rclpy
 import tyro
 from ckd_ros.msg import BoundingBox, Track
-from ckd_ros.srv import InitTarget
+from ckd_ros.srv import InitTarget, StopTarget
 from diagnostic_msgs.msg import DiagnosticArray
 from hypothesis import strategies as st
 from lifecycle_msgs.msg import State, Transition
@@ -136,6 +136,7 @@ def running(transport: str, model: Path) -> Iterator[tuple[subprocess.Popen, Pat
     """The node as a process, and its log."""
     settings = {f"image_transport.{stream}": transport for stream in STREAMS}
     settings |= {"model.path": str(model), "model.threads": "1", "qos.depth": str(BATCH), "qos.reliability": "reliable"}
+    settings["max_targets"] = "2"
     settings["limits.starts"] = "0"  # every request is to reach the tracker
     for stream in STREAMS:  # nor may the middleware drop any of these
         name = f"qos_overrides./ckd/{stream}/camera_info.subscription"
@@ -303,6 +304,7 @@ class Attack:
         )
         if not answer.result.successful:
             raise Failure(f"its own parameters are refused: {answer.result.reason}")
+        self._call("stop", StopTarget.Request())  # as many as max_targets may be followed
         said, started = "", False
         for index, pair in enumerate(self._pairs):
             self._tracks.clear()
