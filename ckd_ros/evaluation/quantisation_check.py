@@ -30,6 +30,8 @@ class RecordingEngine:
         boxes: of `engine` and of `other`, `(4,)` each, for every run: fractions of the search crop, NaN for no box.
     """
 
+    narrow_size = None
+
     def __init__(self, engine: Engine, other: Engine) -> None:
         self.engine, self.other = engine, other
         self.spec, self.grid, self.provider = engine.spec, engine.grid, engine.provider

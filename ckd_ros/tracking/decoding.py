@@ -34,6 +34,12 @@ def hann_window(cells: int) -> FloatArray:
     return np.outer(row, row).astype(float)
 
 
+def middle(prior: Float32Array | FloatArray, cells: int) -> Float32Array | FloatArray:
+    """The `cells` x `cells` in the middle of a prior: that of a narrower search window."""
+    skip = (prior.shape[0] - cells) // 2
+    return prior[skip : skip + cells, skip : skip + cells]
+
+
 def decode(
     score: Float32Array,
     size: Float32Array,

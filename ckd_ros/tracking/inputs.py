@@ -62,7 +62,7 @@ class NetworkInputs:
         self._source: _Source | None = None
         self._template_box = np.zeros(spec.shape("template_box"), np.float32)
         self._no_template = np.zeros(spec.shape("template_rgb"), np.float32)
-        self._search = {name: np.zeros(spec.shape(name), np.float32) for name in ("search_rgb", "search_tir")}
+        self._search: dict[tuple[str, int], Float32Array] = {}
 
     def has_template(self, modality: str) -> bool:
         """Whether the template of `rgb` or `tir` has been cut."""
@@ -119,12 +119,21 @@ class NetworkInputs:
         self._source = None
 
     def for_window(
-        self, rgb: Image | None, thermal: Image | None, window: CropWindow, pair_geometry: PairGeometry
+        self,
+        rgb: Image | None,
+        thermal: Image | None,
+        window: CropWindow,
+        pair_geometry: PairGeometry,
+        size: int | None = None,
     ) -> dict[str, Float32Array]:
-        """All inputs for one search window (RGB pixels). The arrays are overwritten by the next call."""
+        """All inputs for one search window (RGB pixels). The arrays are overwritten by the next call.
+
+        `size`: pixels a side of the search crops, None: the network's `search_size`.
+        """
+        size = size or self._spec.search_size
         inputs = {}
         for modality, image in (("rgb", rgb), ("tir", thermal)):
-            search = self._search[f"search_{modality}"]
+            search = self._buffer(modality, size)
             if image is None:
                 search.fill(0.0)
             else:
@@ -136,6 +145,11 @@ class NetworkInputs:
         if self._spec.uses_box:
             inputs["template_box"] = self._template_box
         return inputs
+
+    def _buffer(self, modality: str, size: int) -> Float32Array:
+        if (modality, size) not in self._search:
+            self._search[modality, size] = np.zeros((1, 3, size, size), np.float32)
+        return self._search[modality, size]
 
     def placed(self, modality: str, window: CropWindow) -> CropWindow:
         """The window in which the image of `rgb` or `tir` shows what the pair shows in `window`, without the shift."""

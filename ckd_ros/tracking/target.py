@@ -66,6 +66,7 @@ class Target:
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
         whereabouts: how well its place is known.
         camera: how the camera moves, while the target is not seen.
+        sure: it was seen for certain in the frame before.
     """
 
     box: FloatArray
@@ -83,6 +84,7 @@ class Target:
     motion: FloatArray = field(default_factory=lambda: np.zeros(2))
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     camera: CameraMotion = field(default_factory=CameraMotion)
+    sure: bool = False
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""

@@ -50,7 +50,6 @@ class TargetClassifier:
         per_camera = [
             np.concatenate([_columns(features) for features in camera if features is not None]) for camera in cameras
         ]
-        self._cells = int(np.sqrt(len(per_camera[0]) / len(views)))
         self._means = [features.mean(0) for features in per_camera]
         self._bases = [_principal(f - mean) for f, mean in zip(per_camera, self._means, strict=True)]
         width = 1 + sum(basis.shape[1] for basis in self._bases)
@@ -66,8 +65,8 @@ class TargetClassifier:
 
     def respond(self, features: Sequence[Float32Array | None], x: FloatArray, y: FloatArray) -> FloatArray:
         """How much what is at positions `x`, `y` (any shape) looks like the target, about 0 to 1."""
-        responses = (self._projected(features) @ self._weights).reshape(self._cells, self._cells)
-        return _bilinear(responses, x, y)
+        cells = _cells(features)
+        return _bilinear((self._projected(features) @ self._weights).reshape(cells, cells), x, y)
 
     def learn(self, view: View, weight: float) -> None:
         """Take a frame into account; `weight`, from 0 to 1, is how sure the view is of the target."""
@@ -87,7 +86,7 @@ class TargetClassifier:
 
     def _projected(self, features: Sequence[Float32Array | None]) -> FloatArray:
         """(g * g, components and a constant); a camera that shows nothing counts as its mean."""
-        count = self._cells**2
+        count = _cells(features) ** 2
         parts = zip(features, self._means, self._bases, strict=True)
         columns = [
             np.zeros((count, basis.shape[1])) if camera is None else (_columns(camera) - mean) @ basis
@@ -97,7 +96,7 @@ class TargetClassifier:
 
     def _add(self, view: View, rate: float) -> None:
         sigma = np.maximum(_SIGMA * view.size, 0.6)
-        axis = np.arange(self._cells)
+        axis = np.arange(_cells(view.features))
         dx, dy = ((axis - c) / s for c, s in zip(view.centre, sigma, strict=True))
         label = np.exp(-(dx[None] ** 2 + dy[:, None] ** 2) / 2).ravel()
         weight = np.where(label > 0.3, _POSITIVE, 1.0)
@@ -111,6 +110,11 @@ class TargetClassifier:
         products, targets = (_ANCHOR * first + (1 - _ANCHOR) * new for first, new in zip(self._first, now, strict=True))
         ridge = _RIDGE * np.trace(products) / len(targets)
         self._weights = np.linalg.solve(products + ridge * np.eye(len(targets)), targets)
+
+
+def _cells(features: Sequence[Float32Array | None]) -> int:
+    """g of those of a camera that shows something."""
+    return next(len(f[0]) for f in features if f is not None)
 
 
 def _columns(features: Float32Array) -> FloatArray:

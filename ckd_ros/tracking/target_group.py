@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, iou
 from ckd_ros.tracking.confidence import TrackState
-from ckd_ros.tracking.engine.spec import Engine
+from ckd_ros.tracking.engine.spec import MANY, Engine
 from ckd_ros.tracking.inference import run_steps
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
@@ -96,6 +96,7 @@ class TargetGroup:
         trackers = {n: tracker for n, tracker in self._trackers.items() if targets is None or n in targets}
         for target, tracker in trackers.items():
             tracker.taken = self._taken_from(target)
+            tracker.narrow = len(self._trackers) >= MANY
         steps = [tracker.steps(pair) for tracker in trackers.values()]
         results = dict(zip(trackers, run_steps(self._engine, steps), strict=True))
         self._results.update(results)

@@ -15,7 +15,7 @@ from ckd_ros.geometry import FloatArray, crop_window, visible_part
 from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
-from ckd_ros.tracking.decoding import Detection, decode, free_cells, freedom, hann_window
+from ckd_ros.tracking.decoding import Detection, decode, free_cells, freedom, hann_window, middle
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
@@ -30,6 +30,9 @@ from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.target import Target, initial_box
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
+
+#: Score from which on a target is seen for certain, and a narrow search window is enough.
+_SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,8 @@ class Tracker:
         quality: leaves out images that are bad, and counts them; anew for each target.
         taken: `(N, 4)` boxes in which other targets are, for the next `update`: this one is looked for elsewhere, and
             what is found there all the same counts for little.
+        narrow: a target that was just seen for certain is looked for in a narrower window first, of
+            `Engine.narrow_size`, where there is one.
     """
 
     def __init__(
@@ -161,6 +166,7 @@ class Tracker:
         self.new_images = NewImages()
         self.quality = ImageQuality()
         self.taken: FloatArray = np.zeros((0, 4))
+        self.narrow = False
         self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
 
@@ -329,12 +335,18 @@ class Tracker:
 
     def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the score."""
-        found = yield from self._detect(target, rgb, thermal, target.ahead(self.config.lead), self._prior)
+        ahead = target.ahead(self.config.lead)
+        found = None
+        if self.narrow and target.sure and self.engine.narrow_size is not None:
+            found = yield from self._detect(target, rgb, thermal, ahead, self._prior, self.engine.narrow_size)
+        if found is None or found.score < _SURE:
+            found = yield from self._detect(target, rgb, thermal, ahead, self._prior)
         score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         if found is not None:
             score *= target.plausibility(found.box)
+        target.sure = score >= _SURE
         thresholds = self.config.confidence
         state = target.monitor.update(score)
         if state is TrackState.LOST:
@@ -388,17 +400,24 @@ class Tracker:
         thermal: Image | None,
         box: FloatArray,
         prior: FloatArray | Float32Array | None = None,
+        size: int | None = None,
     ) -> Steps[Detection | None]:
-        """What the network finds in the search window around a box; None without an image that shows it."""
+        """What the network finds in the search window around a box; None without an image that shows it.
+
+        `prior`: `(G, G)`; `size`: pixels a side of the search crop, None: the network's `search_size`.
+        """
         if thermal is not None and not target.pair_geometry.shows(box):
             thermal = None
         if rgb is None and thermal is None:
             return None
         spec = self.engine.spec
-        window = crop_window(box, spec.search_factor, spec.stretched)
-        inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry)
+        size = size or spec.search_size
+        window = crop_window(box, spec.search_factor * size / spec.search_size, spec.stretched)
+        inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry, size)
         maps, seconds = yield inputs
         self._inference_s += seconds
+        if prior is not None:
+            prior = middle(prior, maps.score.shape[0])
         shown = zip(maps.features, (rgb, thermal), strict=bool(maps.features))
         features = tuple(None if image is None else f for f, image in shown)
         if target.identity is not None:

@@ -1,11 +1,17 @@
 """Several targets in the same images: told apart, and asked about in one call."""
 
+from collections import Counter
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from moving_target import CELL, CONFIDENCE, error, path
 
+from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.frames import FramePair, Image
-from ckd_ros.tracking import Registration, TargetGroup, Tracker, TrackerConfig, TrackState
+from ckd_ros.geometry import iou
+from ckd_ros.tracking import OnnxEngine, Registration, TargetGroup, Tracker, TrackerConfig, TrackState
+from ckd_ros.tracking.engine import model_file
 
 PATCH = np.array([250.0, 30.0, 40.0, 32.0])  # of the background, far from the way of the target
 CONFIG = TrackerConfig(box_correction=0.0, refine_bound=0.0, confidence=CONFIDENCE)
@@ -56,7 +62,7 @@ def test_a_target_that_is_shown_while_the_colour_camera_is_away_is_in_colour_pix
 
 def test_what_all_ask_is_one_call(scene, engine):
     class Counting:
-        spec, grid, provider, calls = engine.spec, engine.grid, engine.provider, []
+        spec, grid, provider, narrow_size, calls = engine.spec, engine.grid, engine.provider, None, []
 
         def run(self, inputs):
             self.calls.append(1)
@@ -73,6 +79,36 @@ def test_what_all_ask_is_one_call(scene, engine):
     for k in range(40):
         group.update(scene(None) if k < 20 else scene(path(k)))  # one is lost, and looked for in more windows
     assert set(Counting.calls) == {1, 2}
+
+
+class Seeing(OnnxEngine):
+    """Notes the sides of the search crops."""
+
+    sides: ClassVar[list[int]] = []
+
+    def run(self, inputs):
+        self.sides.append(inputs["search_rgb"].shape[-1])
+        return super().run(inputs)
+
+
+@pytest.mark.parametrize(("most", "usual"), [(2, 224), (4, 160)])
+def test_three_and_more_are_looked_for_in_narrower_windows_while_they_are_seen(most, usual):
+    sequence = SimulatedSequence(SimulatorConfig(frames=30, look_alikes=most - 1, motion=0.3))
+    pairs, truth = list(sequence.frames()), np.concatenate([sequence.boxes[:, None], sequence.other_boxes], axis=1)
+    group = TargetGroup(Seeing(model_file("tiny"), ["cpu"], targets=most))
+    shown = [number for number in range(most) if np.isfinite(truth[0, number]).all()]
+    for number in shown:
+        group.init(number + 1, pairs[0], truth[0, number], most=most)
+    group.update(pairs[1])
+    Seeing.sides.clear()
+    for pair in pairs[2:]:
+        results = group.update(pair)
+    assert len(group.targets) == most and Counter(Seeing.sides).most_common(1)[0][0] == usual
+    overlap = iou(np.array([results[n + 1].box for n in shown]), truth[-1, shown])
+    assert np.median(overlap) > 0.6
+    Seeing.sides.clear()
+    group.update(FramePair(Image(np.zeros((512, 640, 3), np.uint8), "rgb8"), None))
+    assert Seeing.sides[-1] == 224, "what is not found there is looked for in the whole window, in the same image"
 
 
 def test_a_full_group_refuses_and_keeps_what_it_has(group, scene):

@@ -82,6 +82,7 @@ class FailingEngine:
     def __init__(self, engine):
         self._engine, self.fail_in = engine, None
         self.spec, self.grid, self.provider, self.describe = engine.spec, engine.grid, engine.provider, engine.describe
+        self.narrow_size = engine.narrow_size
 
     def run(self, inputs):
         if self.fail_in is not None:

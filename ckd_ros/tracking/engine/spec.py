@@ -21,6 +21,8 @@ OUTPUTS = ("score_map", "size_map", "offset_map")
 #: for crops, and the names of its free dimensions: of crops, and of the batch.
 TEMPLATE_FEATURES, FEATURES = ("template_features_rgb", "template_features_tir"), ("features_rgb", "features_tir")
 SIDE, TARGETS = "side", "targets"
+#: From so many targets on a CPU looks for them in narrower windows, see `Engine.narrow_size`.
+MANY = 3
 
 
 class Maps(NamedTuple):
@@ -145,6 +147,7 @@ class Engine(Protocol):
         spec: the network's description.
         grid: cells a side of its maps (`G`).
         provider: where it really runs, by the runtime's name.
+        narrow_size: pixels a side of smaller search crops that `run` takes too, for maps of fewer cells; None: of none.
     """
 
     @property
@@ -155,6 +158,9 @@ class Engine(Protocol):
 
     @property
     def provider(self) -> str: ...
+
+    @property
+    def narrow_size(self) -> int | None: ...
 
     def describe(self) -> str:
         """One line for logs and diagnostics."""

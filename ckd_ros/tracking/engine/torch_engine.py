@@ -30,6 +30,8 @@ class TorchEngine:
     A single-modality tracker is run on each modality that has an image; the maps are averaged.
     """
 
+    narrow_size = None
+
     def __init__(
         self, model: Student | OneCameraTracker, device: torch.device, training: Mapping[str, Any] | None = None
     ) -> None:
