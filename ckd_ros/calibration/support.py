@@ -65,6 +65,7 @@ def _supporting_offsets(matches: BlockMatches, frames: int) -> FloatArray:
         distance = float(np.hypot(*best))
         if smooth.max() > max(_DISTINCT * rival, _CLEAR * frames) and distance < _AGREES:
             offsets[index] = distance
+    # blocks are a step apart, more or less
     near = np.abs(matches.centres[:, None] - matches.centres).max(axis=2) < 1.25 * _BLOCKS.step
     company = (near & np.isfinite(offsets)).sum(axis=1) - 1
     offsets[company < _COMPANY] = np.nan

@@ -71,23 +71,25 @@ class CameraPairs:
     def take(self) -> FramePair | None:
         """The two images that were stamped nearest to one another of late, and are gone then, with all older ones."""
         with self._lock:
-            both = [list(self._messages[stream]) for stream in (RGB, THERMAL)]
-            stamped = [[(_stamp(message), message) for message in messages] for messages in both]
-            nearest = min(product(*stamped), key=lambda pair: (abs(pair[0][0] - pair[1][0]), -pair[0][0]), default=None)
-            if nearest is None or abs(nearest[0][0] - nearest[1][0]) > _REACH:
+            colour, thermal = (list(enumerate(map(_stamp, self._messages[stream]))) for stream in (RGB, THERMAL))
+            nearest = min(
+                product(colour, thermal), key=lambda both: (abs(both[0][1] - both[1][1]), -both[0][0]), default=None
+            )
+            if nearest is None or abs(nearest[0][1] - nearest[1][1]) > _REACH:
                 return None
-            for stream, (stamp, _) in zip((RGB, THERMAL), nearest, strict=True):
-                messages = self._messages[stream]
-                while messages and _stamp(messages[0]) <= stamp:
-                    messages.popleft()
-        (stamp, colour), (thermal_stamp, thermal) = nearest
+            taken = [self._take(stream, index) for stream, (index, _) in zip((RGB, THERMAL), nearest, strict=True)]
         try:
-            pair = FramePair(load_image(colour), load_image(thermal), stamp, thermal_stamp)
+            pair = FramePair(load_image(taken[0]), load_image(taken[1]), _stamp(taken[0]), _stamp(taken[1]))
         except ImageError as error:
             self._fault = str(error)
             return None
         self._fault = ""
         return pair
+
+    def _take(self, stream: str, index: int) -> Image | CompressedImage:
+        """One of the images that are kept; it is gone then, with those before it."""
+        messages = self._messages[stream]
+        return [messages.popleft() for _ in range(index + 1)][-1]
 
     def missing(self) -> str:
         """Why there is no pair, for a person."""

@@ -16,6 +16,7 @@ from ckd_ros.app import calibration_frames  # noqa: E402
 from ckd_ros.app.node_settings import read_node_settings  # noqa: E402
 from ckd_ros.cli import main  # noqa: E402
 from ckd_ros.ros import live_topics  # noqa: E402
+from ckd_ros.ros.camera_pairs import CameraPairs  # noqa: E402
 from ckd_ros.ros.conversions import compressed_message, image_message  # noqa: E402
 
 COLOUR, THERMAL = (320, 240), (160, 120)
@@ -72,6 +73,17 @@ def test_pairs_are_of_different_moments(cameras, monkeypatch):
         pairs = topics.frames(start=2)
         stamps = [next(pairs).stamp for _ in range(4)]
     assert (np.diff(stamps) > 0).all() and topics.name == "topics-robot-colour-robot-warm"
+
+
+def test_no_pair_comes_twice_where_a_bag_loops(ros):
+    node = rclpy.create_node("looper")
+    pairs = CameraPairs(node, {"rgb": "/a", "thermal": "/b"})
+    for stream, stamps in (("rgb", [90, 95, 10, 15]), ("thermal", [10, 15])):
+        for stamp in stamps:
+            pairs._on_image(stream, image_message(np.zeros((4, 6), np.uint8), "mono8", stamp * 10_000_000))
+    taken = pairs.take()
+    assert taken.stamp == taken.thermal_stamp == 150_000_000 and pairs.take() is None
+    node.destroy_node()
 
 
 @pytest.mark.parametrize(
