@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ckd_ros.frames import FramePair
 from ckd_ros.tracking import Registration, Tracker, TrackResult
 from ckd_ros.tracking.thermal_content import cropped, thermal_faults
 from ckd_ros.tracking.video import AnnotatedVideo
+
+if TYPE_CHECKING:
+    from ckd_ros.ros.live_topics import LiveTopics
 
 #: What a run is on.
 Source = FrameSequence | LiveCameras
@@ -89,12 +92,12 @@ def start_box(
     return number, drawn
 
 
-def pairs_of(source: Source, start: int, crop: tuple[int, int] = (0, 0)) -> Iterator[FramePair | str]:
+def pairs_of(source: Source | LiveTopics, start: int, crop: tuple[int, int] = (0, 0)) -> Iterator[FramePair | str]:
     """The pairs of a source from frame `start` on, or why one cannot be read. Thermal images lose `crop` rows."""
-    if isinstance(source, LiveCameras):
-        pairs: Iterator[FramePair | str] = source.frames(start)
+    if isinstance(source, FrameSequence):
+        pairs: Iterator[FramePair | str] = islice(readable(source.frames(), len(source)), start, None)
     else:
-        pairs = islice(readable(source.frames(), len(source)), start, None)
+        pairs = source.frames(start)
     for pair in pairs:
         if any(crop) and not isinstance(pair, str) and pair.thermal is not None:
             pair = replace(pair, thermal=cropped(pair.thermal, crop))

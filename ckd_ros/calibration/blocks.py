@@ -165,21 +165,28 @@ def _starts(length: int, blocks: Blocks) -> np.ndarray:
     return np.unique(np.linspace(0, last, max(2, round(last / blocks.step) + 1)).astype(int))
 
 
+def to_unit(size: Size) -> FloatArray:
+    """3x3 transform of pixels to units of half the longer side of an image of (width, height), about its middle."""
+    unit = max(size) / 2
+    return geometry.scaling(1 / unit, 1 / unit) @ geometry.translation(-size[0] / 2, -size[1] / 2)
+
+
+def equations(points: FloatArray, moved: FloatArray) -> FloatArray:
+    """`(2 N, 8)` how much each entry of a homography, row by row, moves `(N, 2)` points near `moved`: x, then y."""
+    (x, y), (u, v) = points.T, moved.T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    across = np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=1)
+    return np.concatenate([across, np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], axis=1)])
+
+
 def _fit(points: FloatArray, moved: FloatArray, weights: FloatArray, size: Size) -> FloatArray:
     """The 3x3 transform that brings `(N, 2)` points nearest to where they moved, near none at all."""
-    unit = max(size) / 2
-    to_unit = geometry.scaling(1 / unit, 1 / unit) @ geometry.translation(-size[0] / 2, -size[1] / 2)
-    (x, y), (u, v) = (geometry.transform_points(to_unit, values).T for values in (points, moved))
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    rows = np.concatenate(
-        [
-            np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=1),
-            np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], axis=1),
-        ]
-    )
+    unit = to_unit(size)
+    places, wanted = (geometry.transform_points(unit, values) for values in (points, moved))
+    rows = equations(places, wanted)
     start = np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
     weighted = rows * np.concatenate([weights, weights])[:, None]
     normal = rows.T @ weighted + np.diag(_FIRMNESS * weights.sum())
-    change = np.linalg.solve(normal, weighted.T @ (np.concatenate([u, v]) - rows @ start))
-    fitted: FloatArray = np.linalg.inv(to_unit) @ np.append(start + change, 1.0).reshape(3, 3) @ to_unit
+    change = np.linalg.solve(normal, weighted.T @ (wanted.T.ravel() - rows @ start))
+    fitted: FloatArray = np.linalg.inv(unit) @ np.append(start + change, 1.0).reshape(3, 3) @ unit
     return fitted

@@ -17,7 +17,7 @@ from ckd_ros.geometry import FloatArray, Size
 #: A point that is farther off than this is taken for a mistake, thermal pixels.
 _MISTAKE = 3.0
 #: Points that determine a homography.
-_LEAST = 4
+LEAST = 4
 #: Views are left out one by one if there are as many; else points.
 _VIEWS = 4
 #: Condition number from which on a matrix maps the image to a line.
@@ -47,8 +47,8 @@ def read_points(file: Path) -> tuple[FloatArray, FloatArray]:
                 "in the thermal one"
             )
         rows.append(values)
-    if len(rows) < _LEAST:
-        raise ValueError(f"{file} has {len(rows)} points: a homography needs {_LEAST}, better 8 in all parts")
+    if len(rows) < LEAST:
+        raise ValueError(f"{file} has {len(rows)} points: a homography needs {LEAST}, better 8 in all parts")
     points = np.array(rows)
     return points[:, :2], points[:, 2:]
 
@@ -75,9 +75,9 @@ def register_points(
     matrix, agree = _robust_fit(colour, thermal)
     groups = np.asarray(views if len(set(views)) >= _VIEWS else range(len(colour)))[agree]
     basis = f"{agree.sum()} of {len(agree)} points that agree"
-    if len(agree) == _LEAST:
-        return outcome_of(homography(matrix), sizes, float("nan"), f"{_LEAST} points, which nothing checks")
-    if agree.sum() <= _LEAST:
+    if len(agree) == LEAST:
+        return outcome_of(homography(matrix), sizes, float("nan"), f"{LEAST} points, which nothing checks")
+    if agree.sum() <= LEAST:
         raise ValueError(f"the points contradict each other: {basis}; check them, or give more")
     used_colour, used_thermal = colour[agree], thermal[agree]
     error = expected_error(lambda kept: _fit(used_colour[kept], used_thermal[kept]), groups, sizes[0])
@@ -91,7 +91,7 @@ def register_points(
 
 def _robust_fit(colour: FloatArray, thermal: FloatArray) -> tuple[FloatArray, np.ndarray]:
     """3x3 from `(N, 2)` colour pixels to thermal ones, and `(N,)` which of them agree on it."""
-    if len(colour) == _LEAST:
+    if len(colour) == LEAST:
         return _fit(colour, thermal), np.ones(len(colour), bool)
     matrix, agree = cv2.findHomography(colour, thermal, cv2.RANSAC, _MISTAKE, maxIters=5000, confidence=0.9999)
     if matrix is None:
@@ -102,7 +102,7 @@ def _robust_fit(colour: FloatArray, thermal: FloatArray) -> tuple[FloatArray, np
 
 def _fit(colour: FloatArray, thermal: FloatArray) -> FloatArray:
     """3x3 from `(N, 2)` colour pixels to thermal ones, least squares."""
-    matrix = cv2.findHomography(colour, thermal)[0] if len(colour) >= _LEAST else None
+    matrix = cv2.findHomography(colour, thermal)[0] if len(colour) >= LEAST else None
     if matrix is None or not np.linalg.cond(np.asarray(matrix) @ geometry.scaling(1e3, 1e3)) < _SINGULAR:
         raise ValueError(f"{len(colour)} points determine no homography: {_LINE}")
     return np.asarray(matrix, float)

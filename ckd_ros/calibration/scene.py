@@ -12,6 +12,7 @@ from ckd_ros.calibration.blocks import BlockMatches, Blocks, match_blocks
 from ckd_ros.calibration.images import GreyPair
 from ckd_ros.calibration.outcome import Outcome, expected_error, homography, outcome_of
 from ckd_ros.calibration.search import APART, first_guesses
+from ckd_ros.calibration.support import unsupported_errors
 from ckd_ros.geometry import FloatArray, Size
 
 #: Ever closer: from the guesses' accuracy to a part of a pixel.
@@ -24,6 +25,8 @@ _STANDS_OUT = 15.0
 _NEIGHBOURHOOD = 64
 #: Fewer blocks than this say nothing about a homography.
 _ENOUGH = 24
+#: Points across the colour image at which the error is expected.
+_GRID = 9
 _REMEDY = (
     "record a scene with edges in all parts of both images (buildings, cars, branches) from at least 20 times the "
     "distance between the cameras, move them together while recording, or use a pattern or points"
@@ -46,15 +49,29 @@ def register_scene(pairs: Sequence[GreyPair], max_error: float) -> Outcome:
     found = _aligned(pairs, ranked[0].matrix, _STAGES[_FIRST:])
     if found is None:
         raise ValueError(_NO_OVERLAP)
-    matches = found.matches
-    columns, rows = (matches.centres // _NEIGHBOURHOOD).astype(int).T
-    error = expected_error(lambda kept: matches.part(kept).fit(), 1000 * rows + columns, matches.size) / found.scale
+    error, most, where = _expected_error(pairs, found)
     if not error <= max_error:
         raise ValueError(
-            f"the scene cannot tell: its parts lead to registrations of which an error of {error:.1f} thermal pixels "
-            f"is to be expected, more than the {max_error:g} that are allowed; {_REMEDY}"
+            f"the scene cannot tell: an error of {error:.1f} thermal pixels is to be expected over the whole image, "
+            f"more than the {max_error:g} that are allowed; {most:.1f} {where}, where least is known; {_REMEDY}"
         )
     return outcome_of(homography(found.matrix), pairs[0].sizes, error, f"the edges of {len(pairs)} frames")
+
+
+def _expected_error(pairs: Sequence[GreyPair], found: _Aligned) -> tuple[float, float, str]:
+    """Root mean square over the colour image, and the largest part that lack of edges has in it, and where that is.
+
+    What the blocks say apart from one another (the jackknife) sees where they contradict, as of things near and far;
+    what they leave open, where there are none.
+    """
+    matches, size = found.matches, pairs[0].sizes[0]
+    columns, rows = (matches.centres // _NEIGHBOURHOOD).astype(int).T
+    apart = expected_error(lambda kept: matches.part(kept).fit(), 1000 * rows + columns, matches.size) / found.scale
+    points = geometry.grid(size, _GRID)
+    unsupported = unsupported_errors(pairs, found.matrix, points)
+    across, down = np.minimum(3 * points[unsupported.argmax()] / size, 2).astype(int)
+    where = f"{('at the top', 'half way down', 'at the bottom')[down]} {('left', 'in the middle', 'right')[across]}"
+    return float(np.hypot(apart, np.sqrt((unsupported**2).mean()))), float(unsupported.max()), where
 
 
 class _Aligned(NamedTuple):

@@ -22,8 +22,10 @@ from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage, Image
 
 from ckd_ros.colour import stretch_for_display, to_bgr, to_grey
+from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.msg import BoundingBox
+from ckd_ros.ros.camera_pairs import CameraPairs
 from ckd_ros.ros.conversions import ImageError, load_image, to_nanoseconds, to_stamp
 from ckd_ros.ros.shown_frame import ShownFrame
 from ckd_ros.ros.silence import KINDS, SUFFIXES, TYPES
@@ -86,6 +88,7 @@ class Viewer:
         self._probed = self._seen = time.monotonic()
         self._shape: Size | None = None
         self._answers: queue.Queue[str] = queue.Queue()
+        self._pairs_wanted = False
 
     def __enter__(self) -> Viewer:
         # Of its own, and without ROS's signal handlers: Ctrl-C ends the process as it ends every command.
@@ -98,6 +101,7 @@ class Viewer:
         except (NameValidationException, RuntimeError) as error:
             rclpy.try_shutdown(context=self._context)
             raise ValueError(f"namespace {self._namespace}, remappings {[*self._remappings]}: {error}") from error
+        self._pairs = CameraPairs(self._node, {stream: f"{stream}/image" for stream in _IMAGES})
         self._init = self._node.create_client(InitTarget, "init_target")
         self._stop = self._node.create_client(StopTarget, "stop")
         self._node.create_timer(PERIOD, self._look)
@@ -175,6 +179,10 @@ class Viewer:
                 self._node.destroy_subscription(self._subscription)
             self._source = best
             self._subscription = None if best is None else self._subscribe(best, partial(self._on_picture, best))
+        if self._pairs_wanted:
+            self._pairs.look()
+        else:
+            self._pairs.close()
         for stream in _IMAGES:
             source = next((source for source in published if source.name == stream), None)
             wanted = stream not in self._cameras and best is not None and best.name == OVERLAY
@@ -203,6 +211,20 @@ class Viewer:
         except ImageError:
             return
         self._cameras[stream] = Camera(image.size, message.header.frame_id)
+
+    # -- both cameras ------------------------------------------------------------------------------------------------
+
+    def want_pairs(self, wanted: bool) -> None:
+        """Begin to receive the images of both cameras, or end it."""
+        self._pairs_wanted = wanted
+
+    def pair(self) -> FramePair | None:
+        """Images of both cameras of one moment, if they have come since they were wanted."""
+        return self._pairs.take()
+
+    def missing(self) -> str:
+        """Why there is no pair of images, for a person."""
+        return self._pairs.missing()
 
     # -- requests ----------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,18 @@ def test_a_scene_that_tells_less_than_is_asked_for_is_refused():
         register_scene([pair], max_error=0.001)
 
 
+@pytest.mark.parametrize(("side", "said"), [("bottom", "at the bottom"), ("right", "right, where least is known")])
+def test_what_follows_from_edges_elsewhere_only_is_refused_and_says_where(side, said):
+    pair = pair_of(scene(9), similar(1.0, 1.0), COLOUR, THERMAL)
+    other = pair_of(scene(10), similar(1.0, 1.0), COLOUR, THERMAL, 1).thermal
+    thermal = pair.thermal.copy()
+    part = np.s_[75:] if side == "bottom" else np.s_[:, 95:]
+    thermal[part] = other[part]
+    with pytest.raises(ValueError, match=rf"an error of .* is to be expected over the whole image.*{said}"):
+        register_scene([pair._replace(thermal=thermal)], max_error=1.5)
+    assert register_scene([pair], max_error=1.5).error < 1
+
+
 def similar(scale, turn):
     """3x3 from colour to thermal pixels: scaled against the same view, turned by degrees, a little off the middle."""
     angle, factor = np.radians(turn), scale * THERMAL[0] / COLOUR[0]

@@ -1,6 +1,7 @@
 """`ckd view`: a window on the real node, through the middleware; what a person does is posted as events."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce: pip i
 
 from bench import wait_for  # noqa: E402
 
+from ckd_ros.app.node_settings import read_node_settings  # noqa: E402
 from ckd_ros.app.view_window import ViewWindow  # noqa: E402
 from ckd_ros.cli import main  # noqa: E402
 from ckd_ros.ros import viewer as viewer_module  # noqa: E402
@@ -69,7 +71,7 @@ class Person:
         return self.answers.pop(0)
 
 
-def watch(act, *options) -> None:
+def watch(act, *options, out=Path("unused.yaml")) -> None:
     """Have a person `act` before a window on the robot, which stays open for so long."""
     answers: list[str] = []
     failure: list[BaseException] = []
@@ -85,7 +87,7 @@ def watch(act, *options) -> None:
                 pygame.event.post(pygame.event.Event(pygame.QUIT))
 
     with Viewer("/ckd", *options) as viewer:
-        window = ViewWindow(viewer, answers.append)
+        window = ViewWindow(viewer, answers.append, out)
         thread = threading.Thread(target=run)
         thread.start()
         window.run()
@@ -186,9 +188,55 @@ def test_escape_cancels_a_box_and_then_ends(bench, asked):
     watch(act)
 
 
+def test_points_clicked_in_both_images_become_a_registration(bench, tmp_path, asked):
+    b = bench()  # the cameras alone
+    file = tmp_path / "new" / "registration.yaml"
+
+    def act(person):
+        window = person.window
+        person.sees_frames(b)
+        person.key(pygame.K_c)
+        wait_for(lambda: b.play(0.1) or window._picker is not None)
+        person.key(pygame.K_s)
+        assert person.hears().startswith("refused: 0 points are too few: 4 and better 8")
+        height, width = window._picker.picture.shape[:2]
+        for x, y in ((100, 150), (600, 150), (600, 500), (100, 500), (350, 320)):
+            for place in ((x, y), (width - 640 + x, y)):  # 320 x 240 and 160 x 120, both 640 x 480 here
+                pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=place, button=1))
+        pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=(30, 300), button=1))
+        person.key(pygame.K_u)  # the last one
+        person.key(pygame.K_RETURN)
+        assert person.hears().startswith("homography from 5 of 5 points that agree, expected error 0.0")
+        person.key(pygame.K_ESCAPE)
+        wait_for(lambda: window._picker is None)
+        person.sees_frames(b)  # goes on
+
+    watch(act, out=file)
+    registration = read_node_settings(file).registration
+    np.testing.assert_allclose(registration.matrix((320, 240), (160, 120)), np.diag([0.5, 0.5, 1]), atol=0.02)
+    assert len(file.with_suffix(".txt").read_text().splitlines()) == 6 and asked == []
+
+
+def test_where_a_camera_is_silent_no_points_can_be_clicked_and_it_says_which(bench, monkeypatch):
+    monkeypatch.setattr("ckd_ros.app.view_window._PATIENCE", 0.5)
+    b = bench()
+
+    def act(person):
+        person.sees_frames(b, thermal=False)
+        person.key(pygame.K_c)
+        said = "no image of each camera: no images arrive on /ckd/thermal/image, which is published (Esc: leave)"
+        wait_for(lambda: b.play(0.1, thermal=False) or person.window._text == said)
+        person.key(pygame.K_ESCAPE)
+        wait_for(lambda: person.window._asked_for_pair is None)
+        assert pygame.display.get_init()
+
+    watch(act)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--out", "points.txt"], "'points.txt' is the name of the points: name the file of parameters"),
         (["--namespace", "a!b"], "namespace a!b, remappings"),
         (["--remap", "overlay"], "Couldn't parse remap rule"),
     ],

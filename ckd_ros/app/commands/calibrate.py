@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,9 +27,11 @@ class Calibrate:
     images cannot tell it is refused, and nothing is written. Look at the picture that is written beside the file.
 
     Example: ckd calibrate rgb.mp4,thermal.mp4 --out registration.yaml
+    Example: ckd calibrate topics:/ckd/rgb/image,/ckd/thermal/image
 
     Attributes:
-        source: a recording or live cameras, as `ckd track` takes them.
+        source: a recording or live cameras, as `ckd track` takes them, or topics:/COLOUR,/THERMAL, of raw images or
+            compressed ones below them.
         settings: how it is looked for.
         out: file of parameters for the node and `ckd track --config`; beside it, as .png, the thermal image's edges on
             the colour image, before and after; default: runs/calibrate/NAME.yaml.
@@ -51,19 +52,16 @@ class Calibrate:
     def run(self) -> None:
         import cv2
 
-        from ckd_ros.app.calibration_frames import frames_of
+        from ckd_ros.app.calibration_frames import frames_of, open_frames
         from ckd_ros.app.node_settings import read_node_settings
         from ckd_ros.calibration.parameter_file import parameter_text
         from ckd_ros.calibration.picture import before_and_after
-        from ckd_ros.datasets.cameras import LiveCameras, camera_names
-        from ckd_ros.datasets.sources import open_source
+        from ckd_ros.datasets.sequence import FrameSequence
         from ckd_ros.files import refuse_inputs, refuse_unwritable
 
         points = self._points()
         node = read_node_settings(self.config)
-        cameras = camera_names(self.source)
-        with ExitStack() as stack:
-            source = open_source(self.source) if cameras is None else stack.enter_context(LiveCameras(cameras))
+        with open_frames(self.source) as source:
             out = self.out or Path("runs") / "calibrate" / f"{source.name}.yaml"
             picture = out.with_suffix(".png")
             if picture == out:
@@ -72,7 +70,7 @@ class Calibrate:
             refuse_inputs([out, picture], [*source.inputs, *filter(None, (self.config, self.points))])
             frames = frames_of(source, self.settings.frames, node.thermal_crop)
             count = self.settings.frames
-            total = count if isinstance(source, LiveCameras) else min(count, len(source))
+            total = min(count, len(source)) if isinstance(source, FrameSequence) else count
             pairs = list(with_progress(frames, total, f"read {source.name}"))
         outcome = self._outcome(pairs, points)
         middle = pairs[len(pairs) // 2]

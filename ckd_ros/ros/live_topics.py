@@ -1,0 +1,93 @@
+"""Two topics of images as a source of pairs, for a command that looks at a robot's cameras and does not track."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import rclpy
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.validate_topic_name import validate_topic_name
+
+from ckd_ros.frames import FramePair
+from ckd_ros.ros.camera_pairs import CameraPairs
+from ckd_ros.ros.fastdds import use_large_images
+from ckd_ros.ros.sync.streams import RGB, THERMAL
+
+#: So long a pair is waited for, and between looks at what is published and at what has come, seconds.
+PATIENCE = 10.0
+_PERIOD, _TICK = 0.5, 0.01
+
+
+class LiveTopics:
+    """Node `calibrate`, spinning in a thread of its own while its context lasts.
+
+    Attributes:
+        name, inputs: as those of a `FrameSequence`.
+
+    Args:
+        colour, thermal: topics of the raw images; where there are none, `/compressed` below them.
+
+    Raises ValueError for a name that no topic can have.
+    """
+
+    inputs: tuple[Path, ...] = ()
+
+    def __init__(self, colour: str, thermal: str) -> None:
+        for topic in (colour, thermal):
+            try:
+                validate_topic_name(topic)
+            except InvalidTopicNameException as error:
+                raise ValueError(" ".join(str(error).split())) from error
+        self.name = "topics-" + "-".join(topic.strip("/").replace("/", "-") for topic in (colour, thermal))
+        self._topics = {RGB: colour, THERMAL: thermal}
+
+    def __enter__(self) -> LiveTopics:
+        use_large_images()
+        self._context = rclpy.Context()
+        # Without ROS's signal handlers: Ctrl-C ends the process as it ends every command.
+        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("calibrate", context=self._context)
+        self._pairs = CameraPairs(self._node, self._topics)
+        self._node.create_timer(_PERIOD, self._pairs.look)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="calibrate", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def frames(self, start: int = 0) -> Iterator[FramePair]:
+        """Pairs from number `start` on, stamped when they were taken, until none comes any more.
+
+        Raises ValueError, which names what is not published, where none comes at all.
+        """
+        number, waited = 0, time.monotonic()
+        while time.monotonic() - waited < PATIENCE:
+            pair = self._pairs.take()
+            if pair is None:
+                time.sleep(_TICK)
+                continue
+            waited = time.monotonic()
+            if number >= start:
+                now = time.monotonic_ns()  # a bag that loops sets its stamps back
+                yield replace(pair, stamp=now, thermal_stamp=now)
+            number += 1
+        if not number:
+            raise ValueError(f"no pair of images has come for {PATIENCE:g} s: {self._pairs.missing()}")
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
