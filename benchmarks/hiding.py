@@ -67,7 +67,7 @@ def _hidings(
     edges = np.flatnonzero(np.diff(visible.astype(int)))
     for start, end in zip(edges[::2] + 1, edges[1::2] + 1, strict=False):
         marked, last = max(0, start - round(BEFORE * RATE)), end + round(SOON * RATE)
-        if last >= len(pairs) or not visible[marked] or not (_inside(boxes[end]) and _inside(boxes[last])):
+        if last >= len(pairs) or not all(_inside(boxes[index]) for index in (marked, end, last)):
             continue
         tracker = Tracker(engine)
         tracker.init(pairs[marked], boxes[marked])

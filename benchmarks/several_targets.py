@@ -3,11 +3,11 @@
     python benchmarks/several_targets.py [--json-file FILE] [--data DIR] [--sequences 12] [--frames 200]
 
 The time is that of `TargetGroup.update` on 640 x 512 images for one, two and four targets, in turns, none of which is
-looked for. For the meetings, target and look-alikes of simulated sequences (with DIR of `roadscene/` and `flir_crops.tar`,
-people and cars before real backgrounds) are all followed from the start: together, and each by a tracker that knows
-nothing of the others. A meeting is a time in which two of them overlap by MET or more, and after which they are apart
-for APART frames. It counts if both were on their own before it; "taken over" is one of them that is on the other after
-it, "exchanged" are both.
+looked for. For the meetings, target and look-alikes of simulated sequences (with DIR of `roadscene/` and
+`flir_crops.tar`, people and cars before real backgrounds) are all followed from the start: together, and each by a
+tracker that knows nothing of the others. A meeting is a time in which two of them overlap by MET or more, and after
+which they are apart for APART frames. It counts if both were on their own before it; "taken over" is one of them that
+is on the other after it, "exchanged" are both.
 """
 
 from __future__ import annotations

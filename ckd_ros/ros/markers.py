@@ -17,6 +17,7 @@ from ckd_ros.tracking.overlay import STATE_COLOURS
 
 #: A marker that is not renewed disappears after this, seconds.
 LIFETIME = 1
+_NUMBERS = 3  # markers of a target
 
 
 def viewing_rays(points: np.ndarray, camera: Calibration, size: tuple[int, int]) -> np.ndarray:
@@ -38,7 +39,7 @@ def target_markers(
     header: Header,
     distance: float,
 ) -> MarkerArray:
-    """The viewing ray (an arrow) and the frustum (lines) of each target that is followed; without any, their removal.
+    """The viewing ray (an arrow) and the frustum (lines) of each target that is seen; the others' are removed.
 
     While it is UNCERTAIN, a thinner frustum shows how much farther it may reach to each side: two standard deviations.
 
@@ -50,8 +51,11 @@ def target_markers(
     """
     markers = [Marker(header=header, ns="target", action=Marker.DELETEALL)]
     for track, box in targets:
-        if track.state not in (Track.IDLE, Track.LOST) and box.width > 0:
-            markers += _target(track, box, camera, size, header, distance)
+        if track.state == Track.IDLE:
+            continue
+        seen = track.state != Track.LOST and box.width > 0
+        shown = _target(track, box, camera, size, header, distance) if seen else []
+        markers += shown or _removal(track, header)
     return MarkerArray(markers=markers[1:] or markers)
 
 
@@ -81,6 +85,14 @@ def _target(
     return [arrow, frustum, region]
 
 
+def _removal(track: Track, header: Header) -> list[Marker]:
+    """What takes the markers of one target away."""
+    return [
+        Marker(header=header, ns="target", id=_NUMBERS * track.target_id + number, action=Marker.DELETE)
+        for number in range(_NUMBERS)
+    ]
+
+
 def _frustum(marker: Marker, eye: Point, tips: list[Point], width: float) -> Marker:
     """The marker with the lines, `width` metres wide, from an eye to four tips and from each to the next."""
     for i in range(4):
@@ -91,7 +103,7 @@ def _frustum(marker: Marker, eye: Point, tips: list[Point], width: float) -> Mar
 
 def _marker(track: Track, header: Header, number: int, kind: int) -> Marker:
     blue, green, red = (value / 255.0 for value in STATE_COLOURS[TrackState(track.state)])
-    marker = Marker(header=header, ns="target", id=3 * track.target_id + number, type=kind, action=Marker.ADD)
+    marker = Marker(header=header, ns="target", id=_NUMBERS * track.target_id + number, type=kind, action=Marker.ADD)
     marker.color = ColorRGBA(r=red, g=green, b=blue, a=1.0)
     marker.pose.orientation.w = 1.0
     marker.lifetime = Duration(sec=LIFETIME)

@@ -102,7 +102,7 @@ class TargetMemory:
                 said.append(f"target {target} was seen {seen.age:.0f} s ago (init.max_age is {self.max_age:g} s)")
                 continue
             try:
-                group.init(target, seen.images, seen.box, drawn_in=seen.drawn_in, most=most)
+                group.init(target, seen.images, seen.box, drawn_in=seen.drawn_in, most=most, boxes={})
             except ValueError as error:
                 said.append(f"target {target} is not taken up again: {error}")
             else:

@@ -20,7 +20,7 @@ from ckd_ros.ros.status import Status
 from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import CameraFrame, CameraPair, Verdict
 from ckd_ros.ros.target_memory import IDLE, TargetMemory
-from ckd_ros.tracking import TargetGroup, TrackResult
+from ckd_ros.tracking import TargetGroup, TrackResult, TrackState
 
 T = TypeVar("T")
 
@@ -30,6 +30,9 @@ T = TypeVar("T")
 CATCH_UP_SPEED = 2.0
 #: Without a stamp, a target is not started on an image older than this, seconds.
 STALE_AFTER = 1.0
+#: So many boxes of each target are kept, to see whether one that is drawn in the past is on a target that is followed.
+#: In pairs that are so many apart a target is taken to be at the same place.
+_PATH, _CLOSE = 300, 5
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,14 @@ class TrackerWorker:
         self._pairing_health = PairingHealth()
         self._registration_health = RegistrationHealth()
         self._progress = Progress()
-        self._latest: TrackedPair | None = None
+        self._latest: Mapping[int, TrackResult] = {}
         self._pairer, self._publish, self._faults = pairer, publish, faults
         self._targets, self._memory = targets, memory
         self._changed = threading.Condition()
         self._actions: deque[tuple[Callable[[], Any], Future]] = deque()
         self._stopping = False
         self._reached: dict[int, int] = {}  # the number of the newest pair that each target was looked for in
+        self._paths: dict[int, dict[int, np.ndarray]] = {}  # the box of each target by the number of the pair
         self._current: CameraPair | None = None
         self._catch_up: _CatchUp | None = None
         self._thread = threading.Thread(target=self._run, name="tracker", daemon=True)
@@ -166,7 +170,7 @@ class TrackerWorker:
         """What the worker has done so far, for the diagnostics."""
         with self._changed:
             pairing = self._pairer.snapshot()
-        results = {} if self._latest is None else self._latest.results
+        results = self._latest
         targets = ", ".join(f"target {target} {result.state.name}" for target, result in results.items())
         offsets = {target: result.describe_registration_offset() for target, result in results.items()}
         if len(offsets) > 1:
@@ -214,12 +218,13 @@ class TrackerWorker:
         if images is None or getattr(images, stream) is None:
             raise ValueError(f"the {stream} image cannot be used: {reasons[stream]}")
         target = self._targets.newest + 1
-        result = self.tracker.init(target, images, box, stream, min_confidence, most)
+        result = self.tracker.init(target, images, box, stream, min_confidence, most, self._boxes_at(pair))
         self._targets.newest = target
         self._reached[target] = pair.number
         self._note_targets()
-        self._advance(pair)
-        self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
+        if self._catch_up is None or self._current is None or pair.number < self._current.number:
+            self._advance(pair)
+            self._catch_up = _CatchUp(pair.arrival, time.monotonic_ns())
         self._finish(TrackedPair(pair, images, {target: result}))
         return target, result.confidence
 
@@ -247,10 +252,20 @@ class TrackerWorker:
         self._note_targets()
         return stopped
 
+    def _boxes_at(self, pair: CameraPair) -> dict[int, np.ndarray]:
+        """Where the targets were in a pair, or in one close to it; without those that were lost."""
+        boxes = {}
+        for target, path in self._paths.items():
+            number = min(path, key=lambda one: abs(one - pair.number), default=None)
+            if number is not None and abs(number - pair.number) <= _CLOSE:
+                boxes[target] = path[number]
+        return boxes
+
     def _note_targets(self) -> None:
         """Forget what is known of targets that are followed no more."""
         followed = self.tracker.targets
         self._reached = {target: number for target, number in self._reached.items() if target in followed}
+        self._paths = {target: path for target, path in self._paths.items() if target in followed}
         if self._memory is not None:
             self._memory.keep(followed)
         if not followed:
@@ -303,12 +318,16 @@ class TrackerWorker:
     def _work_on(self, pair: CameraPair) -> None:
         """One pair from images to TrackedPair. Whatever goes wrong is a fault, and the next pair gets its chance."""
         try:
+            # A target that is catching up is looked for in pairs that the others were looked for in long ago.
+            due = [target for target, reached in self._reached.items() if reached < pair.number]
+            if self._reached and not due:
+                return
             images, _ = self.loader.load(pair)
             if images is not None:
-                # A target that is catching up is looked for in pairs that the others were looked for in long ago.
-                due = [target for target, reached in self._reached.items() if reached < pair.number]
                 self._reached.update(dict.fromkeys(due, pair.number))
                 self._finish(TrackedPair(pair, images, self.tracker.update(images, due)))
+                for target, error in self.tracker.failures.items():
+                    self._faults.report(f"target {target}", f"target {target} was not followed: {described(error)}")
         except Exception as error:
             self._faults.report("tracker", f"a pair could not be processed: {described(error)}")
 
@@ -320,7 +339,14 @@ class TrackerWorker:
             problems.update(self._registration_health.inspect(tracked.images, self.tracker.registration))
         for key, message in problems.items():
             self._faults.report(key, message)
-        self._latest = tracked
+        for target, result in tracked.results.items():
+            path = self._paths.setdefault(target, {})
+            if result.state is not TrackState.LOST:
+                path[tracked.pair.number] = result.box
+            while len(path) > _PATH:
+                del path[next(iter(path))]
+        others = {target: result for target, result in self._latest.items() if target in self.tracker.targets}
+        self._latest = {**others, **tracked.results}
         self._publish(tracked)
         if self._memory is not None:
             try:

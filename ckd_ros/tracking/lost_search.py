@@ -42,19 +42,29 @@ class LostSearch:
     """
 
     def __init__(self, box: FloatArray, size: Size, step: FloatArray) -> None:
-        self._last = np.asarray(box, float)
-        sweeps = [spiral(_scaled(self._last, scale), size, scale * np.asarray(step)) for scale in SCALES]
-        self._spiral = np.concatenate(sweeps)
+        self._last, self._size, self._step = np.asarray(box, float), size, np.asarray(step, float)
         self._next = 0
         #: The box of a detection that has to be seen again before it counts as the target.
         self.candidate: FloatArray | None = None
+        self._cover()
+
+    def _cover(self) -> None:
+        sweeps = [spiral(_scaled(self._last, scale), self._size, scale * self._step) for scale in SCALES]
+        self._spiral = np.concatenate(sweeps)
+        self._moved: FloatArray = np.zeros(2)  # since then
 
     def shift(self, step: FloatArray) -> None:
-        """The camera has moved what stands still by `(2,)` `step` pixels."""
+        """The camera has moved what stands still by `(2,)` `step` pixels.
+
+        The windows go along; what has come into the picture is covered once that is as much as windows are apart.
+        """
         moved = np.concatenate([step, np.zeros(2)])
         self._last, self._spiral = self._last + moved, self._spiral + moved
         if self.candidate is not None:
             self.candidate = self.candidate + moved
+        self._moved = self._moved + step
+        if (np.abs(self._moved) > self._step).any():
+            self._cover()
 
     def next_boxes(self, further: int) -> list[FloatArray]:
         """The boxes to search around in this frame: the candidate (if any), the last position, and the next of the

@@ -205,6 +205,8 @@ class Target:
         if step is None:
             self.whereabouts.anywhere = True
             return
+        centre, size = geometry.centre(self.box), np.asarray(self.pair_geometry.size)
+        step = np.clip(centre + step, -size, 2 * size) - centre  # farther off, it is nowhere in particular
         self.box = self.box + np.concatenate([step, np.zeros(2)])
         if self.search is not None:
             self.search.shift(step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, iou
 from ckd_ros.tracking.confidence import TrackState
 from ckd_ros.tracking.engine.spec import MANY, Engine
-from ckd_ros.tracking.inference import run_steps
+from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.tracker import Tracker, TrackerConfig, TrackResult
@@ -31,6 +31,9 @@ class TargetGroup:
 
     Args:
         engine, registration, config: as of `Tracker`, for all targets.
+
+    Attributes:
+        failures: what went wrong in the last `update`, by target.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class TargetGroup:
         self.config = config or TrackerConfig()
         self._trackers: dict[int, Tracker] = {}
         self._results: dict[int, TrackResult] = {}
+        self.failures: dict[int, Exception] = {}
         self._geometry: PairGeometry | None = (
             None  # a target that is shown while a camera is away needs its image's size
         )
@@ -65,17 +69,21 @@ class TargetGroup:
         drawn_in: str = "rgb",
         min_confidence: float = 0.0,
         most: int = 1,
+        boxes: Mapping[int, FloatArray] | None = None,
     ) -> TrackResult:
         """Follow what is inside `box` as this target; see `Tracker.init` for the other arguments.
 
-        A target that is followed there already is given up for it, and so is the only one where `most` is 1.
+        A target that is followed there already is given up for it, and so is the only one where `most` is 1. `boxes`:
+        where the others are in this pair, by number, if it is not the newest; one that is not named is elsewhere.
 
         Raises ValueError for a box that cannot be followed, and where `most` other targets are followed. Whatever is
         raised, the targets that were followed still are.
         """
         tracker = Tracker(self._engine, self.registration, self.config, self._geometry)
         result = tracker.init(pair, box, drawn_in, min_confidence)
-        replaced = [number for number, other in self._results.items() if _same(other, result)]
+        if boxes is None:
+            boxes = {number: one.box for number, one in self._results.items() if one.state is not TrackState.LOST}
+        replaced = [number for number, other in boxes.items() if float(iou(other, result.box)) > _SAME]
         if most == 1:
             replaced = [*self.targets]
         elif len(self.targets) - len(replaced) >= most:
@@ -92,13 +100,21 @@ class TargetGroup:
         del self._trackers[target], self._results[target]
 
     def update(self, pair: FramePair, targets: Collection[int] | None = None) -> dict[int, TrackResult]:
-        """Find every target, or some of them, in the next pair: what was found, by number."""
+        """Find every target, or some of them, in the next pair: what was found, by number.
+
+        What fails for one of them leaves the others alone, and is in `failures`. Where all fail, the first failure is
+        raised.
+        """
         trackers = {n: tracker for n, tracker in self._trackers.items() if targets is None or n in targets}
         for target, tracker in trackers.items():
             tracker.taken = self._taken_from(target)
             tracker.narrow = len(self._trackers) >= MANY
-        steps = [tracker.steps(pair) for tracker in trackers.values()]
-        results = dict(zip(trackers, run_steps(self._engine, steps), strict=True))
+        steps = [_guarded(tracker.steps(pair)) for tracker in trackers.values()]
+        answers = dict(zip(trackers, run_steps(self._engine, steps), strict=True))
+        results = {target: answer for target, answer in answers.items() if isinstance(answer, TrackResult)}
+        self.failures = {target: answer for target, answer in answers.items() if isinstance(answer, Exception)}
+        if self.failures and not results:
+            raise next(iter(self.failures.values()))
         self._results.update(results)
         self._observe(pair)
         return results
@@ -120,5 +136,9 @@ class TargetGroup:
         return np.array(boxes).reshape(-1, 4)
 
 
-def _same(one: TrackResult, other: TrackResult) -> bool:
-    return one.state is not TrackState.LOST and float(iou(one.box, other.box)) > _SAME
+def _guarded(steps: Steps[TrackResult]) -> Steps[TrackResult | Exception]:
+    """The same steps; what they raise is what they return."""
+    try:
+        return (yield from steps)
+    except Exception as error:
+        return error

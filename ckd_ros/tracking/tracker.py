@@ -176,7 +176,7 @@ class Tracker:
 
     def configure(self, registration: Registration, config: TrackerConfig) -> None:
         """Change the settings between two frames; the target stays."""
-        anew = registration is not self.registration or config.refine_bound != self.config.refine_bound
+        anew = registration != self.registration or config.refine_bound != self.config.refine_bound
         self._set_config(config)
         self.registration = registration
         if self._target is not None:
