@@ -8,6 +8,7 @@ run is also a sequence on which other trackers can be run.
   stamp: that of its colour image, or of its thermal image where the tracker ran on that alone.
 * A run begins with the first frame for which the tracker has a target, and ends where it is reported to stop (`IDLE`).
 * A frame without a message was dropped: it has no box, and counts as a miss.
+* Of several targets that were followed at the same time the one that was shown first is scored, and that is said.
 * A box while `LOST` counts as any other: the same tracker run over images is scored so too. `settings` counts them.
 * Times are those from a frame's stamp to its answer, on the robot: as the bag recorded them, or, if its clock is not
   the camera's, as the message says. Streaming scores use these moments as they were (`OnePassResult.live`).
@@ -15,6 +16,7 @@ run is also a sequence on which other trackers can be run.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -139,7 +141,9 @@ class _Run:
                 note = f"its images are not used: {error}"
         keys, boxes, doubt = _frames(images, path, note)
         note = "; ".join(filter(None, (note, doubt)))
-        by_stamp = {message.stamp: message for message in messages if message.state != TrackState.IDLE}
+        answers, several = _of_one_target([message for message in messages if message.state != TrackState.IDLE])
+        note = "; ".join(filter(None, (note, several)))
+        by_stamp = {message.stamp: message for message in answers}
         found = [next((by_stamp[key] for key in frame if key in by_stamp), None) for frame in keys]
         known = [number for number, message in enumerate(found) if message is not None]
         if not by_stamp:
@@ -198,6 +202,19 @@ class _Run:
 
     def _column(self, value: Callable[[TrackMessage], float]) -> np.ndarray:
         return np.array([np.nan if message is None else value(message) for message in self.messages])
+
+
+def _of_one_target(answers: list[TrackMessage]) -> tuple[list[TrackMessage], str]:
+    """Those of the target that was shown first, where several were followed at the same time, and what to say of it."""
+    at_once: dict[int, set[int]] = defaultdict(set)
+    for message in answers:
+        at_once[message.stamp].add(message.target)
+    several = sorted(set().union(*(targets for targets in at_once.values() if len(targets) > 1)))
+    if not several:
+        return answers, ""
+    names = ", ".join(map(str, several))
+    note = f"targets {names} were followed at the same time: target {several[0]}, shown first, is scored"
+    return [message for message in answers if message.target == several[0]], note
 
 
 def _truth_of(bag: Path, name: str, truth: Path | None) -> Path:

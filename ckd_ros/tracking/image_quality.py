@@ -88,8 +88,13 @@ class ImageQuality:
         self._last_reasons: dict[str, str] = {}
         self._monitors = {"rgb": QualityMonitor(), "tir": QualityMonitor(stretched=True)}
 
-    def of(self, pair: FramePair, showing: Collection[str] = ("rgb", "tir")) -> JudgedPair:
-        """What the images of a pair are worth, of which those in `showing` can show the target."""
+    def of(
+        self, pair: FramePair, showing: Collection[str] = ("rgb", "tir"), needed: Collection[str] = ()
+    ) -> JudgedPair:
+        """What the images of a pair are worth, of which those in `showing` can show the target.
+
+        Those in `needed` are not left out, as the target was drawn in them.
+        """
         images = {name: image for name, image in (("rgb", pair.rgb), ("tir", pair.thermal)) if image is not None}
         verdicts = {name: self._monitors[name].judge(image) for name, image in images.items()}
         doubtful = frozenset(name for name, verdict in verdicts.items() if verdict.weight < GOOD)
@@ -102,8 +107,9 @@ class ImageQuality:
                 problems[f"{stream} gain"] = said
             if name in doubtful:
                 done = "left out" if other_is_good else "used, as the other camera shows no more"
+                done = "used, as the target was drawn in it" if name in needed else done
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
-            if not other_is_good:
+            if not other_is_good or name in needed:
                 weights[name] = 1.0
             elif name not in doubtful:
                 weights[name] = verdict.weight

@@ -213,9 +213,8 @@ class Tracker:
         if pair.timing is not None:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
         quality = ImageQuality()
-        judged = quality.of(pair)
-        if getattr(judged.pair, drawn_in, None) is not None:
-            pair = judged.pair
+        judged = quality.of(pair, needed=("tir",) if drawn_in == "thermal" else ("rgb",))
+        pair = judged.pair
         target = self._new_target(pair, box, drawn_in, judged.doubtful)
         rgb, thermal = target.inputs.known_images(pair)
         target.place(None, judged.weights)

@@ -144,6 +144,14 @@ def test_a_target_that_is_set_again_is_told(bag):
     assert runs.results.passes["run"].faults == ("the target was set 2 times",)
 
 
+def test_of_several_targets_at_once_the_first_is_scored_and_that_is_told(bag):
+    others = [track(stamp, (40, 20, 16, 20), target=2) for stamp in STAMPS]
+    runs = open_runs(bag([one for pair in zip(true_tracks(), others, strict=True) for one in pair]))
+    np.testing.assert_allclose(runs.results.passes["run"].boxes, BOXES)
+    (fault,) = runs.results.passes["run"].faults
+    assert fault == "targets 1, 2 were followed at the same time: target 1, shown first, is scored"
+
+
 def test_times_are_when_the_bag_heard_the_answer(bag):
     np.testing.assert_allclose(open_runs(bag(true_tracks(), delay=0.04)).results.passes["run"].seconds, 0.04)
 

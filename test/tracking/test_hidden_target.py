@@ -73,3 +73,18 @@ def test_what_appears_elsewhere_at_once_is_not_taken_for_it(tracker, scene):
     for _ in range(5):
         found = tracker.update(shown(path(1)))
     assert found.state is TrackState.TRACKING and error(found, 2 * scene.box(path(1))) < 14
+
+
+def test_a_lost_target_is_looked_for_in_what_a_turned_camera_sees(tracker, scene):
+    """It is out of the picture where it was; the camera has turned by more than a picture."""
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    hide(tracker, scene, 12)
+    for turn in range(4, 441, 4):
+        lost = tracker.update(turned(scene(None), turn % 320))
+    assert lost.state is TrackState.LOST
+    for _ in range(120):
+        shown = scene((200.0, 150.0))
+        result = tracker.update(turned(shown, 440 % 320))
+        if result.state is TrackState.TRACKING:
+            break
+    assert result.state is TrackState.TRACKING
