@@ -14,7 +14,7 @@ _SURE, _DOUBT = 0.03, 0.4
 _RATE, _POWER = 0.074, 0.75
 #: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
 #: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
-_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 2.0, 4.0, 90
+_SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
 
 
 @dataclass
