@@ -27,16 +27,20 @@ from rich.table import Table
 from ckd_ros.datasets.composed import look_alike_sequences
 from ckd_ros.datasets.simulator import SimulatedSequence, SimulatorConfig
 from ckd_ros.files import replacing
+from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import FloatArray, iou
-from ckd_ros.tracking import ConfidenceConfig, OnnxEngine, TargetGroup, Tracker, TrackerConfig, suited_model
+from ckd_ros.tracking import OnnxEngine, TargetGroup, Tracker, TrackState, suited_model
 
 #: Overlap of two true boxes that is a meeting, and of a box with a true one that is on it.
 MET, ON = 0.1, 0.3
 #: Frames for which two are apart after a meeting, and before which both must have been on their own.
 APART = 10
 COUNTS = (1, 2, 4)
-#: Never in doubt, so that every update is one inference for each target.
-_SURE = ConfidenceConfig(uncertain_below=0.0, tracking_above=0.0, lost_below=0.0)
+#: A scene in which nothing hides a target.
+_CLEAR = dict(
+    look_alikes=0, distractors=0, occlusion=0.0, night=0.0, glare=0.0, crossover=0.0, misregistration=0.0, parallax=0.0,
+    jitter=0.0, camera_motion=0.0,
+)  # fmt: skip
 
 
 def main(
@@ -81,22 +85,53 @@ def main(
 
 
 def measure_time(engine: OnnxEngine, frames: int) -> dict[int, float]:
-    """Median milliseconds of an update, by the number of targets, which are patches side by side, never in doubt."""
-    pairs = list(SimulatedSequence(SimulatorConfig(frames=60, width=640, height=512)).frames())
+    """Median milliseconds of an update, by the number of targets, which stand side by side in plain view."""
+    pair, boxes = standing(max(COUNTS))
+    pairs = [pair, *(shaken(pair, seed) for seed in range(20))]
     groups = {}
     for count in COUNTS:
-        groups[count] = TargetGroup(engine, config=TrackerConfig(confidence=_SURE))
+        groups[count] = TargetGroup(engine)
         for number in range(count):
-            groups[count].init(number + 1, pairs[0], (60.0 + 140 * number, 200.0, 40.0, 80.0), most=count)
+            groups[count].init(number + 1, pair, boxes[number], most=count)
     seconds: dict[int, list[float]] = {count: [] for count in COUNTS}
     for frame in range(frames):
         for count, group in groups.items():
             start = time.perf_counter()
             results = group.update(pairs[1 + frame % (len(pairs) - 1)])
             seconds[count].append(time.perf_counter() - start)
-            if len(results) != count:
-                raise RuntimeError(f"{len(results)} targets are followed instead of {count}")
+            if [result.state for result in results.values()] != [TrackState.TRACKING] * count:
+                raise RuntimeError(f"not all of the {count} targets are followed")
     return {count: 1e3 * float(np.median(spent)) for count, spent in seconds.items()}
+
+
+def standing(count: int) -> tuple[FramePair, list[FloatArray]]:
+    """A pair of 640 x 512 in which as many targets stand side by side, and their boxes."""
+    clear = SimulatorConfig(frames=1, width=640, height=512, thermal_width=640, thermal_height=512, **_CLEAR)
+    sequence = SimulatedSequence(clear)
+    (pair,) = sequence.frames()
+    x, y, width, height = sequence.boxes[0]
+    left, top = int(x), int(y)
+    patch = np.s_[top : int(y + height) + 1, left : int(x + width) + 1]
+    images, boxes = [pair.rgb.data.copy(), pair.thermal.data.copy()], []
+    for number in range(count):
+        corner = np.array([80 + 130 * number, 200])
+        for image, shown in zip(images, (pair.rgb.data, pair.thermal.data), strict=True):
+            rows, columns = shown[patch].shape[:2]
+            image[corner[1] : corner[1] + rows, corner[0] : corner[0] + columns] = shown[patch]
+        boxes.append(np.array([*(corner + [x - left, y - top]), width, height]))
+    return FramePair(Image(images[0], pair.rgb.encoding), Image(images[1], pair.thermal.encoding)), boxes
+
+
+def shaken(pair: FramePair, seed: int) -> FramePair:
+    """The same with a little noise, so that no image repeats another."""
+    generator = np.random.default_rng(seed)
+
+    def noisy(image: Image) -> Image:
+        return Image(
+            np.bitwise_xor(image.data, generator.integers(0, 2, image.data.shape, image.data.dtype)), image.encoding
+        )
+
+    return FramePair(noisy(pair.rgb), noisy(pair.thermal))
 
 
 def follow_together(engine: OnnxEngine, sequence: SimulatedSequence, truth: FloatArray) -> FloatArray:
