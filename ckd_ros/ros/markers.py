@@ -49,14 +49,16 @@ def target_markers(
         header: with the optical frame of that camera.
         distance: length of both, metres.
     """
-    markers = [Marker(header=header, ns="target", action=Marker.DELETEALL)]
+    shown: list[Marker] = []
+    removed: list[Marker] = []
     for track, box in targets:
-        if track.state == Track.IDLE:
-            continue
-        seen = track.state != Track.LOST and box.width > 0
-        shown = _target(track, box, camera, size, header, distance) if seen else []
-        markers += shown or _removal(track, header)
-    return MarkerArray(markers=markers[1:] or markers)
+        seen = track.state not in (Track.IDLE, Track.LOST) and box.width > 0
+        markers = _target(track, box, camera, size, header, distance) if seen else []
+        shown += markers
+        removed += [] if markers else _removal(track, header)
+    if not shown:
+        removed = [Marker(header=header, ns="target", action=Marker.DELETEALL)]
+    return MarkerArray(markers=shown + removed)
 
 
 def _target(
