@@ -132,6 +132,13 @@ def stretch_for_display(grey: Pixels) -> Pixels:
     return stretched
 
 
+def for_display(image: Image, stretched: bool) -> Pixels:
+    """An image of any encoding as `H x W x 3` bgr8 for a screen; grey that is `stretched`, as is all of 16 bits."""
+    if stretched or image.encoding == "mono16":
+        return to_bgr(stretch_for_display(to_grey(image.data, image.encoding)), "mono8")
+    return to_bgr(image.data, image.encoding)
+
+
 def _convert(pixels: Pixels, encoding: str, target: str) -> Pixels:
     order = ENCODINGS[encoding].order
     return pixels if order == target else cv2.cvtColor(pixels, _opencv_code(order, target))

@@ -9,9 +9,9 @@ import numpy as np
 
 from ckd_ros.calibration.parameter_file import parameter_text
 from ckd_ros.calibration.points import LEAST, register_points
-from ckd_ros.colour import stretch_for_display, to_bgr, to_grey
+from ckd_ros.colour import for_display
 from ckd_ros.files import refuse_unwritable, replacing
-from ckd_ros.frames import FramePair, Image, Pixels
+from ckd_ros.frames import FramePair, Pixels
 from ckd_ros.geometry import FloatArray, Size
 
 #: Both images are shown as high as this, pixels: thermal ones are small, and a pixel must be hit.
@@ -38,7 +38,7 @@ class PointPicker:
         assert pair.rgb is not None and pair.thermal is not None
         self._sizes: tuple[Size, Size] = pair.rgb.size, pair.thermal.size
         self._out, self._max_error = out, max_error
-        panels = [_as_high(_shown(pair.rgb, False)), _as_high(_shown(pair.thermal, True))]
+        panels = [_as_high(for_display(pair.rgb, False)), _as_high(for_display(pair.thermal, True))]
         gap = np.zeros((_HEIGHT, _GAP, 3), np.uint8)
         self._plain = cv2.copyMakeBorder(np.hstack([panels[0], gap, panels[1]]), _TOP, 0, 0, 0, cv2.BORDER_CONSTANT)
         # where the panels are, from left to right
@@ -111,12 +111,6 @@ class PointPicker:
         """Pixels of the picture for one of an image, across and down."""
         left, right = self._spans[side]
         return np.divide((right - left, _HEIGHT), self._sizes[side])
-
-
-def _shown(image: Image, thermal: bool) -> Pixels:
-    if thermal or image.encoding == "mono16":
-        return to_bgr(stretch_for_display(to_grey(image.data, image.encoding)), "mono8")
-    return to_bgr(image.data, image.encoding)
 
 
 def _as_high(picture: Pixels) -> Pixels:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import rclpy
 from rclpy.exceptions import InvalidTopicNameException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.signals import SignalHandlerOptions
 from rclpy.validate_topic_name import validate_topic_name
 
 from ckd_ros.frames import FramePair
+from ckd_ros.ros.background_node import BackgroundNode
 from ckd_ros.ros.camera_pairs import CameraPairs
 from ckd_ros.ros.fastdds import use_large_images
 from ckd_ros.ros.sync.streams import RGB, THERMAL
@@ -49,23 +46,15 @@ class LiveTopics:
 
     def __enter__(self) -> LiveTopics:
         use_large_images()
-        self._context = rclpy.Context()
-        # Without ROS's signal handlers: Ctrl-C ends the process as it ends every command.
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("calibrate", context=self._context)
-        self._pairs = CameraPairs(self._node, self._topics)
-        self._node.create_timer(_PERIOD, self._pairs.look)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="calibrate", daemon=True)
-        self._thread.start()
+        self._background = BackgroundNode("calibrate")
+        node = self._background.node
+        self._pairs = CameraPairs(node, self._topics)
+        node.create_timer(_PERIOD, self._pairs.look)
+        self._background.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._executor.shutdown()
-        self._thread.join()
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        self._background.end()
 
     def frames(self, start: int = 0) -> Iterator[FramePair]:
         """Pairs from number `start` on, stamped when they were taken, until none comes any more.
@@ -85,9 +74,3 @@ class LiveTopics:
             number += 1
         if not number:
             raise ValueError(f"no pair of images has come for {PATIENCE:g} s: {self._pairs.missing()}")
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import rclpy
 from rclpy.client import Client
 from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 from rclpy.validate_namespace import validate_namespace
 from sensor_msgs.msg import CompressedImage, Image
 
-from ckd_ros.colour import stretch_for_display, to_bgr, to_grey
+from ckd_ros.colour import for_display
 from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.msg import BoundingBox
+from ckd_ros.ros.background_node import BackgroundNode
 from ckd_ros.ros.camera_pairs import CameraPairs
 from ckd_ros.ros.conversions import ImageError, load_image, to_nanoseconds, to_stamp
 from ckd_ros.ros.shown_frame import ShownFrame
@@ -91,37 +88,22 @@ class Viewer:
         self._pairs_wanted = False
 
     def __enter__(self) -> Viewer:
-        # Of its own, and without ROS's signal handlers: Ctrl-C ends the process as it ends every command.
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         arguments = ["--ros-args", *(word for one in self._remappings for word in ("-r", one))]
         try:
             validate_namespace(f"/{self._namespace.lstrip('/')}")
-            self._node = rclpy.create_node("view", namespace=self._namespace, context=self._context, cli_args=arguments)
+            self._background = BackgroundNode("view", namespace=self._namespace, cli_args=arguments)
         except (NameValidationException, RuntimeError) as error:
-            rclpy.try_shutdown(context=self._context)
             raise ValueError(f"namespace {self._namespace}, remappings {[*self._remappings]}: {error}") from error
+        self._node = self._background.node
         self._pairs = CameraPairs(self._node, {stream: f"{stream}/image" for stream in _IMAGES})
         self._init = self._node.create_client(InitTarget, "init_target")
         self._stop = self._node.create_client(StopTarget, "stop")
         self._node.create_timer(PERIOD, self._look)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="view", daemon=True)
-        self._thread.start()
+        self._background.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._executor.shutdown()
-        self._thread.join()
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        self._background.end()
 
     # -- pictures ----------------------------------------------------------------------------------------------------
 
@@ -136,10 +118,7 @@ class Viewer:
         except ImageError:  # the next may be whole
             return None
         self._seen = time.monotonic()
-        if source.name == THERMAL or image.encoding == "mono16":
-            picture = to_bgr(stretch_for_display(to_grey(image.data, image.encoding)), "mono8")
-        else:
-            picture = to_bgr(image.data, image.encoding)
+        picture = for_display(image, source.name == THERMAL)
         stream: str = source.name
         size: Size | None = image.size
         if source.name == OVERLAY:

@@ -106,8 +106,10 @@ class ImageQuality:
                 said = f"the {stream} image changed at once: {verdict.jump} (a shutter event, or another exposure?)"
                 problems[f"{stream} gain"] = said
             if name in doubtful:
-                done = "left out" if other_is_good else "used, as the other camera shows no more"
-                done = "used, as the target was drawn in it" if name in needed else done
+                if name in needed:
+                    done = "used, as the target was drawn in it"
+                else:
+                    done = "left out" if other_is_good else "used, as the other camera shows no more"
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
             if not other_is_good or name in needed:
                 weights[name] = 1.0
