@@ -35,7 +35,7 @@ from ckd_ros.tracking import OnnxEngine, TargetGroup, Tracker, TrackState, suite
 MET, ON = 0.1, 0.3
 #: Frames for which two are apart after a meeting, and before which both must have been on their own.
 APART = 10
-COUNTS = (1, 2, 4)
+COUNTS = (1, 2, 3, 4)
 #: A scene in which nothing hides a target.
 _CLEAR = dict(
     look_alikes=0, distractors=0, occlusion=0.0, night=0.0, glare=0.0, crossover=0.0, misregistration=0.0, parallax=0.0,

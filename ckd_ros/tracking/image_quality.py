@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ckd_ros.frames import ENCODINGS, FramePair, Image
-from ckd_ros.tracking.image_statistics import RowCheck, Rows, Statistics
+from ckd_ros.tracking.image_statistics import Measurements, RowCheck, Statistics, Tear
 
 #: From this weight on an image is good.
 GOOD = 0.5
@@ -79,14 +79,21 @@ class JudgedPair:
 class ImageQuality:
     """Judges the pairs of a stream.
 
+    Args:
+        measurements: of the images; None: of its own.
+
     Attributes:
         left_out: how many images of each camera were left out so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, measurements: Measurements | None = None) -> None:
         self.left_out = {"rgb": 0, "thermal": 0}
         self._last_reasons: dict[str, str] = {}
-        self._monitors = {"rgb": QualityMonitor(), "tir": QualityMonitor(stretched=True)}
+        measurements = measurements or Measurements()
+        self._monitors = {
+            "rgb": QualityMonitor(measurements=measurements),
+            "tir": QualityMonitor(stretched=True, measurements=measurements),
+        }
 
     def of(
         self, pair: FramePair, showing: Collection[str] = ("rgb", "tir"), needed: Collection[str] = ()
@@ -140,12 +147,12 @@ class QualityMonitor:
 
     Args:
         stretched: whether the range of its images is stretched, so that their contrast alone matters little.
+        measurements: of the images; None: of its own.
     """
 
-    def __init__(self, stretched: bool = False) -> None:
-        self._stretched = stretched
+    def __init__(self, stretched: bool = False, measurements: Measurements | None = None) -> None:
+        self._stretched, self._measurements = stretched, measurements or Measurements()
         self._usual: Statistics | None = None
-        self._usually_empty = 0.0
         self._format: tuple[tuple[int, int], str] | None = None
         self._rows = RowCheck()
         self._good: Statistics | None = None
@@ -156,59 +163,61 @@ class QualityMonitor:
         if self._last is None or self._last[0] is not image:
             if self._format != (image.size, image.encoding):
                 self._format, self._usual, self._good = (image.size, image.encoding), None, None
-            now = Statistics.of(image)
+            now = self._measurements.of(image)
             gain = None if self._good is None else now.gain_since(self._good)
-            verdict = self._judge(image, now, self._rows.see(image), gain)
+            verdict = self._judge(image, now, self._rows.see(image, now.row_steps), gain)
             self._last = image, replace(verdict, jump="")
             return verdict
         return self._last[1]
 
-    def _judge(self, image: Image, now: Statistics, rows: Rows, gain: float | None) -> Verdict:
+    def _judge(self, image: Image, now: Statistics, tear: Tear | None, gain: float | None) -> Verdict:
         """The verdict on an image that has `gain` times the contrast of the last good one, None where it shows another
         picture."""
         shown = min(_ramp(now.structure, *_COUNTS), _ramp(now.structure, *(now.noise * n for n in _ABOVE_NOISE)))
         if shown < GOOD:
             return Verdict(shown, f"shows nothing ({_colour(image, now.level)}, level {now.level:.0f})")
         if self._usual is None:
-            self._usual, self._usually_empty = now, rows.empty
-        found = self._changes(self._usual, now, rows)
+            self._usual = now
+        found = _changes(self._usual, now, tear)
         if not self._stretched or gain is None:
             found.append(_contrast(self._usual, now))
         verdict = min([Verdict(shown), *found], key=lambda one: one.weight)
         if verdict.weight < GOOD:
-            self._learn(now, rows, _RATE_BAD)
+            self._learn(now, _RATE_BAD)
             return verdict
         jump = "" if self._good is None or gain is None else _jump(self._good, now, gain)
-        self._learn(now, rows, 1.0 if jump else _RATE)
+        self._learn(now, 1.0 if jump else _RATE)
         self._good = now
         return Verdict(verdict.weight, jump=jump)
 
-    def _changes(self, usual: Statistics, now: Statistics, rows: Rows) -> list[Verdict]:
-        """What has become worse than usual, besides the contrast."""
-        found = []
-        light = now.overexposed - usual.overexposed
-        found.append(Verdict(1 - _ramp(light, *_MORE_LIGHT), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
-        if now.noise > _NOISIER * max(usual.noise, 1.0):
-            above = _ramp(now.structure, *(now.noise * n for n in _ABOVE_NEW_NOISE))
-            found.append(Verdict(above, f"is drowned in noise (standard deviation {now.noise:.0f})"))
-        lost = rows.empty - self._usually_empty - _SOME_EMPTY
-        found.append(Verdict(max(0.0, 1 - 2 * max(0.0, lost)), f"has {100 * rows.empty:.0f} % of its rows empty"))
-        if rows.torn_at is not None:
-            found.append(Verdict(0.0, f"is torn (displaced by {rows.shift} pixels from row {rows.torn_at} on)"))
-        return found
-
-    def _learn(self, now: Statistics, rows: Rows, rate: float) -> None:
+    def _learn(self, now: Statistics, rate: float) -> None:
         """Take an image into what is usual; its contrast and noise by their ratios, as they span decades."""
         assert self._usual is not None, "set by the first image that shows something"
         usual, least = self._usual, 1e-3
         # rows that become empty one after the other are a sky that comes into view
-        self._usually_empty += (1.0 if rate > _RATE_BAD else rate) * (rows.empty - self._usually_empty)
+        rate_of_rows = 1.0 if rate > _RATE_BAD else rate
         self._usual = replace(
             usual,
             detail=max(usual.detail, least) * (max(now.detail, least) / max(usual.detail, least)) ** rate,
             noise=max(usual.noise, least) * (max(now.noise, least) / max(usual.noise, least)) ** rate,
             overexposed=usual.overexposed + rate * (now.overexposed - usual.overexposed),
+            empty_rows=usual.empty_rows + rate_of_rows * (now.empty_rows - usual.empty_rows),
         )
+
+
+def _changes(usual: Statistics, now: Statistics, tear: Tear | None) -> list[Verdict]:
+    """What has become worse than usual, besides the contrast."""
+    found = []
+    light = now.overexposed - usual.overexposed
+    found.append(Verdict(1 - _ramp(light, *_MORE_LIGHT), f"is overexposed ({100 * now.overexposed:.0f} % of it)"))
+    if now.noise > _NOISIER * max(usual.noise, 1.0):
+        above = _ramp(now.structure, *(now.noise * n for n in _ABOVE_NEW_NOISE))
+        found.append(Verdict(above, f"is drowned in noise (standard deviation {now.noise:.0f})"))
+    lost = max(0.0, now.empty_rows - usual.empty_rows - _SOME_EMPTY)
+    found.append(Verdict(max(0.0, 1 - 2 * lost), f"has {100 * now.empty_rows:.0f} % of its rows empty"))
+    if tear is not None:
+        found.append(Verdict(0.0, f"is torn (displaced by {tear.shift} pixels from row {tear.row} on)"))
+    return found
 
 
 def _contrast(usual: Statistics, now: Statistics) -> Verdict:

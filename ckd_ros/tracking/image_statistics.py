@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,9 @@ class Statistics:
         detail: how much it changes over some pixels (an eightieth of its width), beyond its noise.
         noise: standard deviation of what they do not have in common: noise, and the finest texture.
         overexposed: share of its pixels that are, [0, 1]; 0 with 16 bits, of which a thermal camera uses some.
+        empty_rows: share of its rows that have the same value everywhere, [0, 1].
         sample: the pixels that were looked at, float32.
+        row_steps: `(H - 1,)` by how much each row differs from the next one, in the mean.
     """
 
     level: float
@@ -42,7 +45,9 @@ class Statistics:
     detail: float
     noise: float
     overexposed: float
+    empty_rows: float
     sample: Float32Array
+    row_steps: Float32Array
 
     @staticmethod
     def of(image: Image) -> Statistics:
@@ -61,7 +66,10 @@ class Statistics:
         white = ENCODINGS[image.encoding].white
         overexposed = 0.0 if white > 255 else float(np.count_nonzero(some >= _OVEREXPOSED * white)) / some.size
         structure, detail = np.sqrt(max(0.0, shared)), np.sqrt(max(0.0, *changes))
-        return Statistics(level, structure, detail, float(np.sqrt(noise2)), overexposed, some)
+        rows = np.ascontiguousarray(plane[:, :: max(1, image.width // _COLUMNS_OF_ROWS)])
+        empty = float((rows == rows[:, :1]).all(axis=1).mean())
+        steps = np.abs(np.diff(rows.astype(np.int32), axis=0)).mean(axis=1, dtype=np.float32)
+        return Statistics(level, structure, detail, float(np.sqrt(noise2)), overexposed, empty, some, steps)
 
     def gain_since(self, former: Statistics) -> float | None:
         """How many times as much contrast it has; None where it does not show the same, as of a camera that turns."""
@@ -74,19 +82,33 @@ class Statistics:
         return spans[1] / spans[0] if alike else None
 
 
+class Measurements:
+    """The statistics of images; each of the newest two is measured once, however many targets are looked for in it."""
+
+    def __init__(self) -> None:
+        self._newest: deque[tuple[Image, Statistics]] = deque(maxlen=2)
+
+    def of(self, image: Image) -> Statistics:
+        """Those of an image."""
+        for known, statistics in self._newest:
+            if known is image:
+                return statistics
+        statistics = Statistics.of(image)
+        self._newest.append((image, statistics))
+        return statistics
+
+
 @dataclass(frozen=True)
-class Rows:
-    """How the rows of an image fit together.
+class Tear:
+    """Where an image is torn.
 
     Attributes:
-        empty: share of them that have the same value everywhere, [0, 1].
-        torn_at: the first row that is displaced against the one above; None where none is.
+        row: the first that is displaced against the one above.
         shift: by so many pixels.
     """
 
-    empty: float
-    torn_at: int | None = None
-    shift: int = 0
+    row: int
+    shift: int
 
 
 class RowCheck:
@@ -99,24 +121,23 @@ class RowCheck:
     def __init__(self) -> None:
         self._former: Float32Array | None = None
 
-    def see(self, image: Image) -> Rows:
-        """Take the next image. A tear is looked for where rows differ more than in the image before."""
-        plane = _plane(image)
-        some = np.ascontiguousarray(plane[:, :: max(1, image.width // _COLUMNS_OF_ROWS)])
-        empty = float((some == some[:, :1]).all(axis=1).mean())
-        steps = np.abs(np.diff(some.astype(np.int32), axis=0)).mean(axis=1, dtype=np.float32)
+    def see(self, image: Image, steps: Float32Array) -> Tear | None:
+        """Take the next image and its `Statistics.row_steps`. Returns where it is torn, if it is.
+
+        A tear is looked for where rows differ more than in the image before.
+        """
         former, self._former = self._former, steps
         if former is None or former.shape != steps.shape or image.width < 4 * _REACH or len(steps) < 2 * _PLACES:
-            return Rows(empty)
+            return None
         excess = steps - former
         excess[:_EDGE] = excess[-_EDGE:] = 0
         least = _STEP * (float(np.median(steps)) + 1.0)
         for row in np.argpartition(excess, -_PLACES)[-_PLACES:]:
             if excess[row] > least:
-                shift = _shift_at(plane, row)
+                shift = _shift_at(_plane(image), row)
                 if abs(shift) >= _LEAST_SHIFT:
-                    return Rows(empty, int(row) + 1, shift)
-        return Rows(empty)
+                    return Tear(int(row) + 1, shift)
+        return None
 
 
 def _shift_at(plane: Pixels, row: int) -> int:

@@ -12,6 +12,7 @@ from ckd_ros.frames import FramePair
 from ckd_ros.geometry import FloatArray, iou
 from ckd_ros.tracking.confidence import TrackState
 from ckd_ros.tracking.engine.spec import MANY, Engine
+from ckd_ros.tracking.image_statistics import Measurements
 from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.registration import Registration
@@ -43,6 +44,7 @@ class TargetGroup:
         self.config = config or TrackerConfig()
         self._trackers: dict[int, Tracker] = {}
         self._results: dict[int, TrackResult] = {}
+        self._measurements = Measurements()
         self.failures: dict[int, Exception] = {}
         self._geometry: PairGeometry | None = (
             None  # a target that is shown while a camera is away needs its image's size
@@ -79,7 +81,7 @@ class TargetGroup:
         Raises ValueError for a box that cannot be followed, and where `most` other targets are followed. Whatever is
         raised, the targets that were followed still are.
         """
-        tracker = Tracker(self._engine, self.registration, self.config, self._geometry)
+        tracker = Tracker(self._engine, self.registration, self.config, self._geometry, self._measurements)
         result = tracker.init(pair, box, drawn_in, min_confidence)
         if boxes is None:
             boxes = {number: one.box for number, one in self._results.items() if one.state is not TrackState.LOST}

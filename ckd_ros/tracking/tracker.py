@@ -20,6 +20,7 @@ from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
 from ckd_ros.tracking.image_quality import ImageQuality
+from ckd_ros.tracking.image_statistics import Measurements
 from ckd_ros.tracking.inference import Steps, run_steps
 from ckd_ros.tracking.inputs import NetworkInputs
 from ckd_ros.tracking.lost_search import LostSearch
@@ -142,6 +143,7 @@ class Tracker:
         registration: from RGB to thermal pixels; None: both images show the same field of view.
         config: see `TrackerConfig`.
         known: what is known of the images from before the first `init`; None: nothing.
+        measurements: of the images, which other trackers share; None: of its own.
 
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
@@ -158,13 +160,15 @@ class Tracker:
         registration: Registration | None = None,
         config: TrackerConfig | None = None,
         known: PairGeometry | None = None,
+        measurements: Measurements | None = None,
     ) -> None:
         self.engine = engine
         self.registration = registration or Registration()
         self._target: Target | None = None
         self._known = known
         self.new_images = NewImages()
-        self.quality = ImageQuality()
+        self._measurements = measurements or Measurements()
+        self.quality = ImageQuality(self._measurements)
         self.taken: FloatArray = np.zeros((0, 4))
         self.narrow = False
         self._inference_s = 0.0
@@ -212,7 +216,7 @@ class Tracker:
         self.new_images.of(pair)
         if pair.timing is not None:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
-        quality = ImageQuality()
+        quality = ImageQuality(self._measurements)
         judged = quality.of(pair, needed=("tir",) if drawn_in == "thermal" else ("rgb",))
         pair = judged.pair
         target = self._new_target(pair, box, drawn_in, judged.doubtful)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,12 +68,13 @@ class OnnxEngine:
         self._any_size = self._session
         if self.spec.encodes_templates:
             # Encoded on the CPU wherever frames are: once for a target, and TensorRT takes minutes for another size.
-            self._any_size = self._open([PROVIDERS["cpu"]])
+            self._any_size = self._open([PROVIDERS["cpu"]], threads=1)
             self._templates = TemplateEncoder(self._any_size, targets)
             working = [name for name in names if name in self._session.get_providers()]
             self._session = self._open(working, self.spec.search_size, 1)
         self.grid = self._warm_up()
         self._together = self._open_together(targets)
+        self._side_by_side = self._open_side_by_side(targets)
         self.narrow_size = self._narrow_size(targets)
 
     @property
@@ -105,16 +107,24 @@ class OnnxEngine:
         """One forward pass each, of several targets; inputs as in `run`.
 
         On a GPU up to `targets` are one call, of always the same batch, since TensorRT builds an engine for each. A CPU
-        takes as long for four together as for one after the other.
+        takes as long for four together as for one after the other: there each thread does one of them by itself, which
+        serves small networks far better than several threads for one pass.
         """
-        if self._together is None or len(inputs) == 1:
+        if len(inputs) == 1:
+            return [self.run(inputs[0])]
+        if self._side_by_side is not None:
+            feeds = [self.graph_inputs(one) for one in inputs]
+            session, outputs = self._side_by_side.session, self._outputs
+            answers = self._side_by_side.pool.map(lambda feed: session.run(outputs, feed), feeds)
+            return [_maps(answer, 0) for answer in answers]
+        if self._together is None:
             return [self.run(one) for one in inputs]
         maps = []
         for start in range(0, len(inputs), self._together.targets):
             part = inputs[start : start + self._together.targets]
             feeds = [self.graph_inputs(one) for one in part]
-            outputs = self._together.session.run(self._outputs, self._together.batch(feeds))
-            maps += [_maps(outputs, number) for number in range(len(part))]
+            answer = self._together.session.run(self._outputs, self._together.batch(feeds))
+            maps += [_maps(answer, number) for number in range(len(part))]
         return maps
 
     def graph_inputs(self, inputs: Mapping[str, Float32Array]) -> Mapping[str, Float32Array]:
@@ -133,6 +143,13 @@ class OnnxEngine:
         zeros = {node.name: np.zeros((1, *node.shape[1:]), np.float32) for node in together.session.get_inputs()}
         together.session.run(self._outputs, together.batch([zeros]))
         return together
+
+    def _open_side_by_side(self, targets: int) -> _SideBySide | None:
+        """As many threads as the CPU may use, and a session of which each runs a pass of its own."""
+        if targets == 1 or self.provider != PROVIDERS["cpu"] or self.threads == 1:
+            return None
+        alone = self._any_size if self.spec.encodes_templates else self._open([PROVIDERS["cpu"]], threads=1)
+        return _SideBySide(alone, ThreadPoolExecutor(min(self.threads, targets), "network"))
 
     def _narrow_size(self, targets: int) -> int | None:
         """Of the search crops of many targets on a CPU, which so takes half the time for each; in whole cells."""
@@ -155,13 +172,15 @@ class OnnxEngine:
             )
         return [*(name for name in names if name in present and name != PROVIDERS["cpu"]), PROVIDERS["cpu"]]
 
-    def _open(self, names: list[str], side: int | None = None, targets: int | None = None) -> ort.InferenceSession:
+    def _open(
+        self, names: list[str], side: int | None = None, targets: int | None = None, threads: int | None = None
+    ) -> ort.InferenceSession:
         if names[0] != PROVIDERS["cpu"] and hasattr(ort, "preload_dlls"):
             ort.preload_dlls()  # CUDA and cuDNN that pip installed lie where the loader does not look
         try:
             session = ort.InferenceSession(
                 os.fspath(self.path),
-                self._session_options(side, targets),
+                self._session_options(side, targets, threads or self.threads),
                 providers=[(name, self._provider_options(name)) for name in names],
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base class
@@ -169,18 +188,19 @@ class OnnxEngine:
             if names == [PROVIDERS["cpu"]]:
                 raise ValueError(f"model {self.path} cannot be loaded, is it an ONNX file? {reason}") from error
             self._note(f"{names[0]} failed to load ({reason})")
-            return self._open(names[1:], side, targets)
+            return self._open(names[1:], side, targets, threads)
         for name in names:
             if name not in session.get_providers():
                 self._note(f"{name} failed to load: are the driver, CUDA, cuDNN and TensorRT installed?")
         return session
 
-    def _session_options(self, side: int | None, targets: int | None) -> ort.SessionOptions:
+    @staticmethod
+    def _session_options(side: int | None, targets: int | None, threads: int) -> ort.SessionOptions:
         options = ort.SessionOptions()
         for name, size in ((SIDE, side), (TARGETS, targets)):
             if size is not None:
                 options.add_free_dimension_override_by_name(name, size)
-        options.intra_op_num_threads = self.threads
+        options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
@@ -227,6 +247,14 @@ class _Together:
         """Up to `targets` graph inputs as those of one call; the last stands for those that lack."""
         filled = [*feeds, *[feeds[-1]] * (self.targets - len(feeds))]
         return {name: np.concatenate([feed[name] for feed in filled]) for name in feeds[0]}
+
+
+@dataclass(frozen=True)
+class _SideBySide:
+    """Threads, and a session that several of them run at the same time."""
+
+    session: ort.InferenceSession
+    pool: ThreadPoolExecutor
 
 
 def _maps(outputs: Sequence[Float32Array], number: int) -> Maps:

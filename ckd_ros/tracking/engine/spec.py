@@ -22,7 +22,7 @@ OUTPUTS = ("score_map", "size_map", "offset_map")
 TEMPLATE_FEATURES, FEATURES = ("template_features_rgb", "template_features_tir"), ("features_rgb", "features_tir")
 SIDE, TARGETS = "side", "targets"
 #: From so many targets on a CPU looks for them in narrower windows, see `Engine.narrow_size`.
-MANY = 3
+MANY = 4
 
 
 class Maps(NamedTuple):

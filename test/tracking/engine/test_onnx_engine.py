@@ -11,11 +11,12 @@ from ckd_ros import files
 from ckd_ros.tracking import OnnxEngine, default_model, suited_model
 from ckd_ros.tracking.engine import factory
 from ckd_ros.tracking.engine import onnx_engine as engine_module
+from ckd_ros.tracking.engine.shipped import model_file
 
 
-def inputs_of(spec):
-    rng = np.random.default_rng(0)
-    names = ["template_rgb", "template_tir", "search_rgb", "search_tir", "template_box"]
+def inputs_of(spec, seed=0):
+    rng = np.random.default_rng(seed)
+    names = ["template_rgb", "template_tir", "search_rgb", "search_tir", *["template_box"] * spec.uses_box]
     return {name: rng.random(spec.shape(name), np.float32) for name in names}
 
 
@@ -32,6 +33,16 @@ def test_a_run_gives_the_three_maps(engine):
     score, size, offset, _ = engine.run(inputs_of(engine.spec))
     assert score.shape == (16, 16) and size.shape == (2, 16, 16) and offset.shape == (2, 16, 16)
     assert np.all((score > 0) & (score < 1))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shipped", [True, False])
+def test_several_passes_give_what_each_gives_alone(model_path, threads, shipped):
+    engine = OnnxEngine(model_file("tiny") if shipped else model_path, ["cpu"], threads=threads, targets=3)
+    asked = [inputs_of(engine.spec, seed) for seed in range(5)]
+    for one, maps in zip(asked, engine.run_many(asked), strict=True):
+        for found, alone in zip(maps[:3], engine.run(one)[:3], strict=True):
+            np.testing.assert_allclose(found, alone, rtol=1e-3, atol=1e-4)
 
 
 def test_the_report_names_provider_model_and_threads(model_path):
