@@ -4,6 +4,7 @@ The motion of each stream is measured from image to image (`image_motion`), at i
 common ones. Where the two are shifted against each other by the offset of their stamps, they correlate best. What is
 slow is left out: it correlates nearly as well a little off, so that what only one camera sees moves the peak. What is
 quick is left out too: a slow camera does not see it, and noise that is averaged draws the peak between two images.
+What the parts of an image have in common, as of a camera that turns, both cameras see alike, and it counts for more.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ CERTAIN = 0.02
 _GAP = 1.0
 #: Between the common moments, seconds, and standard deviations of what is left out, quick and slow, in steps of those.
 _STEP, _QUICK, _SLOW = 0.02, 2.5, 10.0
+#: How many times as much the motion that all parts of an image share counts as what each has beside it.
+_SHARED = 8.0
+#: Standard deviation, in periods, up to which stamps are those of a regular camera, which jitter.
+_JITTER = 0.2
 #: Least correlation at the peak, and the largest beside it as a part of that: else chance, or a motion that repeats.
 _CORRELATED, _BESIDE = 0.4, 0.85
 #: Parts of the window that are left out in turn, to see how much the estimate depends on them.
@@ -134,6 +139,8 @@ class _MotionOfStream:
     def path(self, ahead: float) -> tuple[FloatArray, Complex]:
         """`(N,)` seconds, less those by which the stamps are ahead, and `(N, 12)` the way since the first.
 
+        The stamps of a regular camera are brought to its beat: what they jitter says nothing.
+
         Raises _NoEstimate where that is not long enough.
         """
         times = np.array([stamp - round(1e9 * ahead) for stamp, _ in self._points], np.int64) / 1e9
@@ -142,18 +149,30 @@ class _MotionOfStream:
         steps = np.array([motion for _, motion in list(self._points)[1:]])
         sizes = np.linalg.norm(steps, axis=1)
         steps *= np.minimum(1.0, _OUTLIER * np.median(sizes) / np.maximum(sizes, 1e-12))[:, None]
-        return times, np.concatenate([np.zeros((1, steps.shape[1]), complex), np.cumsum(steps, axis=0)])
+        return _on_beat(times), np.concatenate([np.zeros((1, steps.shape[1]), complex), np.cumsum(steps, axis=0)])
+
+
+def _on_beat(times: FloatArray) -> FloatArray:
+    """The moments of a camera whose images come regularly, some of them lost; `times` where they do not."""
+    steps = np.diff(times)
+    period = float(np.median(steps))
+    beats = np.cumsum([0.0, *np.maximum(1.0, np.round(steps / period))])
+    regular = times[0] + np.polyval(np.polyfit(beats, times - times[0], 1), beats)
+    return regular if (times - regular).std() < _JITTER * period else times
 
 
 def _motion_at(common: FloatArray, times: FloatArray, way: Complex) -> Complex:
-    """`(T, 12)` motion at common moments, without what is too quick and too slow."""
+    """`(T, 13)` motion at common moments, without what is too quick and too slow: that which all parts share, and what
+    each has beside it."""
     after = np.clip(np.searchsorted(times, common), 1, len(times) - 1)
     part = ((common - times[after - 1]) / (times[after] - times[after - 1]))[:, None]
     steps = np.diff((1 - part) * way[after - 1] + part * way[after], axis=0)
     columns = np.concatenate([steps.real, steps.imag], axis=1)
     quick, slow = (cv2.GaussianBlur(columns, (1, 0), 1e-9, sigmaY=sigma) for sigma in (_QUICK, _SLOW))
     real, imaginary = np.split(quick - slow, 2, axis=1)
-    return np.asarray(real + 1j * imaginary)
+    motion = real + 1j * imaginary
+    shared = motion.mean(axis=1, keepdims=True)
+    return np.concatenate([_SHARED * shared, motion - shared], axis=1)
 
 
 @dataclass(frozen=True)
@@ -166,7 +185,7 @@ class _Products:
 
     @staticmethod
     def of(one: Complex, other: Complex, reach: int) -> _Products:
-        """Of two `(N, 12)` motions, the second up to `reach` steps before (the first lag) and after the first one."""
+        """Of two `(N, 13)` motions, the second up to `reach` steps before (the first lag) and after the first one."""
         count, lags = len(one) - 2 * reach, range(2 * reach + 1)
         borders = np.arange(_PARTS) * count // _PARTS
         middle, powers = np.conj(one[reach : reach + count]), (np.abs(other) ** 2).sum(axis=1)

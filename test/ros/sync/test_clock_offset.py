@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ckd_ros.frames import Image
+from ckd_ros.ros.sync import clock_offset
 from ckd_ros.ros.sync.clock_offset import OffsetEstimator
 from ckd_ros.ros.sync.streams import RGB, THERMAL, CameraFrame
 
@@ -46,7 +47,7 @@ class Thermal:
     known: float = 0.0
 
 
-def watch(seconds, thermal, estimator=None, start=0.0, jump=0.0, **what):
+def watch(seconds, thermal, estimator=None, start=0.0, jump=0.0, seen=view, **what):
     """An estimator that has seen both cameras for some seconds from `start`, and its answers: (seconds, estimate)."""
     rng, estimator, answers, arriving = np.random.default_rng(1), estimator or OffsetEstimator(), [], []
     for stream, rate, ahead, jitter in ((RGB, 30.0, 0.0, 0.0), (THERMAL, thermal.rate, thermal.offset, thermal.jitter)):
@@ -58,7 +59,7 @@ def watch(seconds, thermal, estimator=None, start=0.0, jump=0.0, **what):
     for arrival, stamp, t, stream in sorted(arriving):
         known = round(S * thermal.known * (stream == THERMAL))
         frame = CameraFrame(stream, stamp, arrival, lambda: None, offset=known)
-        if estimator.see(frame, view(t, stream == THERMAL, rng=rng, **what)):
+        if estimator.see(frame, seen(t, stream == THERMAL, rng=rng, **what)):
             answers.append((t, estimator.newest))
     return estimator, answers
 
@@ -80,6 +81,32 @@ def test_it_is_found_within_ten_seconds_as_exactly_as_it_says(thermal, what):
     assert estimate is not None, estimator.why_none
     assert abs(estimate.offset - thermal.offset) < max(0.006, 3 * estimate.uncertainty) < 0.03
     assert next(t for t, one in answers if one) < 9
+
+
+def test_what_moves_before_one_camera_alone_hardly_counts():
+    """Both turn; and before the colour camera each part of what it sees sways by itself."""
+
+    def seen(t, thermal, rng):
+        image = view(t, thermal)
+        for number, part in enumerate(np.ndindex(3, 4) if not thermal else ()):
+            rows, columns = (slice(40 * at, 40 * at + 40) for at in part)
+            own = view(t, thermal, lambda t, n=number: 2 * np.array(shake(7.3 * n + 1.37 * t)) + shake(t))
+            image.data[rows, columns] = own.data[rows, columns]
+        return image
+
+    estimator, _ = watch(10, Thermal(0.1), seen=seen)
+    assert estimator.newest is not None, estimator.why_none
+    assert abs(estimator.newest.offset - 0.1) < 0.01
+
+
+@pytest.mark.parametrize("regular", [True, False])
+def test_stamps_that_jitter_are_brought_to_the_beat_of_a_regular_camera_alone(regular):
+    rng = np.random.default_rng(3)
+    times = np.cumsum(np.full(80, 1 / 9) if regular else rng.uniform(0.04, 0.2, 80))
+    times = times[rng.random(80) > 0.1]
+    stamps = times + rng.normal(0, 0.01, len(times))
+    error = clock_offset._on_beat(stamps) - times
+    assert np.abs(error).max() < 0.004 if regular else np.array_equal(error, stamps - times)
 
 
 def test_what_is_taken_off_already_is_part_of_it():
