@@ -32,8 +32,9 @@ def spiral(box: FloatArray, size: Size, step: FloatArray) -> FloatArray:
 class LostSearch:
     """Which boxes to place search windows around in each frame while the target is lost.
 
-    The last position is searched in every frame, a few more in turn, spiralling out over the whole image and then
-    starting again at the next of `SCALES`. A candidate comes first until it is confirmed or dropped.
+    The last position is searched in every frame, a few more in turn, spiralling out over the whole image, or as much of
+    it as the target can have reached, and then starting again at the next of `SCALES`. A candidate comes first until it
+    is confirmed or dropped.
 
     Args:
         box: the target's last position, `(x, y, w, h)`.
@@ -66,14 +67,19 @@ class LostSearch:
         if (np.abs(self._moved) > self._step).any():
             self._cover()
 
-    def next_boxes(self, further: int) -> list[FloatArray]:
+    def next_boxes(self, further: int, within: float = np.inf) -> list[FloatArray]:
         """The boxes to search around in this frame: the candidate (if any), the last position, and the next of the
-        spiral, `further` in all besides the last position."""
+        spiral, `further` in all besides the last position.
+
+        `within`: pixels from the last position beyond which the target is not to be found yet, and is not looked for.
+        """
         first = [] if self.candidate is None else [self.candidate]
-        count = min(max(0, further - len(first)), len(self._spiral))
-        turn = (self._next + np.arange(count)) % max(1, len(self._spiral))
+        away = np.hypot(*(geometry.centre(self._spiral) - geometry.centre(self._last)).T)
+        near = self._spiral[away <= within + np.hypot(*self._step) / 2]
+        count = min(max(0, further - len(first)), len(near))
+        turn = (self._next + np.arange(count)) % max(1, len(near))
         self._next += count
-        return [*first, self._last, *self._spiral[turn]]
+        return [*first, self._last, *near[turn]]
 
 
 def _scaled(box: FloatArray, scale: float) -> FloatArray:

@@ -13,6 +13,8 @@ from ckd_ros.geometry import FloatArray
 FRESH = 0.02
 #: Places from which on the motion is known.
 _ENOUGH = 5
+#: From so many usual intervals on the time since the last place is a gap.
+_GAP = 2.0
 #: Seconds over which the motion is measured: a box is exact to a fraction of a cell of the network's grid, which in the
 #: time between two images is more than most targets move.
 _OVER = 0.3
@@ -32,6 +34,13 @@ class RecentPath:
             self._points.append((timing.moment, centre))
             while timing.moment - self._points[0][0] > _OVER * 1e9 and len(self._points) > _ENOUGH:
                 self._points.popleft()
+
+    def has_gap(self, timing: Timing | None) -> bool:
+        """Whether more time than usual has passed until a pair."""
+        if timing is None or len(self._points) < _ENOUGH:
+            return False
+        moments = np.array([moment for moment, _ in self._points])
+        return timing.moment - self._points[-1][0] > _GAP * float(np.median(np.diff(moments)))
 
     def knows(self, age: float) -> bool:
         """Whether it can say where an image of that age shows the target."""

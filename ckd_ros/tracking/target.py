@@ -211,16 +211,25 @@ class Target:
         if self.search is not None:
             self.search.shift(step)
 
-    def plausibility(self, box: FloatArray) -> float:
+    def plausibility(self, box: FloatArray, ahead: FloatArray | None = None) -> float:
         """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`.
 
-        All, where the target was just seen, and where it is so small that it moves by many of its sides.
+        `ahead`: where a target is expected that was just seen. All, where it is so small that it moves by many of its
+        sides.
         """
-        side = _side(self.box)
-        if not self.whereabouts.unseen or side < _SMALL:
+        if _side(self.box) < _SMALL:
             return 1.0
-        distance = np.hypot(*(geometry.centre(box) - geometry.centre(self.box)))
-        return self.whereabouts.plausibility(float(distance) / side)
+        expected = self.box if ahead is None or self.whereabouts.unseen else ahead
+        return self.whereabouts.plausibility(_sides_off(box, expected))
+
+    def note_step(self, box: FloatArray, ahead: FloatArray) -> None:
+        """It was seen for certain in `box`, where `ahead` was expected."""
+        self.whereabouts.note_step(_sides_off(box, ahead))
+
+    @property
+    def limit(self) -> float:
+        """How far off, in pixels, a find of the search for it counts half."""
+        return np.inf if _side(self.box) < _SMALL else self.whereabouts.limit * _side(self.box)
 
     @property
     def deviation(self) -> float:
@@ -249,6 +258,11 @@ class Target:
 
 def _side(box: FloatArray) -> float:
     return float(np.sqrt(box[2] * box[3]))
+
+
+def _sides_off(box: FloatArray, expected: FloatArray) -> float:
+    """Distance of two boxes' centres, in sides of the second one."""
+    return float(np.hypot(*(geometry.centre(box) - geometry.centre(expected)))) / _side(expected)
 
 
 def _inside(box: FloatArray, size: Size) -> bool:

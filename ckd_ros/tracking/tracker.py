@@ -260,6 +260,7 @@ class Tracker:
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
         target.place(pair.timing, judged.weights)
         target.go_along(pair)
+        target.whereabouts.after_gap = target.path.has_gap(pair.timing)
 
         if target.search is None:
             score = yield from self._follow(target, rgb, thermal)
@@ -348,8 +349,10 @@ class Tracker:
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         if found is not None:
-            score *= target.plausibility(found.box)
+            score *= target.plausibility(found.box, ahead)
         target.sure = score >= _SURE
+        if found is not None and target.sure:
+            target.note_step(found.box, ahead)
         thresholds = self.config.confidence
         state = target.monitor.update(score)
         if state is TrackState.LOST:
@@ -363,7 +366,7 @@ class Tracker:
 
     def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Look for a lost target. Returns the best score found."""
-        boxes = search.next_boxes(self.config.lost_windows)
+        boxes = search.next_boxes(self.config.lost_windows, target.limit)
         detections = []
         for box in boxes:
             detections.append((yield from self._detect(target, rgb, thermal, box)))

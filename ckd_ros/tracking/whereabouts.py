@@ -15,6 +15,9 @@ _RATE, _POWER = 0.074, 0.75
 #: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
 #: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
 _SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
+#: How far from where it is expected a seen target may be in the next frame, in sides, besides so many times as far as
+#: usual; the weight of a frame in what is usual, and the frames from which on that is known.
+_LEAP, _USUAL_LEAPS, _RATE_OF_USUAL, _ENOUGH = 0.3, 5.0, 0.1, 10
 
 
 @dataclass
@@ -24,15 +27,24 @@ class Whereabouts:
     Attributes:
         unseen: frames since it was seen.
         anywhere: whether nothing is known of what the camera has done since.
+        after_gap: whether more time than usual has passed since the frame before.
     """
 
     unseen: int = 0
     anywhere: bool = False
+    after_gap: bool = False
+    _usually_off: float = 0.0
+    _steps: int = 0
     _at_last: float = _SURE
 
     def seen(self, probability: float) -> None:
         """The target was seen: the box overlaps it by half with a probability."""
         self.unseen, self.anywhere, self._at_last = 0, False, _SURE + _DOUBT * (1 - probability)
+
+    def note_step(self, distance: float) -> None:
+        """The target was seen for certain, so far from where it was expected from one frame to the next."""
+        self._steps += 1
+        self._usually_off += max(_RATE_OF_USUAL, 1 / self._steps) * (distance - self._usually_off)
 
     def not_seen(self) -> None:
         """A frame has passed that does not show the target."""
@@ -48,6 +60,22 @@ class Whereabouts:
 
         One in reach counts whole. What is found farther off soon after is more likely another one of its kind.
         """
-        reach = _SLACK + _DEVIATIONS * self.deviation
-        decline = _DECLINE * max(0.0, 1 - self.unseen / _ANYWHERE)
-        return 1.0 if self.anywhere or distance <= reach else float((reach / distance) ** decline)
+        return 1.0 if distance <= self._reach else float((self._reach / distance) ** self._decline)
+
+    @property
+    def limit(self) -> float:
+        """The distance at which a find counts half."""
+        return self._reach * 2 ** (1 / self._decline) if self._decline else np.inf
+
+    @property
+    def _reach(self) -> float:
+        if self.anywhere:
+            return np.inf
+        if self.unseen:
+            return _SLACK + _DEVIATIONS * self.deviation
+        known = self._steps >= _ENOUGH and not self.after_gap
+        return _LEAP + _USUAL_LEAPS * self._usually_off if known else np.inf
+
+    @property
+    def _decline(self) -> float:
+        return _DECLINE * max(0.0, 1 - self.unseen / _ANYWHERE)

@@ -1,10 +1,12 @@
 """A target that hides: what is said of it meanwhile, and where it is looked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from moving_target import CONFIDENCE, error, follow, hide, path
 
-from ckd_ros.frames import FramePair, Image
+from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig, TrackState
 
 CONFIG = TrackerConfig(box_correction=0.0, confidence=CONFIDENCE)
@@ -73,6 +75,26 @@ def test_what_appears_elsewhere_at_once_is_not_taken_for_it(tracker, scene):
     for _ in range(5):
         found = tracker.update(shown(path(1)))
     assert found.state is TrackState.TRACKING and error(found, 2 * scene.box(path(1))) < 14
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_leap_is_another_one_of_its_kind_unless_time_has_passed(tracker, scene, gap):
+    """The target vanishes and another one appears a side and a half beside it, from one frame to the next."""
+
+    def shown(place, moment):
+        return replace(scene(place, scale=2.0), timing=Timing(moment * 33_000_000))
+
+    tracker.init(shown(path(0), 1), 2 * scene.box(path(0)))
+    for k in range(2, 20):
+        seen = tracker.update(shown(path(0), k))
+    x, y = path(0)
+    other = (x + 55.0, y)
+    leapt = tracker.update(shown(other, 30 if gap else 20))
+    assert seen.state is TrackState.TRACKING
+    if gap:
+        assert leapt.score > 0.55 and error(leapt, 2 * scene.box(other)) < 14
+    else:
+        assert leapt.score < 0.45 and np.array_equal(leapt.box, seen.box)
 
 
 def test_a_lost_target_is_looked_for_in_what_a_turned_camera_sees(tracker, scene):

@@ -58,3 +58,13 @@ def test_a_candidate_takes_the_turn_of_one_position():
 def test_a_window_as_large_as_the_image_leaves_the_last_position_only():
     search = LostSearch(BOX, SIZE, np.array([5000.0, 5000.0]))
     assert len(search.next_boxes(2)) == 1
+
+
+def test_what_the_target_cannot_have_reached_is_not_searched():
+    search, middle = LostSearch(BOX, SIZE, STEP), BOX[:2] + BOX[2:] / 2
+    near = [search.next_boxes(2, within=50.0) for _ in range(60)]
+    away = [np.hypot(*(box[:2] + box[2:] / 2 - middle)) for boxes in near for box in boxes]
+    assert 0 < max(away) <= 50 + np.hypot(*STEP)
+    assert {len(boxes) for boxes in near} == {3}
+    far = [np.hypot(*(box[:2] + box[2:] / 2 - middle)) for _ in range(200) for box in search.next_boxes(2)]
+    assert max(far) > 4 * max(away), "in the end it may be anywhere"

@@ -39,3 +39,9 @@ def test_without_a_clock_or_once_it_was_set_back_the_past_says_nothing(timing):
     path = path_of((60.0, 0.0))
     path.note(timing, np.zeros(2))
     assert not path.knows(0.1)
+
+
+def test_a_gap_is_more_time_than_usual():
+    path, last = path_of((60.0, 0.0)), 10**18 + 19 * PERIOD
+    assert path.has_gap(Timing(last + 3 * PERIOD)) and not path.has_gap(Timing(last + PERIOD))
+    assert not path.has_gap(None) and not path_of((60.0, 0.0), count=3).has_gap(Timing(last))

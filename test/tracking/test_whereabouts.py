@@ -33,3 +33,26 @@ def test_a_leap_does_not_count_soon_after_and_counts_in_the_end():
     assert nobody_knows.plausibility(9.0) == 1.0
     later = [unseen(k).plausibility(6.0) for k in (10, 30, 60, 80, 90)]
     assert later == sorted(later) and later[-1] == 1.0
+
+
+def walking(step: float, frames: int = 12) -> Whereabouts:
+    """A target that was seen for certain in so many frames, each so far from where it was expected."""
+    whereabouts = unseen(0)
+    for _ in range(frames):
+        whereabouts.note_step(step)
+    return whereabouts
+
+
+def test_a_target_in_plain_view_does_not_leap_farther_than_by_a_few_of_its_usual_steps():
+    assert walking(0.04).plausibility(0.45) == 1.0 > 0.1 > walking(0.04).plausibility(1.0)
+    assert walking(0.3).plausibility(1.5) == 1.0
+    assert walking(0.04, frames=5).plausibility(1.0) == 1.0, "not known yet"
+    after_gap = walking(0.04)
+    after_gap.after_gap = True
+    assert after_gap.plausibility(1.0) == 1.0
+
+
+def test_the_limit_is_where_a_find_counts_half():
+    for whereabouts in (unseen(5), unseen(60)):
+        assert np.isclose(whereabouts.plausibility(whereabouts.limit), 0.5)
+    assert unseen(90).limit == walking(0.04, frames=0).limit == np.inf
