@@ -1,6 +1,7 @@
 """The engine reads what a model says about itself, refuses other networks, and reports what it runs on."""
 
 import logging
+import threading
 
 import numpy as np
 import onnx
@@ -43,6 +44,18 @@ def test_several_passes_give_what_each_gives_alone(model_path, threads, shipped)
     for one, maps in zip(asked, engine.run_many(asked), strict=True):
         for found, alone in zip(maps[:3], engine.run(one)[:3], strict=True):
             np.testing.assert_allclose(found, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_threads_end_with_the_engine(model_path):
+    before = set(threading.enumerate())
+    engine = OnnxEngine(model_path, ["cpu"], threads=2, targets=2)
+    engine.run_many([inputs_of(engine.spec)] * 2)
+    threads = set(threading.enumerate()) - before
+    assert threads
+    del engine
+    for one in threads:
+        one.join(5)
+        assert not one.is_alive()
 
 
 def test_the_report_names_provider_model_and_threads(model_path):
