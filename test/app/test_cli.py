@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,22 @@ def test_track_writes_boxes_a_table_and_a_video(tmp_path, track, capsys):
     film = cv2.VideoCapture(str(tmp_path / "out.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 30 and film.get(cv2.CAP_PROP_FPS) == 20
     assert film.read()[1].shape[1] == 2 * 160, "colour and thermal side by side"
+
+
+def test_what_was_found_outlives_a_video_that_cannot_be_written_on(tmp_path, track, capsys):
+    """As on a full disk: here no file may become larger than 60 kB."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))
+    try:
+        assert track(f"{CLEAR},frames=30", "--video", tmp_path / "out.avi") == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = " ".join(capsys.readouterr().err.split())
+    boxes = read_boxes(tmp_path / "boxes.txt")
+    assert 1 < len(boxes) < 30 and np.isfinite(boxes).all()
+    assert f"failed after {len(boxes)} frames" in (tmp_path / "boxes_faults.txt").read_text()
+    assert "what was found until then" in said and "out.avi" in said
+    assert not (tmp_path / "out.avi").exists()
 
 
 def test_track_reports_its_scores_against_the_truth(tmp_path, track, capsys):

@@ -100,15 +100,22 @@ class Track:
             wishes = Wishes(self.init, self.start, self.show, self.video, settings.thermal_crop)
             results: list[TrackResult] = []
             stopped = False
-            with LiveRun(tracker, source, registration, wishes) as run:
-                try:
-                    count = None if length is None else length - run.start
-                    for result in with_progress(run.results(), count, f"track {source.name}"):
-                        results.append(result)
-                except KeyboardInterrupt:
-                    if not results:
-                        raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
-                    stopped = True
+            try:
+                with LiveRun(tracker, source, registration, wishes) as run:
+                    try:
+                        count = None if length is None else length - run.start
+                        for result in with_progress(run.results(), count, f"track {source.name}"):
+                            results.append(result)
+                    except KeyboardInterrupt:
+                        if not results:
+                            raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
+                        stopped = True
+            except Exception as error:  # as of a disk that the video has filled
+                if results:
+                    failed = f"failed after {len(results)} frames: {error}"
+                    kept = write_results(out, results, [*source.notes, failed], run.start)
+                    console().print(f"what was found until then: {', '.join(map(str, kept))}", soft_wrap=True)
+                raise
         if isinstance(source, LiveCameras) and not results:
             raise ValueError(source.fault)
         faults = [*run.faults, *tracker.new_images.describe(), *tracker.quality.describe()]
