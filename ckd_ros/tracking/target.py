@@ -65,6 +65,7 @@ class Target:
         refinement: the shift of its thermal image; None where none is measured.
         motion: `(2,)` running mean of its way from frame to frame, x and y, in geometric mean sides of its box.
         whereabouts: how well its place is known.
+        former: the pair before.
         camera: how the camera moves, while the target is not seen.
         sure: it was seen for certain in the frame before.
     """
@@ -85,6 +86,7 @@ class Target:
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     camera: CameraMotion = field(default_factory=CameraMotion)
     sure: bool = False
+    former: FramePair | None = None
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -211,16 +213,29 @@ class Target:
         if self.search is not None:
             self.search.shift(step)
 
-    def plausibility(self, box: FloatArray, ahead: FloatArray | None = None) -> float:
-        """How much a find counts at the place of `box`, [0, 1], see `Whereabouts`.
+    def plausibility(self, box: FloatArray) -> float:
+        """How much a find counts at the place of `box`, [0, 1], while the target is not seen, see `Whereabouts`.
 
-        `ahead`: where a target is expected that was just seen. All, where it is so small that it moves by many of its
-        sides.
+        All, where it is so small that it moves by many of its sides.
+        """
+        return 1.0 if _side(self.box) < _SMALL else self.whereabouts.plausibility(_sides_off(box, self.box))
+
+    def plausibility_of_step(self, box: FloatArray, ahead: FloatArray, pair: FramePair) -> float:
+        """The same, of a find in the next pair of a target that was seen, and is expected at `ahead`.
+
+        Where it seems to have leapt, but the whole picture has, as of a camera that was knocked, it has not.
         """
         if _side(self.box) < _SMALL:
             return 1.0
-        expected = self.box if ahead is None or self.whereabouts.unseen else ahead
-        return self.whereabouts.plausibility(_sides_off(box, expected))
+        counts = self.whereabouts.plausibility(_sides_off(box, ahead))
+        if counts == 1.0 or self.former is None:
+            return counts
+        camera, place = CameraMotion(), geometry.centre(ahead)
+        camera.step(self.former, self.pair_geometry, place)
+        step = camera.step(pair, self.pair_geometry, place)
+        if step is None:
+            return 1.0  # the images do not tell
+        return self.whereabouts.plausibility(_sides_off(box, ahead + np.concatenate([step, np.zeros(2)])))
 
     def note_step(self, box: FloatArray, ahead: FloatArray) -> None:
         """It was seen for certain in `box`, where `ahead` was expected."""

@@ -263,11 +263,12 @@ class Tracker:
         target.whereabouts.after_gap = target.path.has_gap(pair.timing)
 
         if target.search is None:
-            score = yield from self._follow(target, rgb, thermal)
+            score = yield from self._follow(target, pair, rgb, thermal)
         else:
             score = yield from self._redetect(target, target.search, rgb, thermal)
         confidence = self._judge(target, score, pair)
         target.note_path(pair.timing)
+        target.former = pair
         if target.monitor.state is TrackState.TRACKING and score >= self.config.confidence.tracking_above:
             target.place(pair.timing, judged.weights)
             misplaced = target.misplaced(pair.timing) | judged.doubtful
@@ -337,7 +338,7 @@ class Tracker:
             target.identity = Identity(views)
         return confidence
 
-    def _follow(self, target: Target, rgb: Image | None, thermal: Image | None) -> Steps[float]:
+    def _follow(self, target: Target, pair: FramePair, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the score."""
         ahead = target.ahead(self.config.lead)
         found = None
@@ -349,7 +350,11 @@ class Tracker:
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         if found is not None:
-            score *= target.plausibility(found.box, ahead)
+            seen = not target.whereabouts.unseen
+            plausibility = (
+                target.plausibility_of_step(found.box, ahead, pair) if seen else target.plausibility(found.box)
+            )
+            score *= plausibility
         target.sure = score >= _SURE
         if found is not None and target.sure:
             target.note_step(found.box, ahead)

@@ -97,6 +97,22 @@ def test_a_leap_is_another_one_of_its_kind_unless_time_has_passed(tracker, scene
         assert leapt.score < 0.45 and np.array_equal(leapt.box, seen.box)
 
 
+def test_a_camera_that_is_knocked_makes_no_leap(tracker, scene):
+    """The whole picture is a side and more beside where it was, from one frame to the next."""
+
+    place = path(10)
+
+    def shown():
+        return scene(place, scale=2.0)
+
+    tracker.init(shown(), 2 * scene.box(place))
+    for _ in range(15):
+        seen = tracker.update(shown())
+    knocked = tracker.update(turned(shown(), 112))
+    assert seen.state is knocked.state is TrackState.TRACKING and knocked.score > 0.5
+    np.testing.assert_allclose(knocked.box[0], seen.box[0] - 112, atol=14)
+
+
 def test_a_lost_target_is_looked_for_in_what_a_turned_camera_sees(tracker, scene):
     """It is out of the picture where it was; the camera has turned by more than a picture."""
     tracker.init(scene(path(0)), scene.box(path(0)))
