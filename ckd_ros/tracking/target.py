@@ -24,7 +24,7 @@ from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, looked_at, window_of
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.thermal import ThermalNormalizer
-from ckd_ros.tracking.whereabouts import Whereabouts
+from ckd_ros.tracking.whereabouts import FRAMES, Whereabouts
 
 #: Smallest box that can be followed, pixels each way.
 MIN_SIDE = 2.0
@@ -197,7 +197,14 @@ class Target:
         """A pair did not show the target."""
         if not self.whereabouts.unseen:
             self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
-        self.whereabouts.not_seen()
+        self.whereabouts.not_seen(self._frames_until(pair))
+
+    def _frames_until(self, pair: FramePair) -> float:
+        """Time since the pair before, in frames of `whereabouts`; one frame where it is not known."""
+        before = None if self.former is None else self.former.timing
+        if before is None or pair.timing is None or pair.timing.moment <= before.moment:
+            return 1.0
+        return (pair.timing.moment - before.moment) / 1e9 * FRAMES
 
     def go_along(self, pair: FramePair) -> None:
         """Keep the box of a target that is not seen where it was in the world, as the camera moves."""

@@ -231,6 +231,7 @@ class Tracker:
         target.note_path(pair.timing)
         rgb_used, thermal_used = rgb is not None, thermal is not None
         result = self._result(target, confidence, confidence, rgb_used, thermal_used, judged.problems, start)
+        target.former = pair
         self._target, self.quality = target, quality
         return result
 

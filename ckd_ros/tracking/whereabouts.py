@@ -12,6 +12,8 @@ _SURE, _DOUBT = 0.03, 0.4
 #: How it grows while the target is not seen, in sides: by the power of the number of frames. Measured on the recorded
 #: motion of LasHeR's targets (docs/tracking.md).
 _RATE, _POWER = 0.074, 0.75
+#: Frames a second of those recordings: what time is counted in.
+FRAMES = 30.0
 #: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
 #: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
 _SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
@@ -22,7 +24,8 @@ _LEAP, _USUAL_LEAPS, _RATE_OF_USUAL, _ENOUGH = 0.3, 5.0, 0.1, 10
 
 @dataclass
 class Whereabouts:
-    """What is known of a target's place. All lengths are in geometric mean sides of its box, all times in frames.
+    """What is known of a target's place. All lengths are in geometric mean sides of its box, all times in frames
+    of 1 / FRAMES seconds.
 
     Attributes:
         unseen: frames since it was seen.
@@ -30,7 +33,7 @@ class Whereabouts:
         after_gap: whether more time than usual has passed since the frame before.
     """
 
-    unseen: int = 0
+    unseen: float = 0.0
     anywhere: bool = False
     after_gap: bool = False
     _usually_off: float = 0.0
@@ -39,16 +42,16 @@ class Whereabouts:
 
     def seen(self, probability: float) -> None:
         """The target was seen: the box overlaps it by half with a probability."""
-        self.unseen, self.anywhere, self._at_last = 0, False, _SURE + _DOUBT * (1 - probability)
+        self.unseen, self.anywhere, self._at_last = 0.0, False, _SURE + _DOUBT * (1 - probability)
 
     def note_step(self, distance: float) -> None:
         """The target was seen for certain, so far from where it was expected from one frame to the next."""
         self._steps += 1
         self._usually_off += max(_RATE_OF_USUAL, 1 / self._steps) * (distance - self._usually_off)
 
-    def not_seen(self) -> None:
-        """A frame has passed that does not show the target."""
-        self.unseen += 1
+    def not_seen(self, frames: float = 1.0) -> None:
+        """The next image does not show the target, so long after the one before."""
+        self.unseen += frames
 
     @property
     def deviation(self) -> float:

@@ -42,6 +42,20 @@ def follow_up(tracker, scene, place):
     raise AssertionError("it was not found")
 
 
+@pytest.mark.parametrize("rate", [9, 60])
+def test_what_is_known_of_its_place_is_a_matter_of_time_not_of_frames(model_path, scene, rate):
+    """A second of hiding, beside a camera of 30 Hz."""
+
+    def after_a_second(rate):
+        tracker = Tracker(OnnxEngine(model_path, threads=1), config=CONFIG)
+        for k in range(5 + rate):
+            pair = replace(scene(path(0) if k < 5 else None), timing=Timing(10**18 + round(k * 1e9 / rate)))
+            result = tracker.update(pair) if k else tracker.init(pair, scene.box(path(0)))
+        return result.position_stddev
+
+    assert after_a_second(rate) == pytest.approx(after_a_second(30), rel=0.05)
+
+
 def test_while_lost_the_box_stays_where_it_was_in_the_world(tracker, scene):
     tracker.init(scene(path(0)), scene.box(path(0)))
     lost = hide(tracker, scene, 8)
