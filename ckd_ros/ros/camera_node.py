@@ -159,8 +159,7 @@ class CameraNode(Node):
         first = 0
         for stamp, number, stream, image in in_order(pairs):
             if shift is None:
-                if self.values["wait_for_subscribers"]:
-                    self._wait_for_subscribers(stream, stop)
+                self._wait_for_others(stream, stop)
                 pairs.wait_until_full(stop)  # else filling it would take the processor time of the first second
                 shift, first = self.get_clock().now().nanoseconds - stamp, stamp
                 begin = time.monotonic()
@@ -212,14 +211,28 @@ class CameraNode(Node):
                 return
             shift += newest - first + period
 
-    def _wait_for_subscribers(self, stream: str, stop: StopRequest) -> None:
-        self.get_logger().info("waiting for a subscriber of the image topics")
-        one = self.sequence.modality != "both"
-        publishers = [self._images[stream]] if one else list(self._images.values())
-        while not all(publisher.get_subscription_count() for publisher in publishers):
+    def _wait_for_others(self, stream: str, stop: StopRequest) -> None:
+        """Return when all that it must wait for have found it, or the process is to end.
+
+        That may take seconds: the middleware announces a node a few times at first, and where they are lost later on.
+        """
+        node, streams = self.values["wait_for_node"], []
+        if self.values["wait_for_subscribers"]:
+            self.get_logger().info("waiting for a subscriber of the image topics")
+            streams = [stream] if self.sequence.modality != "both" else list(self._images)
+        if not (streams or node):
+            return
+        while not (all(self._images[one].get_subscription_count() for one in streams) and self._is_heard_by(node)):
             if stop.wait(0.02):
                 return
         stop.wait(SETTLE)
+
+    def _is_heard_by(self, node: str) -> bool:
+        """Whether a node of this name, if it has one, has subscribed to a camera_info."""
+        topics = [publisher.topic_name for publisher in self._infos.values()] if node else []
+        return not node or any(
+            one.node_name == node for topic in topics for one in self.get_subscriptions_info_by_topic(topic)
+        )
 
     def _publish(self, stream: str, image: Image, stamp: int) -> Header:
         frame_id = self.values[f"frames.{stream}"]

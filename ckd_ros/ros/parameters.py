@@ -291,6 +291,7 @@ class CameraSettings:
         read_only=True,
     )
     wait_for_subscribers: bool = setting(False, "begin when both image topics have a subscriber", read_only=True)
+    wait_for_node: str = setting("", "begin when a node of this name has subscribed to a camera_info", read_only=True)
     reliability: str = setting(
         "reliable",
         "of the image topics; reliable serves every subscriber",

@@ -219,6 +219,23 @@ def test_the_calibration_matches_the_field_of_view():
     assert np.allclose(np.reshape(info.p, (3, 4))[:, :3].ravel(), info.k)
 
 
+def test_it_waits_for_a_node_by_its_name(ros, recorder):
+    r = recorder()
+    process = start(f"source:={SOURCE}", "frames:=3", "wait_for_subscribers:=true", "wait_for_node:=late")
+    end = time.monotonic() + 60
+    while not r.node.count_publishers("/ckd/rgb/image") and time.monotonic() < end:
+        r.executor.spin_once(timeout_sec=0.05)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        r.executor.spin_once(timeout_sec=0.05)
+    assert process.poll() is None and not r.received
+    late = ros.create_node("late", namespace="ckd")
+    late.create_subscription(CameraInfo, "rgb/camera_info", lambda _: None, 1)
+    log = r.until(process)
+    late.destroy_node()
+    assert process.returncode == 0 and len(r.of("rgb/image")) == 3, log
+
+
 def test_the_truth_of_the_source_is_published(recorder):
     r, truth = recorder(), []
     r.node.create_subscription(Track, "truth", truth.append, 20)

@@ -140,7 +140,7 @@ def _drive(
         tracker = stack.enter_context(NodeProcess("tracker_node", tracker_settings, options.out))
         _wait(observer, [tracker], observer.tracker_ready, READY, lambda: "the tracker is not ready")
         progress.update(task, description="starting the camera")
-        camera_settings = {**source, "wait_for_subscribers": True}
+        camera_settings = {**source, "wait_for_subscribers": True, "wait_for_node": observer.name}
         camera = stack.enter_context(NodeProcess("camera_node", camera_settings, options.out, may_end=True))
         both = [tracker, camera]
         _wait(observer, both, observer.images_arrive, FIRST_IMAGE, lambda: "no image arrives from the camera")

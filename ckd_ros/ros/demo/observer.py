@@ -47,6 +47,9 @@ class Observer:
         refusal: why the tracker did not start on the target when it was last asked.
     """
 
+    #: Of its node.
+    name = "demo"
+
     def __init__(self, sequence: FrameSequence, first: FramePair, again: bool) -> None:
         self.results: dict[int, TimedResult] = {}
         self.latest: TimedResult | None = None
@@ -61,7 +64,7 @@ class Observer:
 
     def __enter__(self) -> Observer:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        node = self._node = Node("demo", namespace="ckd")
+        node = self._node = Node(self.name, namespace="ckd")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
         # The camera keeps its camera_info for those who join late: the stamp of the first tells which frame is which.
