@@ -17,6 +17,8 @@ FRAMES = 30.0
 #: How far off it may be found again, in sides, besides so many standard deviations; how little a find counts beyond,
 #: as a power of the distance; and the frames after which it may be anywhere, as it may have left the picture.
 _SLACK, _DEVIATIONS, _DECLINE, _ANYWHERE = 0.4, 1.5, 6.0, 90
+#: The power up to which the distance makes no difference in any picture.
+_FLAT = 0.05
 #: How far from where it is expected a seen target may be in the next frame, in sides, besides so many times as far as
 #: usual; the weight of a frame in what is usual, and the frames from which on that is known.
 _LEAP, _USUAL_LEAPS, _RATE_OF_USUAL, _ENOUGH = 0.3, 5.0, 0.1, 10
@@ -67,8 +69,8 @@ class Whereabouts:
 
     @property
     def limit(self) -> float:
-        """The distance at which a find counts half."""
-        return self._reach * 2 ** (1 / self._decline) if self._decline else np.inf
+        """The distance at which a find counts half; none where it hardly counts less however far off it is."""
+        return self._reach * 2 ** (1 / self._decline) if self._decline > _FLAT else np.inf
 
     @property
     def _reach(self) -> float:

@@ -56,3 +56,10 @@ def test_the_limit_is_where_a_find_counts_half():
     for whereabouts in (unseen(5), unseen(60)):
         assert np.isclose(whereabouts.plausibility(whereabouts.limit), 0.5)
     assert unseen(90).limit == walking(0.04, frames=0).limit == np.inf
+
+
+def test_times_that_add_up_to_nearly_ninety_frames_are_none_to_calculate_with():
+    for missing in (1e-12, 1e-6, 1e-3):
+        whereabouts = unseen(89)
+        whereabouts.not_seen(1 - missing)
+        assert whereabouts.limit == np.inf and 0.9 < whereabouts.plausibility(100.0) <= 1.0
