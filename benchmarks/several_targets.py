@@ -2,7 +2,7 @@
 
     python benchmarks/several_targets.py [--json-file FILE] [--data DIR] [--sequences 12] [--frames 200]
 
-The time is that of `TargetGroup.update` on 640 x 512 images for one, two and four targets, in turns, none of which is
+The time is that of `TargetGroup.update` on 640 x 512 images for one to four targets, in turns, none of which is
 looked for. For the meetings, target and look-alikes of simulated sequences (with DIR of `roadscene/` and
 `flir_crops.tar`, people and cars before real backgrounds) are all followed from the start: together, and each by a
 tracker that knows nothing of the others. A meeting is a time in which two of them overlap by MET or more, and after

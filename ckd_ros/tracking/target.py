@@ -228,12 +228,12 @@ class Target:
         return 1.0 if _side(self.box) < _SMALL else self.whereabouts.plausibility(_sides_off(box, self.box))
 
     def plausibility_of_step(self, box: FloatArray, ahead: FloatArray, pair: FramePair) -> float:
-        """The same, of a find in the next pair of a target that was seen, and is expected at `ahead`.
+        """The same, of a find in the next pair of a target that is expected at `ahead` if it was seen.
 
         Where it seems to have leapt, but the whole picture has, as of a camera that was knocked, it has not.
         """
-        if _side(self.box) < _SMALL:
-            return 1.0
+        if self.whereabouts.unseen or _side(self.box) < _SMALL:
+            return self.plausibility(box)
         counts = self.whereabouts.plausibility(_sides_off(box, ahead))
         if counts == 1.0 or self.former is None:
             return counts

@@ -351,11 +351,7 @@ class Tracker:
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         if found is not None:
-            seen = not target.whereabouts.unseen
-            plausibility = (
-                target.plausibility_of_step(found.box, ahead, pair) if seen else target.plausibility(found.box)
-            )
-            score *= plausibility
+            score *= target.plausibility_of_step(found.box, ahead, pair)
         target.sure = score >= _SURE
         if found is not None and target.sure:
             target.note_step(found.box, ahead)

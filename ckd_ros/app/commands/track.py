@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,17 +100,10 @@ class Track:
             tracker = Tracker(engine, registration, settings.tracker)
             wishes = Wishes(self.init, self.start, self.show, self.video, settings.thermal_crop)
             results: list[TrackResult] = []
-            stopped = False
             try:
                 with LiveRun(tracker, source, registration, wishes) as run:
-                    try:
-                        count = None if length is None else length - run.start
-                        for result in with_progress(run.results(), count, f"track {source.name}"):
-                            results.append(result)
-                    except KeyboardInterrupt:
-                        if not results:
-                            raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
-                        stopped = True
+                    count = None if length is None else length - run.start
+                    stopped = _gather(with_progress(run.results(), count, f"track {source.name}"), results)
             except Exception as error:  # as of a disk that the video has filled
                 if results:
                     failed = f"failed after {len(results)} frames: {error}"
@@ -158,6 +152,18 @@ class Track:
         if self.provider not in (None, "auto"):
             return open_engine_on(model, self.provider, settings.threads), model
         return open_engine(model, providers, settings.cache_dir, settings.threads), model
+
+
+def _gather(found: Iterable[TrackResult], results: list[TrackResult]) -> bool:
+    """Append what is found until the end, or until Ctrl-C. Returns whether it was that, after at least one result."""
+    try:
+        for result in found:
+            results.append(result)
+    except KeyboardInterrupt:
+        if not results:
+            raise KeyboardInterrupt("stopped before the first frame: nothing was written") from None
+        return True
+    return False
 
 
 def _print_scores(sequence: FrameSequence, results: list[TrackResult], start: int) -> None:
