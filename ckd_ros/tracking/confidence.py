@@ -32,7 +32,7 @@ class ConfidenceConfig:
     tracking_after: int = setting(2, "frames above `tracking_above` until it does", 1, 1000)
     lost_below: float = setting(0.35, "below this, UNCERTAIN turns LOST", 0.0, 1.0)
     lost_after: int = setting(10, "frames below `lost_below` until it does", 1, 1000)
-    reacquire_above: float = setting(0.6, "from this on, a find of the search for a lost target counts", 0.01, 1.0)
+    reacquire_above: float = setting(0.75, "from this on, a find of the search for a lost target counts", 0.01, 1.0)
     reacquire_after: int = setting(2, "frames in which the same find must be seen until LOST turns TRACKING", 1, 1000)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,8 @@ from ckd_ros.geometry import CropWindow, FloatArray
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+#: What is blotted out beside a box on each side, in its sides, and the pixels around that from which it is filled.
+_MARGIN, _RING = 0.1, 8
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,18 @@ def write_grey(grey: Float32Array, normalisation: Normalisation, out: Float32Arr
     for channel in range(3):
         np.multiply(grey, scale[channel], out=out[channel])
         out[channel] += bias[channel]
+
+
+def blot_out(crop: Float32Array, box: FloatArray) -> None:
+    """Fill a box `(x, y, w, h)` and a margin, in pixels of a crop `(3, S, S)`, with the median of what is around."""
+    middle, half = box[:2] + box[2:] / 2, (0.5 + _MARGIN) * box[2:]
+    x0, y0 = np.maximum(np.floor(middle - half), 0).astype(int)
+    x1, y1 = np.maximum(np.ceil(middle + half), 0).astype(int)
+    around = np.zeros(crop.shape[1:], bool)
+    around[max(0, y0 - _RING) : y1 + _RING, max(0, x0 - _RING) : x1 + _RING] = True
+    around[y0:y1, x0:x1] = False
+    if around.any():
+        crop[:, y0:y1, x0:x1] = np.median(crop[:, around], axis=1)[:, None, None]
 
 
 def cut_colour(

@@ -78,6 +78,25 @@ def decode(
     return Detection(window.from_fraction(box), min(max(best, 0.0), 1.0))
 
 
+def peaks(maps: Maps, window: CropWindow, least: float) -> FloatArray:
+    """`(K, 4)` boxes at the local maxima of the scores that are at least `least`, the highest first.
+
+    Of those whose boxes overlap by _BESIDE only the highest: they are of one object.
+    """
+    score, cells = maps.score, maps.score.shape[0]
+    padded = np.pad(score, 1)
+    around = np.max([padded[y : y + cells, x : x + cells] for y in range(3) for x in range(3)], axis=0)
+    rows, columns = np.nonzero((score >= around) & (score >= least))
+    kept: list[FloatArray] = []
+    for k in np.argsort(-score[rows, columns]):
+        y, x = rows[k], columns[k]
+        middle_of, size = (np.array([x, y]) + maps.offset[:, y, x]) / cells, maps.size[:, y, x]
+        box = window.from_fraction(np.concatenate([middle_of - size / 2, size]))
+        if all(float(iou(box, other)) < _BESIDE for other in kept):
+            kept.append(box)
+    return np.array(kept).reshape(-1, 4)
+
+
 def freedom(boxes: FloatArray, taken: FloatArray) -> FloatArray:
     """How far boxes `(..., 4)` are none of those that other targets have, `taken` `(N, 4)`: 1, to nearly 0."""
     overlap = iou(boxes[..., None, :], taken).max(-1, initial=0.0)

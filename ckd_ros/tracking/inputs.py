@@ -9,7 +9,7 @@ import numpy as np
 
 from ckd_ros.frames import Float32Array, FramePair, Image
 from ckd_ros.geometry import CropWindow, FloatArray, crop_window
-from ckd_ros.tracking.crops import cut_colour, cut_thermal
+from ckd_ros.tracking.crops import blot_out, cut_colour, cut_thermal
 from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer
@@ -125,10 +125,12 @@ class NetworkInputs:
         window: CropWindow,
         pair_geometry: PairGeometry,
         size: int | None = None,
+        without: FloatArray | None = None,
     ) -> dict[str, Float32Array]:
         """All inputs for one search window (RGB pixels). The arrays are overwritten by the next call.
 
-        `size`: pixels a side of the search crops, None: the network's `search_size`.
+        `size`: pixels a side of the search crops, None: the network's `search_size`. `without`: a box `(x, y, w, h)`
+        that is blotted out.
         """
         size = size or self._spec.search_size
         inputs = {}
@@ -138,6 +140,8 @@ class NetworkInputs:
                 search.fill(0.0)
             else:
                 self._cut(modality, image, window, pair_geometry, search)
+                if without is not None:
+                    blot_out(search[0], window.to_fraction(without) * size)
                 if (weight := self.weight(modality)) < 1.0:
                     search *= np.float32(weight)
             inputs[f"search_{modality}"] = search

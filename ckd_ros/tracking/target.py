@@ -15,10 +15,12 @@ from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.geometry import FloatArray, Size
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.camera_motion import CameraMotion
+from ckd_ros.tracking.certain_place import CertainPlace
 from ckd_ros.tracking.confidence import ConfidenceMonitor
 from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.lost_search import LostSearch
+from ckd_ros.tracking.neighbours import Neighbours
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.recent_path import RecentPath
 from ckd_ros.tracking.refinement import Refinement, Views, crop, grey_of_colour, looked_at, window_of
@@ -33,6 +35,8 @@ _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error m
 _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
 #: Geometric mean side of a box in pixels below which a target may turn up anywhere at once.
 _SMALL = 40.0
+#: How little a find counts that is too far off to be a target that is not seen.
+_ELSEWHERE = 0.3
 #: Least share of a box to start with that lies inside the image. A target that is half out of view passes, a box drawn
 #: for an image of another size or by a slip of the mouse does not.
 MIN_INSIDE = 0.25
@@ -68,6 +72,8 @@ class Target:
         former: the pair before.
         camera: how the camera moves, while the target is not seen.
         sure: it was seen for certain in the frame before.
+        neighbours: others of its kind beside it, while it is doubtful where it is.
+        certain: where it was before it became so; None where that is not known.
     """
 
     box: FloatArray
@@ -87,6 +93,8 @@ class Target:
     camera: CameraMotion = field(default_factory=CameraMotion)
     sure: bool = False
     former: FramePair | None = None
+    neighbours: Neighbours = field(default_factory=Neighbours)
+    certain: CertainPlace | None = None
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -194,10 +202,35 @@ class Target:
         self.camera.forget()
 
     def note_unseen(self, pair: FramePair) -> None:
-        """A pair did not show the target."""
+        """A pair did not show the target. When it begins, the box goes back to where it would be by now."""
         if not self.whereabouts.unseen:
+            place = None if self.certain is None or self.search is not None else self.certain.now
+            self.box = self.box if place is None else place
+            self.certain = None
             self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
         self.whereabouts.not_seen(self._frames_until(pair))
+
+    def note_certain(self) -> None:
+        """The next pair shows the target for certain: its box in the one before can be relied on.
+
+        In the next one itself a part of it may be hidden already.
+        """
+        self.certain = CertainPlace(self.box, self.motion * _side(self.box))
+        self.neighbours.forget()
+
+    def note_doubt(self, pair: FramePair) -> None:
+        """A pair does not show the target for certain."""
+        if self.certain is not None:
+            self.certain.go_on(self._frames_until(pair))
+
+    def tell_others(self, shown: FloatArray) -> None:
+        """Follow the others among all boxes `(K, 4)` that a pair shows.
+
+        While the target is not seen, what is farther off than it can be is another one too.
+        """
+        rest = self.neighbours.follow(shown)
+        if self.whereabouts.unseen:
+            self.neighbours.add([box for box in rest if self.plausibility(box) < _ELSEWHERE])
 
     def _frames_until(self, pair: FramePair) -> float:
         """Time since the pair before, in frames of `whereabouts`; one frame where it is not known."""
@@ -263,7 +296,8 @@ class Target:
         """Take it into other pixels: `change` is the 3x3 transform from those of before."""
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
-        self.box, self.path = box, RecentPath()
+        self.box, self.path, self.certain = box, RecentPath(), None
+        self.neighbours.forget()
         self._aim()
         self.camera.forget()
 

@@ -28,7 +28,7 @@ class TargetGroup:
     """Follows targets by their numbers. Not for use by several threads at once.
 
     Targets are each other's look-alikes: a target that is seen for certain keeps the others away from its box (see
-    `Tracker.taken`). Of two that meet, the surer one keeps it, and the other is looked for beside it.
+    `TargetFinder.taken`). Of two that meet, the surer one keeps it, and the other is looked for beside it.
 
     Args:
         engine, registration, config: as of `Tracker`, for all targets.
@@ -109,7 +109,7 @@ class TargetGroup:
         """
         trackers = {n: tracker for n, tracker in self._trackers.items() if targets is None or n in targets}
         for target, tracker in trackers.items():
-            tracker.taken = self._taken_from(target)
+            tracker.finder.taken = self._taken_from(target)
             tracker.narrow = len(self._trackers) >= MANY
         steps = [_guarded(tracker.steps(pair)) for tracker in trackers.values()]
         answers = dict(zip(trackers, run_steps(self._engine, steps), strict=True))

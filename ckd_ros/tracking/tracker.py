@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from ckd_ros.frames import Float32Array, FramePair, Image
+from ckd_ros.frames import FramePair, Image
 from ckd_ros.geometry import FloatArray, crop_window, visible_part
 from ckd_ros.settings import check, setting
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.confidence import ConfidenceConfig, ConfidenceMonitor, TrackState
-from ckd_ros.tracking.decoding import Detection, decode, free_cells, freedom, hann_window, middle
+from ckd_ros.tracking.decoding import Detection, hann_window
 from ckd_ros.tracking.engine.spec import Engine
 from ckd_ros.tracking.first_look import FIRST_WINDOWS, NEAR, first_boxes, scale_dependence, sureness
 from ckd_ros.tracking.identity import Identity, view_of
@@ -30,10 +30,13 @@ from ckd_ros.tracking.registration import Registration
 from ckd_ros.tracking.repeats import NewImages
 from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.target import Target, initial_box
+from ckd_ros.tracking.target_finder import TargetFinder
 from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 
 #: Score from which on a target is seen for certain, and a narrow search window is enough.
 _SURE = 0.5
+#: Score below which it is asked what else there is beside the target; of what is told from it then, and followed.
+_CERTAIN, _LIKE, _SHOWN = 0.9, 0.3, 0.15
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,7 @@ class Tracker:
     Attributes:
         new_images: leaves out images that repeat the ones before them, and counts them.
         quality: leaves out images that are bad, and counts them; anew for each target.
-        taken: `(N, 4)` boxes in which other targets are, for the next `update`: this one is looked for elsewhere, and
-            what is found there all the same counts for little.
+        finder: asks the network; its `taken` are the boxes in which other targets are, for the next `update`.
         narrow: a target that was just seen for certain is looked for in a narrower window first, of
             `Engine.narrow_size`, where there is one.
     """
@@ -169,9 +171,8 @@ class Tracker:
         self.new_images = NewImages()
         self._measurements = measurements or Measurements()
         self.quality = ImageQuality(self._measurements)
-        self.taken: FloatArray = np.zeros((0, 4))
+        self.finder = TargetFinder(engine)
         self.narrow = False
-        self._inference_s = 0.0
         self._set_config(config or TrackerConfig())
 
     @property
@@ -212,7 +213,7 @@ class Tracker:
         former target (if any) stays exactly as it was and is still followed.
         """
         start = time.perf_counter()
-        self._inference_s = 0.0
+        self.finder.inference_s = 0.0
         self.new_images.of(pair)
         if pair.timing is not None:
             pair = replace(pair, timing=pair.timing.at_image(drawn_in))
@@ -249,7 +250,7 @@ class Tracker:
         if target is None:
             raise RuntimeError("no target to follow: call init(pair, box) before update(pair)")
         start = time.perf_counter()
-        self._inference_s = 0.0
+        self.finder.inference_s = 0.0
         pair = self.new_images.of(pair)
         self._observe_sizes(target, pair)
         judged = self.quality.of(pair, target.showing(pair))
@@ -261,6 +262,7 @@ class Tracker:
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
         target.place(pair.timing, judged.weights)
         target.go_along(pair)
+        target.neighbours.move_on()
         target.whereabouts.after_gap = target.path.has_gap(pair.timing)
 
         if target.search is None:
@@ -322,7 +324,8 @@ class Tracker:
         boxes = first_boxes(target.box)[: None if spec.gives_features else NEAR]
         found = []
         for box in boxes:
-            found.append((yield from self._detect(target, rgb, thermal, box, self._prior)))
+            sight = yield from self.finder.look(target, rgb, thermal, box)
+            found.append(self.finder.choose(target, sight, self._prior))
         enough = self.config.confidence.uncertain_below
         near = [one.box for one in found[:NEAR] if one is not None and one.score >= enough]
         confidence = sureness(found[:NEAR], target.box)
@@ -342,16 +345,28 @@ class Tracker:
     def _follow(self, target: Target, pair: FramePair, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Search ahead of the last position and move the box as far as the evidence carries. Returns the score."""
         ahead = target.ahead(self.config.lead)
-        found = None
+        found = sight = None
         if self.narrow and target.sure and self.engine.narrow_size is not None:
-            found = yield from self._detect(target, rgb, thermal, ahead, self._prior, self.engine.narrow_size)
+            sight = yield from self.finder.look(target, rgb, thermal, ahead, self.engine.narrow_size)
+            found = self.finder.choose(target, sight, self._prior)
         if found is None or found.score < _SURE:
-            found = yield from self._detect(target, rgb, thermal, ahead, self._prior)
+            sight = yield from self.finder.look(target, rgb, thermal, ahead)
+            found = self.finder.choose(target, sight, self._prior)
+        counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
+        if found is not None and found.score >= _CERTAIN and counts == 1.0 and not target.whereabouts.unseen:
+            target.note_certain()
+        else:
+            target.note_doubt(pair)
+            if target.sure and target.neighbours.to_be_asked:
+                yield from self._look_beside(target)
+                found = self.finder.choose(target, sight, self._prior)
+                counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
+            if sight is not None:
+                target.tell_others(self.finder.all_shown(target, sight, _SHOWN))
         score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
-        if found is not None:
-            score *= target.plausibility_of_step(found.box, ahead, pair)
+        score *= counts
         target.sure = score >= _SURE
         if found is not None and target.sure:
             target.note_step(found.box, ahead)
@@ -366,13 +381,26 @@ class Tracker:
             target.follow(target.moved_to(found.box, momentum, self.config.inside_margin))
         return score
 
+    def _look_beside(self, target: Target) -> Steps[None]:
+        """Learn what the network takes for the target, were it not there, in the pair before, which showed it."""
+        if target.former is None:
+            return
+        rgb, thermal = target.inputs.known_images(target.former)
+        sight = yield from self.finder.look(target, rgb, thermal, target.box, without=target.box)
+        if sight is not None:
+            target.neighbours.learn(self.finder.all_shown(target, sight, _LIKE), target.box)
+
     def _redetect(self, target: Target, search: LostSearch, rgb: Image | None, thermal: Image | None) -> Steps[float]:
         """Look for a lost target. Returns the best score found."""
-        boxes = search.next_boxes(self.config.lost_windows, target.limit)
-        detections = []
-        for box in boxes:
-            detections.append((yield from self._detect(target, rgb, thermal, box)))
+        if target.whereabouts.long_unseen:
+            target.neighbours.forget()
+        sights = []
+        for box in search.next_boxes(self.config.lost_windows, target.limit):
+            sights.append((yield from self.finder.look(target, rgb, thermal, box)))
+        detections = [self.finder.choose(target, sight) for sight in sights]
         scores = [self._recognised(target, found) for found in detections]
+        shown = [self.finder.all_shown(target, sight, _SHOWN) for sight in sights if sight is not None]
+        target.tell_others(np.concatenate([np.zeros((0, 4)), *shown]))
         enough = self.config.confidence.reacquire_above
         confirmed = search.candidate is not None and scores[0] >= enough
         best = 0 if confirmed else int(np.argmax(scores))
@@ -400,47 +428,6 @@ class Tracker:
         if found.view is not None and target.identity is not None:
             score = target.identity.recognise(found.view, score)
         return score * target.plausibility(found.box)
-
-    def _detect(
-        self,
-        target: Target,
-        rgb: Image | None,
-        thermal: Image | None,
-        box: FloatArray,
-        prior: FloatArray | Float32Array | None = None,
-        size: int | None = None,
-    ) -> Steps[Detection | None]:
-        """What the network finds in the search window around a box; None without an image that shows it.
-
-        `prior`: `(G, G)`; `size`: pixels a side of the search crop, None: the network's `search_size`.
-        """
-        if thermal is not None and not target.pair_geometry.shows(box):
-            thermal = None
-        if rgb is None and thermal is None:
-            return None
-        spec = self.engine.spec
-        size = size or spec.search_size
-        window = crop_window(box, spec.search_factor * size / spec.search_size, spec.stretched)
-        inputs = target.inputs.for_window(rgb, thermal, window, target.pair_geometry, size)
-        maps, seconds = yield inputs
-        self._inference_s += seconds
-        if prior is not None:
-            prior = middle(prior, maps.score.shape[0])
-        shown = zip(maps.features, (rgb, thermal), strict=bool(maps.features))
-        features = tuple(None if image is None else f for f, image in shown)
-        if target.identity is not None:
-            sizes = maps.size * np.array([window.width / box[2], window.height / box[3]])[:, None, None]
-            factors = target.identity.factors(maps, features, sizes / target.correction.growth[:, None, None])
-            prior = factors if prior is None else prior * factors
-        if len(self.taken):
-            factors = free_cells(maps, window, self.taken)
-            prior = factors if prior is None else prior * factors
-        found = decode(maps.score, maps.size, maps.offset, window, prior)
-        if found is None:
-            return None
-        corrected = target.correction.correct(found.box)
-        view = view_of(corrected, window, features) if features else None
-        return Detection(corrected, found.score * float(freedom(corrected, self.taken)), view)
 
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry
@@ -483,7 +470,7 @@ class Tracker:
             registration_offset=thermal.offset,
             registration_deviation=thermal.deviation,
             problems={**problems, **target.pair_geometry.problems(box)},
-            inference_s=self._inference_s,
+            inference_s=self.finder.inference_s,
             total_s=time.perf_counter() - start,
             rgb_weight=target.inputs.weight("rgb") if used_rgb else 0.0,
             thermal_weight=target.inputs.weight("tir") if used_thermal else 0.0,

@@ -73,6 +73,11 @@ class Whereabouts:
         return self._reach * 2 ** (1 / self._decline) if self._decline > _FLAT else np.inf
 
     @property
+    def long_unseen(self) -> bool:
+        """Whether it may be anywhere, as it was not seen for so long."""
+        return self.unseen >= _ANYWHERE
+
+    @property
     def _reach(self) -> float:
         if self.anywhere:
             return np.inf
