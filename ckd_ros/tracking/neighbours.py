@@ -16,8 +16,8 @@ import numpy as np
 
 from ckd_ros.geometry import FloatArray, centre, iou
 
-#: IoU from which on two boxes are of one object.
-_SAME = 0.3
+#: IoU from which on two boxes are of one object, and from which on they may be.
+_SAME, _TOUCHING = 0.3, 0.1
 #: Sides of its box within which a neighbour is found again from one frame to the next.
 _STEP = 0.5
 #: Least weight of a step in the motion, whose running mean that is.
@@ -51,10 +51,14 @@ class Neighbours:
         self._all: list[_Neighbour] = []
         self._asked = _ASK_AGAIN  # frames since
 
-    @property
-    def boxes(self) -> FloatArray:
-        """`(N, 4)` where they are in this frame, or are expected."""
-        return np.array([one.box for one in self._all]).reshape(-1, 4)
+    def boxes_beside(self, target: FloatArray | None = None) -> FloatArray:
+        """`(N, 4)` where they are expected in this frame.
+
+        `target`: the box of a target that was seen in the frame before. One that seems to be there too is perhaps not
+        where it is expected.
+        """
+        boxes = np.array([one.box for one in self._all]).reshape(-1, 4)
+        return boxes if target is None else boxes[iou(boxes, target) < _TOUCHING]
 
     @property
     def to_be_asked(self) -> bool:
@@ -75,17 +79,19 @@ class Neighbours:
     def learn(self, found: FloatArray, target: FloatArray) -> None:
         """Take what was found, `(K, 4)`, with the target blotted out from the box `target`."""
         self._asked = 0
-        self.add([box for box in self.follow(found) if float(iou(box, target)) < _SAME])
+        self.add(list(self.follow(found[iou(found, target) < _TOUCHING])))
 
     def add(self, boxes: Sequence[FloatArray]) -> None:
         """Further ones, which cannot be the target."""
         self._all += [_Neighbour(box) for box in boxes]
 
-    def follow(self, found: FloatArray) -> FloatArray:
-        """Find them again among the boxes `(K, 4)` that a frame shows, the nearest first.
+    def follow(self, found: FloatArray, target: FloatArray | None = None) -> FloatArray:
+        """Find them again among the boxes `(K, 4)` that a frame shows, the nearest first, but for that of the target.
 
         Returns those boxes that are none of them.
         """
+        if target is not None:
+            found = found[iou(found, target) < _SAME]
         pairs = [
             (distance, number, k)
             for number, one in enumerate(self._all)

@@ -223,12 +223,17 @@ class Target:
         if self.certain is not None:
             self.certain.go_on(self._frames_until(pair))
 
-    def tell_others(self, shown: FloatArray) -> None:
-        """Follow the others among all boxes `(K, 4)` that a pair shows.
+    @property
+    def others(self) -> FloatArray:
+        """`(N, 4)` boxes in which others are, and not itself."""
+        return self.neighbours.boxes_beside(None if self.whereabouts.unseen else self.box)
+
+    def tell_others(self, shown: FloatArray, seen: FloatArray | None = None) -> None:
+        """Follow the others among all boxes `(K, 4)` that a pair shows, but for the one in which it is `seen` itself.
 
         While the target is not seen, what is farther off than it can be is another one too.
         """
-        rest = self.neighbours.follow(shown)
+        rest = self.neighbours.follow(shown, seen)
         if self.whereabouts.unseen:
             self.neighbours.add([box for box in rest if self.plausibility(box) < _ELSEWHERE])
 

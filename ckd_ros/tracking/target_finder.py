@@ -84,7 +84,7 @@ class TargetFinder:
             sizes = maps.size * np.array([window.width / sight.box[2], window.height / sight.box[3]])[:, None, None]
             factors = target.identity.factors(maps, sight.features, sizes / target.correction.growth[:, None, None])
             prior = factors if prior is None else prior * factors
-        others = np.concatenate([self.taken, target.neighbours.boxes])
+        others = np.concatenate([self.taken, target.others])
         if len(others):
             factors = free_cells(maps, window, others)
             prior = factors if prior is None else prior * factors

