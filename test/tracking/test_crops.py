@@ -7,7 +7,7 @@ import pytest
 from ckd_ros import geometry
 from ckd_ros.frames import ENCODINGS, Image
 from ckd_ros.geometry import CropWindow
-from ckd_ros.tracking.crops import Normalisation, crop_to_image, cut_colour, cut_thermal, warp
+from ckd_ros.tracking.crops import Normalisation, blot_out, crop_to_image, cut_colour, cut_thermal, warp
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
 NORMALISATION = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -184,3 +184,23 @@ def test_a_stretched_window_becomes_a_square_crop():
 def test_crop_to_image_undoes_the_windows_matrix():
     window = CropWindow(-7.0, 12.0, 33.0, 21.0)
     assert np.allclose(crop_to_image(window, 128) @ window.matrix(128), np.eye(3))
+
+
+def test_a_box_is_blotted_out_with_what_is_around_it():
+    crop = np.zeros((3, 64, 64), np.float32)
+    crop[:] = np.array([1.0, 2.0, 3.0], np.float32)[:, None, None]
+    crop[:, 20:30, 20:40] = 9.0
+    crop[:, :8] = 7.0  # farther off than what it is filled with
+    blot_out(crop, np.array([20.0, 20.0, 20.0, 10.0]))
+    assert not (crop == 9.0).any() and (crop[:, :8] == 7.0).all()
+    np.testing.assert_array_equal(crop[:, 25, 30], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    "box", [(-30, -30, 20, 20), (80, 10, 20, 20), (-10, -10, 90, 90)], ids=["left", "right", "all"]
+)
+def test_what_lies_outside_is_no_error(box):
+    crop = np.arange(3 * 64 * 64, dtype=np.float32).reshape(3, 64, 64)
+    before = crop.copy()
+    blot_out(crop, np.array(box, float))
+    np.testing.assert_array_equal(crop, before)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ckd_ros.geometry import CropWindow
-from ckd_ros.tracking.decoding import decode, hann_window
+from ckd_ros.tracking.decoding import decode, hann_window, peaks
+from ckd_ros.tracking.engine.spec import Maps
 
 WINDOW = CropWindow(100.0, 40.0, 160.0, 160.0)
 
@@ -82,3 +83,13 @@ def test_maps_that_are_not_numbers_give_nothing(broken):
     given = maps({(5, 5): 0.9})
     given[broken][:] = np.nan
     assert decode(*given, WINDOW) is None
+
+
+def test_peaks_are_one_of_each_object_the_highest_first():
+    score, size, offset = maps({(3, 4): 0.5, (3, 5): 0.8, (3, 7): 0.4, (12, 10): 0.9, (14, 2): 0.2})
+    found = peaks(Maps(score, size, offset), WINDOW, 0.3)
+    assert len(found) == 2, "(3, 7) overlaps (3, 5) by .3 and more"
+    for (row, column), box in zip([(12, 10), (3, 5)], found, strict=True):
+        centre = [100 + 160 * (column + 0.5) / 16, 40 + 160 * (row + 0.25) / 16]
+        np.testing.assert_allclose(box, [centre[0] - 20, centre[1] - 10, 40, 20])
+    assert peaks(Maps(score, size, offset), WINDOW, 0.95).shape == (0, 4)
