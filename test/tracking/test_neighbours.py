@@ -1,9 +1,12 @@
 """Others of the target's kind beside it: learned, followed, and never the target itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from moving_target import CONFIDENCE, error, path
 
+from ckd_ros.frames import Image
 from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig, TrackState
 from ckd_ros.tracking.neighbours import Neighbours
 from ckd_ros.tracking.tracker import _CERTAIN
@@ -70,6 +73,24 @@ def test_they_are_asked_for_now_and_then_only():
         neighbours.move_on()
         frames += 1
     assert frames == 10
+
+
+def test_a_pair_of_other_sizes_is_not_looked_at_again(tracker, scene):
+    """Of cameras that change their resolution the pair before has other pixels than the box."""
+    tracker.init(scene(path(0)), scene.box(path(0)))
+    tracker.update(scene(path(1)))
+    pair = scene(path(2))
+    half = replace(pair, rgb=Image(np.ascontiguousarray(pair.rgb.data[::2, ::2]), pair.rgb.encoding))
+    looked_at = []
+    look = tracker.finder.look
+
+    def noted(target, rgb, *others, **options):
+        looked_at.append(rgb.size)
+        return (yield from look(target, rgb, *others, **options))
+
+    tracker.finder.look = noted
+    tracker.update(half)
+    assert set(looked_at) == {half.rgb.size}
 
 
 @pytest.mark.parametrize("known", [True, False])
