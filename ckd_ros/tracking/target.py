@@ -301,7 +301,7 @@ class Target:
         """Take it into other pixels: `change` is the 3x3 transform from those of before."""
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
-        self.box, self.path, self.certain, self.former = box, RecentPath(), None, None
+        self.box, self.path, self.certain = box, RecentPath(), None
         self.neighbours.forget()
         self._aim()
         self.camera.forget()

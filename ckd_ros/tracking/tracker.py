@@ -434,6 +434,8 @@ class Tracker:
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry
         target.pair_geometry = earlier.after(pair)
+        if target.pair_geometry is not earlier:
+            target.former = None  # its pixels are others
         change = target.pair_geometry.boxes_from(earlier)
         if change is None:
             return

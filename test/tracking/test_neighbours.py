@@ -75,22 +75,24 @@ def test_they_are_asked_for_now_and_then_only():
     assert frames == 10
 
 
-def test_a_pair_of_other_sizes_is_not_looked_at_again(tracker, scene):
-    """Of cameras that change their resolution the pair before has other pixels than the box."""
+@pytest.mark.parametrize("camera", ["rgb", "thermal"])
+def test_a_pair_of_other_sizes_is_not_looked_at_again(tracker, scene, camera):
+    """Of cameras that change their resolution the pair before has other pixels than the box, or its registration."""
     tracker.init(scene(path(0)), scene.box(path(0)))
     tracker.update(scene(path(1)))
     pair = scene(path(2))
-    half = replace(pair, rgb=Image(np.ascontiguousarray(pair.rgb.data[::2, ::2]), pair.rgb.encoding))
+    image = getattr(pair, camera)
+    half = replace(pair, **{camera: Image(np.ascontiguousarray(image.data[::2, ::2]), image.encoding)})
     looked_at = []
     look = tracker.finder.look
 
-    def noted(target, rgb, *others, **options):
-        looked_at.append(rgb.size)
-        return (yield from look(target, rgb, *others, **options))
+    def noted(target, rgb, thermal, *others, **options):
+        looked_at.append((rgb.size, thermal.size))
+        return (yield from look(target, rgb, thermal, *others, **options))
 
     tracker.finder.look = noted
     tracker.update(half)
-    assert set(looked_at) == {half.rgb.size}
+    assert set(looked_at) == {(half.rgb.size, half.thermal.size)}
 
 
 @pytest.mark.parametrize("known", [True, False])
