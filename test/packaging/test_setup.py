@@ -254,7 +254,7 @@ def test_ci_lints_and_runs_the_tests_on_each_ros_from_pypi():
     lines = [line for line in ci.read_text().splitlines() if line and not line.startswith("#")]
     assert lines[:2] == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."']
     other = [f'make test DISTRO={name} TESTS="test/ros test/launch test/packaging"' for name in ON_PYPI[1:]]
-    assert lines[2:] == ["make lint", "make test", *other]
+    assert lines[2:] == ["make lint", "make test", "rm -rf .venv", *other], "one environment at a time"
 
 
 @pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "lint", "clean"])
