@@ -83,15 +83,13 @@ def peaks(maps: Maps, window: CropWindow, least: float) -> FloatArray:
 
     Of those whose boxes overlap by _BESIDE only the highest: they are of one object.
     """
-    score, cells = maps.score, maps.score.shape[0]
+    score, cells, boxes = maps.score, maps.score.shape[0], _cell_boxes(maps)
     padded = np.pad(score, 1)
     around = np.max([padded[y : y + cells, x : x + cells] for y in range(3) for x in range(3)], axis=0)
-    rows, columns = np.nonzero((score >= around) & (score >= least))
+    usable = np.isfinite(boxes).all(axis=-1) & (boxes[..., 2:] > 0).all(axis=-1)
+    found = usable & (score >= around) & (score >= least)
     kept: list[FloatArray] = []
-    for k in np.argsort(-score[rows, columns]):
-        y, x = rows[k], columns[k]
-        middle_of, size = (np.array([x, y]) + maps.offset[:, y, x]) / cells, maps.size[:, y, x]
-        box = window.from_fraction(np.concatenate([middle_of - size / 2, size]))
+    for box in window.from_fraction(boxes[found])[np.argsort(-score[found])]:
         if all(float(iou(box, other)) < _BESIDE for other in kept):
             kept.append(box)
     return np.array(kept).reshape(-1, 4)
@@ -106,8 +104,13 @@ def freedom(boxes: FloatArray, taken: FloatArray) -> FloatArray:
 
 def free_cells(maps: Maps, window: CropWindow, taken: FloatArray) -> FloatArray:
     """`(G, G)` factors of the scores: the `freedom` of each cell's box in the search window."""
+    return freedom(_cell_boxes(maps), np.stack([window.to_fraction(box) for box in taken]))
+
+
+def _cell_boxes(maps: Maps) -> FloatArray:
+    """`(G, G, 4)` the boxes of all cells, in fractions of the search window."""
     cells = maps.score.shape[0]
     indices = np.stack(np.meshgrid(np.arange(cells), np.arange(cells)))
     centres = (indices + maps.offset) / cells
-    boxes = np.concatenate([centres - maps.size / 2, maps.size]).transpose(1, 2, 0)
-    return freedom(boxes, np.stack([window.to_fraction(box) for box in taken]))
+    boxes: FloatArray = np.concatenate([centres - maps.size / 2, maps.size]).transpose(1, 2, 0)
+    return boxes

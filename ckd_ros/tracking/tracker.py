@@ -360,8 +360,9 @@ class Tracker:
             target.note_doubt(pair)
             if target.sure and target.neighbours.to_be_asked:
                 yield from self._look_beside(target)
-                found = self.finder.choose(target, sight, self._prior)
-                counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
+                if len(target.others):
+                    found = self.finder.choose(target, sight, self._prior)
+                    counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
         score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)

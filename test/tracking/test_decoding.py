@@ -93,3 +93,11 @@ def test_peaks_are_one_of_each_object_the_highest_first():
         centre = [100 + 160 * (column + 0.5) / 16, 40 + 160 * (row + 0.25) / 16]
         np.testing.assert_allclose(box, [centre[0] - 20, centre[1] - 10, 40, 20])
     assert peaks(Maps(score, size, offset), WINDOW, 0.95).shape == (0, 4)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -0.2])
+def test_a_cell_without_a_usable_box_is_no_peak(broken):
+    score, size, offset = maps({(3, 4): 0.9, (12, 10): 0.8})
+    size[0, 3, 4] = broken
+    (box,) = peaks(Maps(score, size, offset), WINDOW, 0.3)
+    np.testing.assert_allclose(box[2:], [40, 20])
