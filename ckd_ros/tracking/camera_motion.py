@@ -36,13 +36,13 @@ class CameraMotion:
 
     def step(self, pair: FramePair, pair_geometry: PairGeometry, place: FloatArray) -> FloatArray | None:
         """`(2,)` pixels, of the image that boxes are in, by which what is at `(2,)` `place` has moved since the pair
-        before; None for a first pair, and where the images do not tell. Of two cameras the clearer one counts, but
-        none whose image is not new: how long ago it moved is not known.
+        before; None for a first pair, and where the images do not tell. Of two cameras the clearer one counts, of
+        two that are equally clear colour, but none whose image is not new: how long ago it moved is not known.
         """
         images = {name: image for name, image in (("rgb", pair.rgb), ("thermal", pair.thermal)) if image is not None}
         copies = {name: _small(image) for name, image in images.items() if image is not self._images.get(name)}
         most, step = _ENOUGH - 1, None
-        for name in copies.keys() & self._last.keys():
+        for name in [one for one in copies if one in self._last]:  # colour first: a set's order changes from run to run
             shift, count = _shift(self._last[name], copies[name])
             if count > most:
                 pixels = shift * images[name].size / _SIZE

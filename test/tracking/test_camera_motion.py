@@ -1,5 +1,9 @@
 """How the camera's motion moves the picture, from what stands in it."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -76,3 +80,26 @@ def test_after_forgetting_the_next_pair_is_a_first_one(world):
     motion.forget()
     seen = pair(world, (60, 60))
     assert motion.step(seen, PairGeometry.of(seen, Registration()), PLACE) is None
+
+
+TIE = """
+import numpy as np
+from ckd_ros.frames import FramePair, Image
+from ckd_ros.tracking import Registration, camera_motion
+from ckd_ros.tracking.pair_geometry import PairGeometry
+
+flat, steep = np.zeros((256, 320, 3), np.uint8), np.repeat(np.arange(160, dtype=np.uint16)[None], 128, axis=0)
+camera_motion._shift = lambda before, now: (np.array([0.0, 5.0] if now.std() else [3.0, 0.0]), 40)
+motion = camera_motion.CameraMotion()
+for _ in range(2):
+    pair = FramePair(Image(flat.copy(), "rgb8"), Image(steep.copy(), "mono16"))
+    step = motion.step(pair, PairGeometry.of(pair, Registration()), np.array([160.0, 128.0]))
+print(step.tolist())
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "2"])  # with which a set of both names has either order
+def test_of_two_cameras_that_are_equally_clear_it_is_always_colour(hash_seed):
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run([sys.executable, "-c", TIE], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "[6.0, 0.0]", done.stderr
