@@ -11,7 +11,8 @@ from ckd_ros.frames import FramePair, Image
 class Scene:
     """A textured target moving before a textured background, seen by both cameras (thermal at half the size).
 
-    Call with the target's centre in RGB pixels, or None for a scene without it.
+    Call with the target's centre in RGB pixels, or None for a scene without it. `brighter`: grey values by which the
+    target is brighter, and warmer, than it usually is.
     """
 
     size = (320, 240)
@@ -35,13 +36,19 @@ class Scene:
         return np.array([round(centre[0] - w / 2), round(centre[1] - h / 2), w, h])
 
     def __call__(
-        self, centre: tuple[float, float] | None, *, rgb: bool = True, thermal: bool = True, scale: float = 1.0
+        self,
+        centre: tuple[float, float] | None,
+        *,
+        rgb: bool = True,
+        thermal: bool = True,
+        scale: float = 1.0,
+        brighter: float = 0.0,
     ) -> FramePair:
         picture = self._background.copy()
         if centre is not None:
             x, y, w, h = self.box(centre).astype(int)
             x1, y1, x2, y2 = np.clip([x, y, x + w, y + h], 0, [*self.size, *self.size])
-            picture[y1:y2, x1:x2] = self._target[y1 - y : y2 - y, x1 - x : x2 - x]
+            picture[y1:y2, x1:x2] = self._target[y1 - y : y2 - y, x1 - x : x2 - x] + brighter
         picture = np.clip(picture, 0, 255)
         colour = cv2.resize(picture[..., :3], None, fx=scale, fy=scale).astype(np.uint8)
         warmth = cv2.resize(picture[..., 3], None, fx=scale / 2, fy=scale / 2)

@@ -35,6 +35,10 @@ class Normalisation:
         return 1.0 / (std * np.float32(full)), -mean / std
 
 
+#: Leaves values in [0, 1] as they are.
+AS_IT_IS = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
 def warp(image: Image, matrix: FloatArray, size: int, border: float = 0.0) -> Pixels:
     """`size x size (x C)` crop of raw pixel values, bilinear; outside the image `border`.
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ckd_ros.frames import Float32Array, FramePair, Image
 from ckd_ros.geometry import CropWindow, FloatArray, crop_window
-from ckd_ros.tracking.crops import blot_out, cut_colour, cut_thermal
+from ckd_ros.tracking.appearance import PATCH
+from ckd_ros.tracking.crops import AS_IT_IS, Normalisation, blot_out, cut_colour, cut_thermal
 from ckd_ros.tracking.engine.spec import ModelSpec
 from ckd_ros.tracking.pair_geometry import PairGeometry
 from ckd_ros.tracking.thermal import ThermalNormalizer
@@ -150,6 +151,19 @@ class NetworkInputs:
             inputs["template_box"] = self._template_box
         return inputs
 
+    def patches(
+        self, rgb: Image | None, thermal: Image | None, box: FloatArray, pair_geometry: PairGeometry
+    ) -> dict[str, Float32Array]:
+        """What `rgb` and `tir` show in a box `(x, y, w, h)` of RGB pixels, `(3, PATCH, PATCH)` in [0, 1], of each
+        that shows it."""
+        window, found = CropWindow(*(float(value) for value in box)), {}
+        for modality, image in (("rgb", rgb), ("tir", thermal)):
+            if image is not None and (modality == "rgb" or pair_geometry.shows(box)):
+                patch = np.empty((1, 3, PATCH, PATCH), np.float32)
+                self._cut(modality, image, window, pair_geometry, patch, AS_IT_IS)
+                found[modality] = patch[0]
+        return found
+
     def _buffer(self, modality: str, size: int) -> Float32Array:
         if (modality, size) not in self._search:
             self._search[modality, size] = np.zeros((1, 3, size, size), np.float32)
@@ -162,17 +176,31 @@ class NetworkInputs:
         return _moved(window, -self.placements[modality].moved)
 
     def _cut(
-        self, modality: str, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array
+        self,
+        modality: str,
+        image: Image,
+        window: CropWindow,
+        pair_geometry: PairGeometry,
+        out: Float32Array,
+        normalisation: Normalisation | None = None,
     ) -> None:
         window = self.placed(modality, window)
         if modality == "rgb":
-            cut_colour(image, window, self._spec.normalisation, out[0], self._spec.border)
+            cut_colour(image, window, normalisation or self._spec.normalisation, out[0], self._spec.border)
         else:
-            self._cut_thermal(image, _moved(window, self.thermal_shift), pair_geometry, out)
+            self._cut_thermal(image, _moved(window, self.thermal_shift), pair_geometry, out, normalisation)
 
-    def _cut_thermal(self, image: Image, window: CropWindow, pair_geometry: PairGeometry, out: Float32Array) -> None:
+    def _cut_thermal(
+        self,
+        image: Image,
+        window: CropWindow,
+        pair_geometry: PairGeometry,
+        out: Float32Array,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        """`normalisation`: None: the network's."""
         to_thermal, spec = pair_geometry.around(window), self._spec
-        cut_thermal(image, window, to_thermal, self._thermal, spec.normalisation, out[0], spec.border)
+        cut_thermal(image, window, to_thermal, self._thermal, normalisation or spec.normalisation, out[0], spec.border)
 
 
 def _moved(window: CropWindow, by: FloatArray) -> CropWindow:

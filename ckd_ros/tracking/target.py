@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.geometry import FloatArray, Size
+from ckd_ros.tracking.appearance import Appearance
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.camera_motion import CameraMotion
 from ckd_ros.tracking.certain_place import CertainPlace
@@ -33,7 +34,7 @@ MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
 _DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
-#: Geometric mean side of a box in pixels below which a target may turn up anywhere at once.
+#: Geometric mean side of a box in pixels below which a target may turn up anywhere at once, and look like anything.
 _SMALL = 40.0
 #: How little a find counts that is too far off to be a target that is not seen.
 _ELSEWHERE = 0.3
@@ -74,6 +75,7 @@ class Target:
         sure: it was seen for certain in the frame before.
         neighbours: others of its kind beside it, while it is doubtful where it is.
         certain: where it was before it became so; None where that is not known.
+        appearance: how it looks.
     """
 
     box: FloatArray
@@ -95,6 +97,7 @@ class Target:
     former: FramePair | None = None
     neighbours: Neighbours = field(default_factory=Neighbours)
     certain: CertainPlace | None = None
+    appearance: Appearance = field(default_factory=Appearance)
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -222,6 +225,26 @@ class Target:
         """A pair does not show the target for certain."""
         if self.certain is not None:
             self.certain.go_on(self._frames_until(pair))
+
+    def go_on(self, pair: FramePair) -> None:
+        """The next pair has come: nothing is known yet of what it shows."""
+        self.neighbours.move_on()
+        self.appearance.go_on(self._frames_until(pair))
+
+    def learn_looks(self, rgb: Image | None, thermal: Image | None, box: FloatArray) -> None:
+        """Images show it for certain, in `box`."""
+        off = self.appearance.next_off()
+        if off is not None:
+            beside = box + np.concatenate([off * box[2:], np.zeros(2)])
+            self.appearance.learn(*(self.inputs.patches(rgb, thermal, b, self.pair_geometry) for b in (box, beside)))
+
+    def likeness(self, rgb: Image | None, thermal: Image | None, box: FloatArray) -> float:
+        """How much a find counts that looks as images do in `box`, [0, 1]: all, where it has so few pixels that a box
+        which is off by some shows something else."""
+        if _side(self.box) < _SMALL:
+            return 1.0
+        patches = self.inputs.patches(rgb, thermal, box, self.pair_geometry)
+        return self.appearance.counts(patches)
 
     @property
     def others(self) -> FloatArray:

@@ -230,6 +230,7 @@ class Tracker:
                 f"{min_confidence:g}; draw the box around the whole target and nothing else"
             )
         target.note_path(pair.timing)
+        target.learn_looks(rgb, thermal, target.box)
         rgb_used, thermal_used = rgb is not None, thermal is not None
         result = self._result(target, confidence, confidence, rgb_used, thermal_used, judged.problems, start)
         target.former = pair
@@ -255,6 +256,7 @@ class Tracker:
         self._observe_sizes(target, pair)
         judged = self.quality.of(pair, target.showing(pair))
         pair = judged.pair
+        target.appearance.forget(judged.jumped)
         if "tir" in judged.jumped:
             target.thermal.restart()
         target.observe_range(pair)
@@ -262,7 +264,7 @@ class Tracker:
         used_thermal = thermal is not None and target.pair_geometry.shows(target.box)
         target.place(pair.timing, judged.weights)
         target.go_along(pair)
-        target.neighbours.move_on()
+        target.go_on(pair)
         target.whereabouts.after_gap = target.path.has_gap(pair.timing)
 
         if target.search is None:
@@ -354,8 +356,9 @@ class Tracker:
             found = self.finder.choose(target, sight, self._prior)
         counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
         certain = found is not None and found.score >= _CERTAIN and counts == 1.0 and not target.whereabouts.unseen
-        if certain:
+        if found is not None and certain:
             target.note_certain()
+            target.learn_looks(rgb, thermal, found.box)
         else:
             target.note_doubt(pair)
             if target.sure and target.neighbours.to_be_asked:
@@ -367,6 +370,8 @@ class Tracker:
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         score *= counts
+        if found is not None and not certain:
+            score *= target.likeness(rgb, thermal, found.box)
         if sight is not None and not certain:
             seen = found.box if found is not None and score >= self.config.confidence.lost_below else None
             target.tell_others(self.finder.all_shown(target, sight, _SHOWN), seen)
@@ -401,7 +406,7 @@ class Tracker:
         for box in search.next_boxes(self.config.lost_windows, target.limit):
             sights.append((yield from self.finder.look(target, rgb, thermal, box)))
         detections = [self.finder.choose(target, sight) for sight in sights]
-        scores = [self._recognised(target, found) for found in detections]
+        scores = [self._recognised(target, found, rgb, thermal) for found in detections]
         shown = [self.finder.all_shown(target, sight, _SHOWN) for sight in sights if sight is not None]
         target.tell_others(np.concatenate([np.zeros((0, 4)), *shown]))
         enough = self.config.confidence.reacquire_above
@@ -423,14 +428,14 @@ class Tracker:
         return scores[best]
 
     @staticmethod
-    def _recognised(target: Target, found: Detection | None) -> float:
+    def _recognised(target: Target, found: Detection | None, rgb: Image | None, thermal: Image | None) -> float:
         """The score of a find of the search for a lost target."""
         if found is None:
             return 0.0
         score = found.score
         if found.view is not None and target.identity is not None:
             score = target.identity.recognise(found.view, score)
-        return score * target.plausibility(found.box)
+        return score * target.plausibility(found.box) * target.likeness(rgb, thermal, found.box)
 
     def _observe_sizes(self, target: Target, pair: FramePair) -> None:
         earlier = target.pair_geometry

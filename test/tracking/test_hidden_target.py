@@ -8,8 +8,11 @@ from moving_target import CELL, CONFIDENCE, error, follow, hide, path
 
 from ckd_ros.frames import FramePair, Image, Timing
 from ckd_ros.tracking import OnnxEngine, Tracker, TrackerConfig, TrackState
+from ckd_ros.tracking.engine.spec import Maps
 
 CONFIG = TrackerConfig(box_correction=0.0, confidence=CONFIDENCE)
+#: Frames after which a target may look like anything.
+LONG = 100
 
 
 def turned(pair: FramePair, by: int) -> FramePair:
@@ -140,3 +143,50 @@ def test_a_lost_target_is_looked_for_in_what_a_turned_camera_sees(tracker, scene
         if result.state is TrackState.TRACKING:
             break
     assert result.state is TrackState.TRACKING
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_what_looks_otherwise_in_its_place_is_not_taken_for_it_unless_it_is_small_or_that_has_lasted_long(
+    engine, scene, monkeypatch, small
+):
+    """The network takes whatever is there for the target."""
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
+    place, scale = path(10), 1.0 if small else 2.0
+    box = scale * scene.box(place)
+
+    def shown(sure, brighter=0.0):
+        score, size = np.full((16, 16), 0.01, np.float32), np.full((2, 16, 16), 0.25, np.float32)
+        score[8, 8] = sure
+        monkeypatch.setattr(engine, "run", lambda inputs: Maps(score, size, np.zeros((2, 16, 16), np.float32)))
+        return tracker.update(scene(place, scale=scale, brighter=brighter))
+
+    tracker.init(scene(place, scale=scale), box)
+    for _ in range(30):
+        shown(0.95)
+    assert shown(0.85).score == pytest.approx(0.85), "it looks as it did"
+    result = shown(0.85, brighter=80.0)
+    assert result.score == pytest.approx(0.85) if small else result.score < 0.1
+    if not small:
+        for _ in range(20):
+            result = shown(0.85, brighter=80.0)
+            assert result.score < 0.45
+        assert result.state is TrackState.LOST
+        for _ in range(LONG):
+            result = shown(0.85, brighter=80.0)
+        assert result.state is TrackState.TRACKING and result.score > 0.8, "the light may have changed"
+
+
+def test_after_a_jump_of_the_gain_a_target_may_look_otherwise(engine, scene, monkeypatch):
+    """Another exposure: the colour camera, which is alone, shows everything otherwise from one frame on."""
+    tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
+    usual, box = scene(path(10), scale=2.0, thermal=False), 2 * scene.box(path(10))
+    brighter = np.clip(usual.rgb.data.astype(float) * 1.5 - 20, 0, 255).astype(np.uint8)
+    jumped = FramePair(Image(brighter, "rgb8"), None)
+    score, size = np.full((16, 16), 0.01, np.float32), np.full((2, 16, 16), 0.25, np.float32)
+    monkeypatch.setattr(engine, "run", lambda inputs: Maps(score, size, np.zeros((2, 16, 16), np.float32)))
+    score[8, 8] = 0.95
+    tracker.init(usual, box)
+    for _ in range(30):
+        tracker.update(usual)
+    score[8, 8] = 0.85
+    assert all(tracker.update(jumped).score == pytest.approx(0.85) for _ in range(5))

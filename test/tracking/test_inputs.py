@@ -134,3 +134,13 @@ def test_an_old_image_is_cut_where_the_target_was(inputs, pair_geometry, pair):
     before = inputs.for_window(pair.rgb, pair.thermal, crop_window(BOX, 4.0), pair_geometry)["search_tir"].copy()
     inputs.placements = {"tir": Placement(np.array([8.0, 4.0]), 1.0)}
     assert np.array_equal(inputs.for_window(pair.rgb, pair.thermal, window, pair_geometry)["search_tir"], before)
+
+
+def test_patches_show_what_is_in_the_box_in_each_camera_that_shows_it(inputs, pair_geometry, pair):
+    rgb, thermal = pair.rgb, pair.thermal
+    box = np.array([40.0, 60.0, 24.0, 24.0])
+    patches = inputs.patches(rgb, thermal, box, pair_geometry)
+    np.testing.assert_allclose(patches["rgb"].transpose(1, 2, 0) * 255, rgb.data[60:84, 40:64], atol=0.6)
+    assert patches["tir"].shape == (3, 24, 24) and 0 <= patches["tir"].min() < patches["tir"].max() <= 1
+    assert set(inputs.patches(None, thermal, box, pair_geometry)) == {"tir"}
+    assert set(inputs.patches(rgb, None, box, pair_geometry)) == {"rgb"}
