@@ -4,7 +4,7 @@ What the network takes for the target when that hides is what hides it, or anoth
 brightness and warmth are learned as long as it is seen for certain: histograms in three stripes, one above the other,
 as of a person's clothes. How much alike its own images are from moment to moment, in boxes that are somewhat off as
 those of doubtful finds are, is learned with them: a target whose looks change all the time may look otherwise than one
-that never does. What changes in one camera alone, by light or smoke, changes nothing.
+that never does. What changes in one camera alone, by light or smoke, changes nothing, nor where there is but one.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Appearance:
         return 1.0 if off <= _UNUSUAL else float((_UNUSUAL / off) ** decline)
 
     def _unlikeness(self, patches: Mapping[str, Float32Array]) -> float:
-        """In the camera that shows the find more like the target, the mean over its cues; 0 where nothing is known."""
+        """In the camera that shows the find more like the target, the mean over its cues; 0 unless both are known."""
         of_cameras = []
         for camera, patch in patches.items():
             known = {name: cue for name, cue in self._cues.get(camera, {}).items() if cue.images >= _ENOUGH}
@@ -116,7 +116,7 @@ class Appearance:
             found = [cue.unlikeness(histograms[name]) for name, cue in known.items() if name in histograms]
             if found:
                 of_cameras.append(float(np.mean(found)))
-        return min(of_cameras, default=0.0)
+        return min(of_cameras) if len(of_cameras) == 2 else 0.0
 
 
 def _histograms(camera: str, patch: Float32Array) -> dict[str, Float32Array]:

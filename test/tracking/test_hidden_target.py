@@ -177,11 +177,11 @@ def test_what_looks_otherwise_in_its_place_is_not_taken_for_it_unless_it_is_smal
 
 
 def test_after_a_jump_of_the_gain_a_target_may_look_otherwise(engine, scene, monkeypatch):
-    """Another exposure: the colour camera, which is alone, shows everything otherwise from one frame on."""
+    """Another exposure, while the thermal camera shows the target cooler, which alone would not count."""
     tracker = Tracker(engine, config=TrackerConfig(box_correction=0.0, confidence=CONFIDENCE))
-    usual, box = scene(path(10), scale=2.0, thermal=False), 2 * scene.box(path(10))
-    brighter = np.clip(usual.rgb.data.astype(float) * 1.5 - 20, 0, 255).astype(np.uint8)
-    jumped = FramePair(Image(brighter, "rgb8"), None)
+    box = 2 * scene.box(path(10))
+    usual, cooler = scene(path(10), scale=2.0), scene(path(10), scale=2.0, brighter=-80.0)
+    exposed = Image(np.clip(usual.rgb.data.astype(float) * 1.5 - 20, 0, 255).astype(np.uint8), "rgb8")
     score, size = np.full((16, 16), 0.01, np.float32), np.full((2, 16, 16), 0.25, np.float32)
     monkeypatch.setattr(engine, "run", lambda inputs: Maps(score, size, np.zeros((2, 16, 16), np.float32)))
     score[8, 8] = 0.95
@@ -189,4 +189,4 @@ def test_after_a_jump_of_the_gain_a_target_may_look_otherwise(engine, scene, mon
     for _ in range(30):
         tracker.update(usual)
     score[8, 8] = 0.85
-    assert all(tracker.update(jumped).score == pytest.approx(0.85) for _ in range(5))
+    assert all(tracker.update(FramePair(exposed, cooler.thermal)).score == pytest.approx(0.85) for _ in range(5))
