@@ -110,9 +110,9 @@ class NetworkInputs:
             return
         side = np.sqrt(source.box[2:].prod())
         if np.abs(shift * side - source.shift).max() > _WELL_ENOUGH * side:
-            window = crop_window(source.box, self._spec.template_factor, self._spec.stretched)
+            window = _moved(crop_window(source.box, self._spec.template_factor, self._spec.stretched), shift * side)
             template = np.empty_like(self._no_template)
-            self._cut_thermal(source.image, _moved(window, shift * side), source.pair_geometry, template)
+            self._cut_thermal(source.image, window, source.pair_geometry, template, self._spec.normalisation)
             self._templates["tir"] = template
 
     def keep_thermal(self) -> None:
@@ -184,23 +184,18 @@ class NetworkInputs:
         out: Float32Array,
         normalisation: Normalisation | None = None,
     ) -> None:
-        window = self.placed(modality, window)
+        """`normalisation`: None: the network's."""
+        window, normalisation = self.placed(modality, window), normalisation or self._spec.normalisation
         if modality == "rgb":
-            cut_colour(image, window, normalisation or self._spec.normalisation, out[0], self._spec.border)
+            cut_colour(image, window, normalisation, out[0], self._spec.border)
         else:
             self._cut_thermal(image, _moved(window, self.thermal_shift), pair_geometry, out, normalisation)
 
     def _cut_thermal(
-        self,
-        image: Image,
-        window: CropWindow,
-        pair_geometry: PairGeometry,
-        out: Float32Array,
-        normalisation: Normalisation | None = None,
+        self, image: Image, window: CropWindow, geometry: PairGeometry, out: Float32Array, normalisation: Normalisation
     ) -> None:
-        """`normalisation`: None: the network's."""
-        to_thermal, spec = pair_geometry.around(window), self._spec
-        cut_thermal(image, window, to_thermal, self._thermal, normalisation or spec.normalisation, out[0], spec.border)
+        to_thermal, border = geometry.around(window), self._spec.border
+        cut_thermal(image, window, to_thermal, self._thermal, normalisation, out[0], border)
 
 
 def _moved(window: CropWindow, by: FloatArray) -> CropWindow:

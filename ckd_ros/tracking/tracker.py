@@ -366,12 +366,12 @@ class Tracker:
                 if len(target.others):
                     found = self.finder.choose(target, sight, self._prior)
                     counts = 0.0 if found is None else target.plausibility_of_step(found.box, ahead, pair)
+            if found is not None:
+                counts *= target.likeness(rgb, thermal, found.box)
         score = found.score if found else 0.0
         if found is not None and found.view is not None and target.identity is not None:
             score = target.identity.follow(found.view, found.score)
         score *= counts
-        if found is not None and not certain:
-            score *= target.likeness(rgb, thermal, found.box)
         if sight is not None and not certain:
             seen = found.box if found is not None and score >= self.config.confidence.lost_below else None
             target.tell_others(self.finder.all_shown(target, sight, _SHOWN), seen)
