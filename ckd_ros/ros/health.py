@@ -104,7 +104,7 @@ class RegistrationHealth:
 
 
 class PairingHealth:
-    """Watches whether two streams that both deliver images make pairs, which no single image shows."""
+    """Watches whether two streams make pairs, which no single image shows."""
 
     def __init__(self) -> None:
         self._before = Counters()
@@ -113,13 +113,19 @@ class PairingHealth:
         """What is wrong with the pairing since the last call, key -> message."""
         before, self._before = self._before, pairing.counters
         counters = pairing.counters
-        alive = all(counters.received[stream] > before.received[stream] for stream in (RGB, THERMAL))
+        arrived = {stream: counters.received[stream] - before.received[stream] for stream in (RGB, THERMAL)}
+        alone = {stream: counters.alone[stream] - before.alone[stream] for stream in (RGB, THERMAL)}
         pairless = counters.paired == before.paired and counters.single > before.single
-        if not (alive and pairless) or pairing.offset is None:
-            return {}
+        if all(arrived.values()) and pairless and pairing.offset is not None:
+            return {
+                "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour stamp, "
+                f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? A constant "
+                "difference can be set as sync.thermal_offset. If the images of one come that late, sync.timeout must be "
+                "longer"
+            }
         return {
-            "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour stamp, "
-            f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? A constant "
-            "difference can be set as sync.thermal_offset. If the images of one come that late, sync.timeout must be "
-            "longer"
+            f"{missing} missing": f"no {missing} image came with {alone[other]} of the last {arrived[other]} {other} "
+            "images: they are tracked by themselves"
+            for missing, other in ((RGB, THERMAL), (THERMAL, RGB))
+            if alone[other] and before.received[missing]
         }

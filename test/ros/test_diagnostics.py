@@ -80,8 +80,9 @@ def test_a_node_without_a_worker_shows_zeros():
     }
 
 
-def counters(received: int, paired: int, single: int) -> Counters:
-    return Counters(received={RGB: received, THERMAL: received}, paired=paired, single=single)
+def counters(received: int, paired: int, alone: int, thermal: int | None = None) -> Counters:
+    thermal = received if thermal is None else thermal
+    return Counters(received={RGB: received, THERMAL: thermal}, paired=paired, alone={RGB: alone, THERMAL: 0})
 
 
 def test_streams_that_make_no_pairs_are_a_fault_only_while_both_deliver():
@@ -89,13 +90,24 @@ def test_streams_that_make_no_pairs_are_a_fault_only_while_both_deliver():
     for now, problem in (
         (counters(10, 10, 0), False),
         (counters(20, 10, 5), True),
-        (counters(20, 10, 9), False),  # nothing arrives
+        (counters(24, 10, 9, thermal=20), False),  # no thermal image arrives
         (counters(30, 11, 9), False),
         (counters(40, 11, 10), True),
     ):
-        assert bool(health.inspect(PairingSnapshot(now, offset=3600.0, slop=0.05))) is problem
+        assert ("pairing" in health.inspect(PairingSnapshot(now, offset=3600.0, slop=0.05))) is problem
     (message,) = health.inspect(PairingSnapshot(counters(50, 11, 11), offset=-1.5, slop=0.05)).values()
     assert "-1.500 s" in message and "sync.slop is 0.05 s" in message
+
+
+def test_images_that_are_missing_are_said_of_a_camera_that_has_delivered():
+    health = PairingHealth()
+    assert not health.inspect(PairingSnapshot(counters(30, 0, 20, thermal=0))), "there may be no such camera"
+    assert not health.inspect(PairingSnapshot(counters(60, 20, 30, thermal=21))), "it has only begun"
+    problems = health.inspect(PairingSnapshot(counters(90, 30, 50, thermal=31), offset=0.0))
+    assert problems == {
+        "thermal missing": "no thermal image came with 20 of the last 30 rgb images: they are tracked by themselves"
+    }
+    assert not health.inspect(PairingSnapshot(counters(120, 60, 50, thermal=61), offset=0.0))
 
 
 def test_tasks_of_one_name_share_a_status_and_all_are_published_together(ros):

@@ -8,7 +8,7 @@ decision is made when an image arrives.
 * Where one stream drives (`sync.drive`, see `drive`), each of its images makes a pair at once, with the newest image of
   the other, which may be used several times.
 * When one stream is silent for the timeout, or for some of its own intervals where they are regular, the images of the
-  other go out alone. When both come but no pair could be made for the timeout (their stamps never agree), colour images
+  other go out alone, whichever drives. When both come but no pair could be made for the timeout (their stamps never agree), colour images
   go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
   clock of the stream was set back (a bag loops, a simulation restarts): that stream starts anew.
@@ -139,18 +139,18 @@ class FramePairer:
     def _drive_on(self, frame: CameraFrame, driver: str) -> None:
         """Pair a new frame of the driving stream with the newest of the other, be it used already.
 
-        Frames of the other go out, alone, while the driver is silent. A frame of the driver waits only where it came
+        Frames of the other go out, alone, while the driver is missing. A frame of the driver waits only where it came
         before any of the other, or before it was decided that it drives.
         """
         other = self.streams[other_stream(frame.stream)]
-        newest, silent = other.newest, self._silent(other, frame.arrival)
+        newest, missing = other.newest, self._other_is_missing(frame)
         # Of another time altogether where one clock was set and the other not yet, or the cameras have no common one.
         near = newest is not None and abs(frame.moment - newest.moment) <= other.patience(self._timeout)
-        if frame.stream == driver and near and not silent:
+        if frame.stream == driver and near and not missing:
             self._emit_with(frame, newest)
         elif frame.stream != driver and other.waiting:
             self._match(frame)
-        elif (frame.stream == driver or silent) and frame.arrival - self._first_arrival > self._timeout:
+        elif (frame.stream == driver or missing) and frame.arrival - self._first_arrival > self._timeout:
             self._emit_with(frame, None)
 
     @property
@@ -246,11 +246,14 @@ class FramePairer:
 
     def _alone(self, frame: CameraFrame) -> bool:
         """Whether a frame without a partner goes out alone instead of waiting for one."""
-        own, other = self.streams[frame.stream], self.streams[other_stream(frame.stream)]
-        missed = other.misses(frame.arrival) and not own.came_late
-        if missed or self._silent(other, frame.arrival):
+        if self._other_is_missing(frame):
             return frame.arrival - self._first_arrival > self._timeout  # at first the other may still be starting
         return frame.stream == RGB and self._overdue(frame.arrival)
+
+    def _other_is_missing(self, frame: CameraFrame) -> bool:
+        """Whether the other stream is silent, or a frame of it must have come before this one."""
+        own, other = self.streams[frame.stream], self.streams[other_stream(frame.stream)]
+        return self._silent(other, frame.arrival) or (other.misses(frame.arrival) and not own.came_late)
 
     def _emit_with(self, frame: CameraFrame, other: CameraFrame | None) -> None:
         self._emit(*((frame, other) if frame.stream == RGB else (other, frame)))
@@ -263,7 +266,7 @@ class FramePairer:
             self.counters.paired += 1
             self._last_pair = pair.arrival
         else:
-            self.counters.single += 1
+            self.counters.alone[pair.reference.stream] += 1
         for frame in pair.frames:  # stamps of later pairs must not go back, so what is older has missed its chance
             self._discard(frame.stream, lambda waiting_frame: waiting_frame.stamp, frame.stamp)
             waiting = self.streams[frame.stream].waiting

@@ -112,8 +112,13 @@ class Counters:
     clock_set_back: dict[str, int] = field(default_factory=_zero_per_stream)
     unpaired: dict[str, int] = field(default_factory=_zero_per_stream)  # found no partner, not used
     reused: dict[str, int] = field(default_factory=_zero_per_stream)  # times that an image was used once more
+    alone: dict[str, int] = field(default_factory=_zero_per_stream)  # went out without one of the other
     paired: int = 0
-    single: int = 0  # went out alone
+
+    @property
+    def single(self) -> int:
+        """How many images of either stream went out alone."""
+        return sum(self.alone.values())
 
 
 class Stream:

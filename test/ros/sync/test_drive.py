@@ -106,6 +106,9 @@ def test_when_either_stream_stops_the_other_goes_on_alone_until_it_returns(silen
     stopped = stream(silent, periods[silent], int(12_000 / periods[silent]), start=3)
     frames += [one for one in stopped if not 4_000 < one.arrival / MS - 10_000 < 8_000]
     _, pairs = run(frames, "auto")
+    stops = max(one.arrival for one in stopped if one.arrival / MS <= 14_000)
+    gone = [pair for pair in pairs if stops < pair.arrival <= stops + (2.5 * periods[silent] + periods[alive]) * MS]
+    assert len(gone[-1].frames) == 1, "by the third image that misses"
     alone = [pair for pair in pairs if 15_000 <= pair.arrival / MS < 18_000]
     assert len(alone) >= 0.95 * 3000 / periods[alive] and all(pair.frames[0].stream == alive for pair in alone)
     back = [pair for pair in pairs if pair.arrival / MS >= 20_000]
