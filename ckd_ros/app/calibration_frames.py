@@ -24,8 +24,10 @@ _TOPICS = "topics:"
 _PAUSE = 0.5e9
 
 
-def open_frames(spec: str) -> AbstractContextManager[Source]:
+def open_frames(spec: str, thermal_offset: float = 0.0) -> AbstractContextManager[Source]:
     """What `spec` names: `topics:/COLOUR,/THERMAL`, live cameras (`camera_names`), or else a recording (`open_source`).
+
+    `thermal_offset`: by how much thermal stamps of topics and bags are ahead of colour stamps, seconds.
 
     Raises what these raise, ModuleNotFoundError where topics cannot be received for want of ROS 2.
     """
@@ -40,9 +42,9 @@ def open_frames(spec: str) -> AbstractContextManager[Source]:
                 f"topics need ROS 2 (there is no '{error.name}'): run it as `tools/env.sh ckd calibrate` after `make "
                 "setup`, or source ROS 2"
             ) from error
-        return LiveTopics(*topics)
+        return LiveTopics(*topics, thermal_offset)
     cameras = camera_names(spec)
-    return nullcontext(open_source(spec)) if cameras is None else LiveCameras(cameras)
+    return nullcontext(open_source(spec, thermal_offset=thermal_offset)) if cameras is None else LiveCameras(cameras)
 
 
 def frames_of(source: Source, count: int, crop: tuple[int, int]) -> Iterator[GreyPair]:

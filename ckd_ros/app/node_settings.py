@@ -27,6 +27,7 @@ class NodeSettings:
         providers: those of ONNX Runtime, best first; None: whatever there is.
         cache_dir, threads: see `OnnxEngine`.
         thermal_crop: rows that are taken off thermal images above and below.
+        thermal_offset: by how much thermal stamps are ahead of colour stamps of one moment, seconds.
     """
 
     tracker: TrackerConfig
@@ -36,6 +37,7 @@ class NodeSettings:
     cache_dir: str | None
     threads: int | None
     thermal_crop: tuple[int, int]
+    thermal_offset: float
 
 
 def read_node_settings(file: Path | None) -> NodeSettings:
@@ -74,6 +76,7 @@ def _settings(values: Mapping[str, Any]) -> NodeSettings:
         values["model.cache_dir"] or None,
         values["model.threads"] or None,
         tuple(values["thermal.crop"]),
+        values["sync.thermal_offset"],
     )
 
 

@@ -36,7 +36,8 @@ class BagSequence(FrameSequence):
 
     Topics that are not given are found by their type, name and encoding. Every image becomes part of exactly one pair;
     two images belong together when their header stamps are nearest and at most `slop` seconds apart (default: half
-    the period of the slower stream). `rate` stretches the stamps to another frame rate.
+    the period of the slower stream), less the `thermal_offset` by which those of the thermal camera are ahead at one
+    moment. `rate` stretches the stamps to another frame rate.
     Truth is read from the file `BAG.csv` beside the bag: header `stamp,x,y,w,h`, the stamps (ns) of colour images.
 
     Raises ValueError for an unreadable bag, and naming the bag's image topics where the choice is not clear.
@@ -50,6 +51,7 @@ class BagSequence(FrameSequence):
         rate: float | None = None,
         modality: str = "both",
         slop: float | None = None,
+        thermal_offset: float = 0.0,
     ) -> None:
         self._path = Path(path)
         self.name = self._path.stem
@@ -62,7 +64,7 @@ class BagSequence(FrameSequence):
             raise ValueError(f"{self._path} holds no image on {', '.join(self._topics)}")
         periods = [known for known in map(median_period, stamps) if known]
         tolerance = slop * 1e9 if slop is not None else max(periods, default=1e9) / 2
-        self._pairs = pair_nearest(stamps[0], stamps[1], tolerance)
+        self._pairs = pair_nearest(stamps[0], stamps[1] - round(thermal_offset * 1e9), tolerance)
         main = stamps[0] if len(stamps[0]) else stamps[1]
         recorded = 1e9 / (median_period(main) or 1e9)
         self.rate = rate or round(recorded, 3)

@@ -12,8 +12,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,21 @@ class BagSettings:
     slop: float | None = setting(
         None, "largest difference of a pair's stamps, seconds; none: half the period of the slower camera", low=0
     )
+    thermal_offset: float = setting(
+        0.0, "by how much stamps of the thermal camera are ahead of the colour camera's at one moment, seconds"
+    )
 
     def __post_init__(self) -> None:
         check(self)
 
 
-def open_source(spec: str, rate: float | None = None, modality: str = "both") -> FrameSequence:
+def open_source(
+    spec: str, rate: float | None = None, modality: str = "both", thermal_offset: float = 0.0
+) -> FrameSequence:
     """The sequence that `spec` names (see the module), its stamps stretched to `rate` frames per second if given.
 
     `modality` "rgb" or "thermal" leaves the other camera's images out; boxes are then in pixels of the one left.
+    `thermal_offset` is that of a bag which does not state its own, see `BagSettings`.
     Raises ValueError that says what was expected where, FileNotFoundError for a path that does not exist, and
     ImportError naming the missing package for bags and videos.
     """
@@ -61,16 +68,17 @@ def open_source(spec: str, rate: float | None = None, modality: str = "both") ->
         return _simulated(spec.partition(":")[2], rate, modality)
     if "," in spec and not Path(spec).exists():
         return _videos(spec, rate, modality)
+    read_bag = partial(_bag, rate=rate, modality=modality, thermal_offset=thermal_offset)
     bag, question, query = spec.partition("?")
     if question and not Path(spec).exists():
-        return _bag(Path(bag).expanduser(), query, rate, modality)
+        return read_bag(Path(bag).expanduser(), query)
     path = Path(spec).expanduser()
     if path.is_dir():
-        return _folder(path, rate, modality)
+        return _folder(path, rate, modality, read_bag)
     if not path.exists():
         raise FileNotFoundError(f"source '{spec}' does not exist: {_near(path) or f'expected {_EXPECTED}'}")
     if path.suffix.lower() in BAG_SUFFIXES:
-        return _bag(path, "", rate, modality)
+        return read_bag(path)
     if modality == "both":
         raise ValueError(
             f"'{spec}' is one video, which has only one modality: choose the modality rgb or thermal, "
@@ -91,7 +99,7 @@ def _near(path: Path) -> str | None:
     return suggestion(str(path), ["simulator", *beside])
 
 
-def _folder(path: Path, rate: float | None, modality: str) -> FrameSequence:
+def _folder(path: Path, rate: float | None, modality: str, read_bag: Callable[[Path], FrameSequence]) -> FrameSequence:
     from ckd_ros.datasets.folder import FolderSequence, layout_of
 
     if layout_of(path):
@@ -99,11 +107,11 @@ def _folder(path: Path, rate: float | None, modality: str) -> FrameSequence:
     if (path / "rgb").is_dir() and (path / "tir").is_dir():
         return _simulated(f"pairs={path}", rate, modality)
     if (path / "metadata.yaml").exists():
-        return _bag(path, "", rate, modality)
+        return read_bag(path)
     there = [known for known in path.iterdir() if not is_stray(known.name)]
     recordings = [known for known in there if known.suffix.lower() in BAG_SUFFIXES]
     if len(recordings) == 1:
-        return _bag(recordings[0], "", rate, modality)
+        return read_bag(recordings[0])
     found = ", ".join(sorted(known.name for known in there)[:8]) or "nothing"
     raise ValueError(
         f"folder '{path}' holds no source: expected rgb/ and tir/ (registered pairs), visible/ and infrared/ or "
@@ -131,13 +139,14 @@ def _videos(spec: str, rate: float | None, modality: str) -> FrameSequence:
     return sequence
 
 
-def _bag(path: Path, query: str, rate: float | None, modality: str) -> FrameSequence:
+def _bag(path: Path, query: str = "", *, rate: float | None, modality: str, thermal_offset: float) -> FrameSequence:
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
     wanted = from_text(BagSettings, query, "bag", "&")
+    offset = wanted.thermal_offset or thermal_offset
     from ckd_ros.datasets.bag import BagSequence, truth_file
 
-    sequence = BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop)
+    sequence = BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop, offset)
     truth = truth_file(path)
     sequence.inputs = (path, truth, truth.with_suffix(".txt"))
     return sequence

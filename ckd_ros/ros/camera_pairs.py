@@ -31,10 +31,13 @@ class CameraPairs:
     Args:
         node: to subscribe with.
         topics: of the raw images, of RGB and of THERMAL.
+        thermal_offset: by how much the stamps of the thermal camera are ahead of the colour camera's at one moment,
+            seconds.
     """
 
-    def __init__(self, node: Node, topics: Mapping[str, str]) -> None:
+    def __init__(self, node: Node, topics: Mapping[str, str], thermal_offset: float = 0.0) -> None:
         self._node = node
+        self._offsets = {RGB: 0, THERMAL: round(thermal_offset * 1e9)}
         self._topics = {stream: node.resolve_topic_name(topics[stream]) for stream in (RGB, THERMAL)}
         self._subscriptions: dict[str, tuple[str, Subscription]] = {}
         self._lock = threading.Lock()
@@ -69,9 +72,9 @@ class CameraPairs:
                 messages.clear()
 
     def take(self) -> FramePair | None:
-        """The two images that were stamped nearest to one another of late, and are gone then, with all older ones."""
+        """The two images of late that are nearest to one moment, and are gone then, with all older ones."""
         with self._lock:
-            colour, thermal = (list(enumerate(map(_stamp, self._messages[stream]))) for stream in (RGB, THERMAL))
+            colour, thermal = (list(enumerate(self._moments(stream))) for stream in (RGB, THERMAL))
             nearest = min(
                 product(colour, thermal), key=lambda both: (abs(both[0][1] - both[1][1]), -both[0][0]), default=None
             )
@@ -96,7 +99,7 @@ class CameraPairs:
         if self._fault:
             return f"an image cannot be used: {self._fault}"
         with self._lock:
-            newest = {stream: _stamp(messages[-1]) for stream, messages in self._messages.items() if messages}
+            newest = {stream: self._moments(stream)[-1] for stream, messages in self._messages.items() if messages}
         reasons = []
         for stream, topic in self._topics.items():
             if stream in newest:
@@ -108,8 +111,15 @@ class CameraPairs:
                 reasons.append(f"no images arrive on {topic}{SUFFIXES[known[0]]}, which is published")
         if reasons:
             return "; ".join(reasons)
-        apart = abs(newest[RGB] - newest[THERMAL]) / 1e9
-        return f"the stamps of {self._topics[RGB]} and {self._topics[THERMAL]} are {apart:.2f} s apart"
+        ahead = (newest[THERMAL] - newest[RGB]) / 1e9
+        return (
+            f"the newest stamp of {self._topics[THERMAL]} is {ahead:+.2f} s from that of {self._topics[RGB]}: if they "
+            "are of one moment nevertheless, state the offset (sync.thermal_offset)"
+        )
+
+    def _moments(self, stream: str) -> list[int]:
+        """When the images that are kept were taken, on the colour camera's clock, nanoseconds."""
+        return [_stamp(message) - self._offsets[stream] for message in self._messages[stream]]
 
     def _is_published(self, stream: str, transport: str) -> bool:
         publishers = self._node.get_publishers_info_by_topic(self._topics[stream] + SUFFIXES[transport])

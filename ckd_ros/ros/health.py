@@ -118,10 +118,10 @@ class PairingHealth:
         pairless = counters.paired == before.paired and counters.single > before.single
         if all(arrived.values()) and pairless and pairing.offset is not None:
             return {
-                "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour stamp, "
-                f"and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? A constant "
-                "difference can be set as sync.thermal_offset. If the images of one come that late, sync.timeout must be "
-                "longer"
+                "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour "
+                f"stamp, and sync.slop is {pairing.slop:g} s; are both cameras stamped by the same clock? A constant "
+                "difference can be set as sync.thermal_offset. If the images of one come that late, sync.timeout must "
+                "be longer"
             }
         return {
             f"{missing} missing": f"no {missing} image came with {alone[other]} of the last {arrived[other]} {other} "

@@ -29,26 +29,27 @@ class LiveTopics:
 
     Args:
         colour, thermal: topics of the raw images; where there are none, `/compressed` below them.
+        thermal_offset: see `CameraPairs`.
 
     Raises ValueError for a name that no topic can have.
     """
 
     inputs: tuple[Path, ...] = ()
 
-    def __init__(self, colour: str, thermal: str) -> None:
+    def __init__(self, colour: str, thermal: str, thermal_offset: float = 0.0) -> None:
         for topic in (colour, thermal):
             try:
                 validate_topic_name(topic)
             except InvalidTopicNameException as error:
                 raise ValueError(" ".join(str(error).split())) from error
         self.name = "topics-" + "-".join(topic.strip("/").replace("/", "-") for topic in (colour, thermal))
-        self._topics = {RGB: colour, THERMAL: thermal}
+        self._topics, self._thermal_offset = {RGB: colour, THERMAL: thermal}, thermal_offset
 
     def __enter__(self) -> LiveTopics:
         use_large_images()
         self._background = BackgroundNode("calibrate")
         node = self._background.node
-        self._pairs = CameraPairs(node, self._topics)
+        self._pairs = CameraPairs(node, self._topics, self._thermal_offset)
         node.create_timer(_PERIOD, self._pairs.look)
         self._background.start()
         return self

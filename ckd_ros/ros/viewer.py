@@ -70,13 +70,20 @@ class Viewer:
         namespace: of the tracker.
         remappings: `FROM:=TO`, as ROS takes them.
         compressed: receive `overlay/compressed` rather than `overlay`.
+        thermal_offset: of the cameras' stamps, see `CameraPairs`.
     """
 
-    def __init__(self, namespace: str, remappings: Sequence[str] = (), compressed: bool = False) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        remappings: Sequence[str] = (),
+        compressed: bool = False,
+        thermal_offset: float = 0.0,
+    ) -> None:
         transports = ("compressed", "raw") if compressed else ("raw", "compressed")
         self._sources = [Source(OVERLAY, transport) for transport in transports]
         self._sources += [Source(stream, transport) for stream in (RGB, THERMAL) for transport in SUFFIXES]
-        self._namespace, self._remappings = namespace, remappings
+        self._namespace, self._remappings, self._thermal_offset = namespace, remappings, thermal_offset
         self._source: Source | None = None
         self._subscription: Subscription | None = None
         self._newest: tuple[Source, Any] | None = None
@@ -95,7 +102,8 @@ class Viewer:
         except (NameValidationException, RuntimeError) as error:
             raise ValueError(f"namespace {self._namespace}, remappings {[*self._remappings]}: {error}") from error
         self._node = self._background.node
-        self._pairs = CameraPairs(self._node, {stream: f"{stream}/image" for stream in _IMAGES})
+        topics = {stream: f"{stream}/image" for stream in _IMAGES}
+        self._pairs = CameraPairs(self._node, topics, self._thermal_offset)
         self._init = self._node.create_client(InitTarget, "init_target")
         self._stop = self._node.create_client(StopTarget, "stop")
         self._node.create_timer(PERIOD, self._look)

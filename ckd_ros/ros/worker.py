@@ -21,6 +21,7 @@ from ckd_ros.ros.sync.pairing import FramePairer, PairingSnapshot
 from ckd_ros.ros.sync.streams import CameraFrame, CameraPair, Verdict
 from ckd_ros.ros.target_memory import IDLE, TargetMemory
 from ckd_ros.tracking import TargetGroup, TrackResult, TrackState
+from ckd_ros.tracking.image_quality import ImageQuality
 
 T = TypeVar("T")
 
@@ -120,6 +121,7 @@ class TrackerWorker:
         self.loader = loader
         self._pairing_health = PairingHealth()
         self._registration_health = RegistrationHealth()
+        self._quality: ImageQuality | None = None  # while no target is followed: each target has its own
         self._progress = Progress()
         self._latest: Mapping[int, TrackResult] = {}
         self._pairer, self._publish, self._faults = pairer, publish, faults
@@ -335,7 +337,11 @@ class TrackerWorker:
         problems: dict[str, str] = {}
         for result in tracked.results.values():
             problems.update(result.problems)
-        if not tracked.results:
+        if tracked.results:
+            self._quality = None
+        else:
+            self._quality = self._quality or ImageQuality()
+            problems.update(self._quality.of(tracked.images).problems)
             problems.update(self._registration_health.inspect(tracked.images, self.tracker.registration))
         for key, message in problems.items():
             self._faults.report(key, message)

@@ -115,8 +115,10 @@ class ImageQuality:
             if name in doubtful:
                 if name in needed:
                     done = "used, as the target was drawn in it"
+                elif other_is_good:
+                    done = "left out"
                 else:
-                    done = "left out" if other_is_good else "used, as the other camera shows no more"
+                    done = f"used, as {'the other camera shows no more' if len(verdicts) > 1 else 'there is no other'}"
                 problems[f"{stream} quality"] = f"the {stream} image {verdict.reason}: {done}"
             if not other_is_good or name in needed:
                 weights[name] = 1.0

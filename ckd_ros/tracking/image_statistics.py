@@ -11,7 +11,8 @@ from ckd_ros.frames import ENCODINGS, Float32Array, Image, Pixels
 
 #: Pixels that are looked at: about so many rows and columns.
 _ROWS, _COLUMNS = 64, 80
-#: From this share of the largest value on a pixel of 8 bits is overexposed.
+#: From this share of the largest value on a pixel of 8 bits is overexposed; one of 16 is where it is at the very top of
+#: what the image has: of these a camera uses some, and where it is saturated, they end at one value.
 _OVEREXPOSED = 0.98
 #: Correlation from which on two images show the same with another gain.
 _ALIKE = 0.9
@@ -19,8 +20,8 @@ _ALIKE = 0.9
 _COLUMNS_OF_ROWS, _PLACES, _EDGE = 40, 6, 4
 #: Rows between those that are compared above and below, besides the neighbours.
 _APART = (0, 2)
-#: Pixels by which what is below a tear is displaced: at least, and at most.
-_LEAST_SHIFT, _REACH = 4, 48
+#: Pixels by which what is below a tear is displaced: at least, and at most; of a narrow image at most that part of it.
+_LEAST_SHIFT, _REACH, _PART = 4, 48, 0.15
 #: Displaced, a row fits the one above by so much better; and steps are by so many usual ones larger than before.
 _FITS_BETTER, _STEP = 0.6, 0.7
 
@@ -34,7 +35,7 @@ class Statistics:
         structure: standard deviation of what neighbouring pixels have in common, so that noise does not count.
         detail: how much it changes over some pixels (an eightieth of its width), beyond its noise.
         noise: standard deviation of what they do not have in common: noise, and the finest texture.
-        overexposed: share of its pixels that are, [0, 1]; 0 with 16 bits, of which a thermal camera uses some.
+        overexposed: share of its pixels that are, [0, 1].
         empty_rows: share of its rows that have the same value everywhere, [0, 1].
         sample: the pixels that were looked at, float32.
         row_steps: `(H - 1,)` by how much each row differs from the next one, in the mean.
@@ -64,7 +65,8 @@ class Statistics:
         shared = float(np.vdot(some - mean, beside - mean)) / some.size
         changes = [_mean_square(np.diff(some, axis=axis)) / 2 - noise2 for axis in (0, 1)]
         white = ENCODINGS[image.encoding].white
-        overexposed = 0.0 if white > 255 else float(np.count_nonzero(some >= _OVEREXPOSED * white)) / some.size
+        top = _OVEREXPOSED * white if white <= 255 else some.max()
+        overexposed = float(np.count_nonzero(some >= top)) / some.size
         structure, detail = np.sqrt(max(0.0, shared)), np.sqrt(max(0.0, *changes))
         rows = np.ascontiguousarray(plane[:, :: max(1, image.width // _COLUMNS_OF_ROWS)])
         empty = float((rows == rows[:, :1]).all(axis=1).mean())
@@ -127,7 +129,7 @@ class RowCheck:
         A tear is looked for where rows differ more than in the image before.
         """
         former, self._former = self._former, steps
-        if former is None or former.shape != steps.shape or image.width < 4 * _REACH or len(steps) < 2 * _PLACES:
+        if former is None or former.shape != steps.shape or len(steps) < 2 * _PLACES:
             return None
         excess = steps - former
         excess[:_EDGE] = excess[-_EDGE:] = 0
@@ -146,17 +148,18 @@ def _shift_at(plane: Pixels, row: int) -> int:
     It must fit better over most of the width, not at one edge alone; and rows farther apart must ask for the same, as
     they do not where edges are slanted.
     """
-    misfits = np.stack([_misfits(plane[row - apart], plane[row + 1 + apart]) for apart in _APART])
+    reach = min(_REACH, int(_PART * plane.shape[1]))
+    misfits = np.stack([_misfits(plane[row - apart], plane[row + 1 + apart], reach) for apart in _APART])
     best = int(misfits.mean(axis=(0, 2)).argmin())
-    as_it_is, displaced = misfits[:, _REACH], misfits[:, best]
-    if best in (0, 2 * _REACH) or displaced.mean() > _FITS_BETTER * as_it_is.mean():
+    as_it_is, displaced = misfits[:, reach], misfits[:, best]
+    if best in (0, 2 * reach) or displaced.mean() > _FITS_BETTER * as_it_is.mean():
         return 0
-    return best - _REACH if np.median(displaced) < _FITS_BETTER * np.median(as_it_is) - 1 else 0
+    return best - reach if np.median(displaced) < _FITS_BETTER * np.median(as_it_is) - 1 else 0
 
 
-def _misfits(above: Pixels, below: Pixels) -> Pixels:
-    """`(2 _REACH + 1, N)` by how much each pixel of a row differs from one that is moved by -_REACH ... _REACH."""
-    inner = above[_REACH:-_REACH].astype(np.int32)
+def _misfits(above: Pixels, below: Pixels, reach: int) -> Pixels:
+    """`(2 reach + 1, N)` by how much each pixel of a row differs from one that is moved by -reach ... reach."""
+    inner = above[reach : len(above) - reach].astype(np.int32)
     misfits: Pixels = np.abs(np.lib.stride_tricks.sliding_window_view(below.astype(np.int32), len(inner)) - inner)
     return misfits
 

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Reliability:
-    """A rising line through points (score, probability), measured for each network (`benchmarks/reliability.py`).
+    """A rising line through points (score, probability), measured with a network (`benchmarks/reliability.py`).
 
     Scores are told apart as well after as before. Of a network that was not measured the score itself is taken.
 

@@ -153,6 +153,16 @@ def test_images_pair_with_the_nearest_stamp_within_the_slop(tmp_path):
     assert len(alone) == COUNT + 4 and all(pair.rgb is None or pair.thermal is None for pair in alone)
 
 
+def test_an_offset_between_the_stamps_is_taken_off_before_images_are_paired(tmp_path):
+    path = record(tmp_path / "run", {"/rgb": colours(), "/thermal": warms(offset=3 * PERIOD)})
+    assert sum(pair.rgb is not None and pair.thermal is not None for pair in open_source(path).frames()) == COUNT - 3
+    by_name, by_argument = f"{path}?thermal_offset={3 * PERIOD / 1e9}", 3 * PERIOD / 1e9
+    for sequence in (open_source(by_name), open_source(str(path), thermal_offset=by_argument)):
+        pairs = list(sequence.frames())
+        assert len(pairs) == COUNT and all(pair.thermal_stamp - pair.stamp == 3 * PERIOD for pair in pairs)
+        np.testing.assert_array_equal(pairs[2].thermal.data, warm(2))
+
+
 def test_one_modality_of_a_bag(tmp_path):
     path = record(tmp_path / "run", {"/rgb": colours(), "/thermal": warms()})
     assert all(pair.rgb is None for pair in open_source(path, modality="thermal").frames())

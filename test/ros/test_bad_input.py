@@ -170,6 +170,29 @@ def test_a_lens_cap(bench):
     b.follow(5)
 
 
+def test_a_noisy_closed_lens_is_said_while_no_target_is_followed(bench):
+    b = bench().start()
+    noise = np.random.default_rng(0)
+
+    def closed():
+        rgb, thermal = b.messages()
+        return changed(rgb, data=array("B", noise.integers(2, 7, len(rgb.data), np.uint8).tobytes())), thermal
+
+    b.steps(3)
+    assert not any("quality" in key for key in b.faults())
+    b.steps(2, make=closed)
+    assert "the rgb image shows nothing (black" in b.wait_for_fault("rgb quality")
+
+
+def test_images_that_are_missing_for_a_moment_are_said_in_words(bench):
+    b = bench(**{"sync.timeout": 0.5}).started()
+    b.play(1.0)
+    b.status()
+    b.play(0.6, thermal=False)
+    assert "no thermal image came with" in b.status("thermal", lambda v: v["level"] == WARN)["message"]
+    assert "they are tracked by themselves" in b.faults()["thermal missing"]
+
+
 def stamped(b, rgb: int | None = None, thermal: int | None = None):
     """The present frame with other stamps, nanoseconds."""
     messages = b.messages()

@@ -86,12 +86,23 @@ def test_no_pair_comes_twice_where_a_bag_loops(ros):
     node.destroy_node()
 
 
+def test_an_offset_between_the_stamps_is_taken_off(ros):
+    node = rclpy.create_node("shifted")
+    pairs = CameraPairs(node, {"rgb": "/a", "thermal": "/b"}, thermal_offset=0.3)
+    for stream, stamps in (("rgb", [10, 13, 16]), ("thermal", [40, 43])):
+        for stamp in stamps:
+            pairs._on_image(stream, image_message(np.zeros((4, 6), np.uint8), "mono8", stamp * 10_000_000))
+    taken = pairs.take()
+    assert (taken.stamp, taken.thermal_stamp) == (130_000_000, 430_000_000)
+    node.destroy_node()
+
+
 @pytest.mark.parametrize(
     ("show", "said"),
     [
         (None, "nobody publishes /robot/colour, nor /robot/colour/compressed; nobody publishes /robot/warm, nor"),
         ({"thermal": None}, "s: no images arrive on /robot/warm, which is published"),
-        ({"thermal": 1.0}, "s: the stamps of /robot/colour and /robot/warm are 1.0"),
+        ({"thermal": 1.0}, "s: the newest stamp of /robot/warm is -1.0"),
     ],
     ids=["nothing", "one is silent", "other clocks"],
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from moving_target import CELL, error, follow, path
@@ -92,6 +93,31 @@ def test_a_bad_image_is_found_at_once_named_and_forgotten_when_good(make, change
     assert verdict.weight < GOOD and says in verdict.reason
     good = monitor.judge(make(view(21)))
     assert (good.weight, good.reason) == (1.0, "")
+
+
+@pytest.mark.parametrize("top", [65535, 16383], ids=["its encoding's", "a camera of 14 bits"])
+def test_a_saturated_image_of_16_bits_is_found_wherever_its_values_end(top):
+    def shown(pixels, more=0):
+        return Image(np.clip(top - 9000 + 40.0 * pixels + more, 0, top).astype(np.uint16), "mono16")
+
+    monitor = watched(shown)
+    verdict = monitor.judge(shown(view(20), more=6000))
+    assert verdict.weight < GOOD and "is overexposed" in verdict.reason
+    assert monitor.judge(shown(view(21))).weight == 1.0
+
+
+def test_a_torn_image_of_a_small_camera_is_found():
+    width, height = 160, 120
+
+    def small(pixels):
+        return grey(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+
+    monitor = watched(small)
+    pixels = small(view(20)).data
+    pixels[height // 2 :] = np.roll(pixels[height // 2 :], width // 8, axis=1)
+    verdict = monitor.judge(grey(pixels))
+    assert f"is torn (displaced by {width // 8} pixels" in verdict.reason and verdict.weight < GOOD
+    assert monitor.judge(small(view(21))).reason == ""
 
 
 @pytest.mark.parametrize("make", [grey, colour, counts])

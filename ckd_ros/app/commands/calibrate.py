@@ -37,8 +37,8 @@ class Calibrate:
             the colour image, before and after; default: runs/calibrate/NAME.yaml.
         points: file of pixels that show the same things, four and more lines x,y of the colour image and x,y of the
             thermal image, counted from the upper left corner.
-        config: parameter file of the node, whose thermal.crop holds here too, and whose registration is shown as what
-            was before.
+        config: parameter file of the node, whose thermal.crop, and sync.thermal_offset for topics and bags, hold here
+            too, and whose registration is shown as what was before.
     """
 
     source: tyro.conf.Positional[Source]
@@ -61,7 +61,7 @@ class Calibrate:
 
         points = self._points()
         node = read_node_settings(self.config)
-        with open_frames(self.source) as source:
+        with open_frames(self.source, node.thermal_offset) as source:
             out = self.out or Path("runs") / "calibrate" / f"{source.name}.yaml"
             picture = out.with_suffix(".png")
             if picture == out:

@@ -86,7 +86,9 @@ class Track:
         cameras = camera_names(self.source, self.modality)
         with ExitStack() as stack:
             if cameras is None:
-                source: FrameSequence | LiveCameras = open_source(self.source, modality=self.modality)
+                source: FrameSequence | LiveCameras = open_source(
+                    self.source, modality=self.modality, thermal_offset=settings.thermal_offset
+                )
             else:
                 source = stack.enter_context(LiveCameras(cameras))
             out = self.out or Path("runs") / "track" / f"{source.name}.csv"

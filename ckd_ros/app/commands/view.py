@@ -29,11 +29,14 @@ class View:
         out: file of parameters for the registration from points, of whole thermal images (without thermal.crop); beside
             it, as .txt, the points.
         compressed: receive overlay/compressed, for a network that is slow.
+        thermal_offset: by how much the thermal camera's stamps are ahead, seconds, as in the tracker's
+            sync.thermal_offset: for the two images that c holds.
     """
 
     namespace: str = "/ckd"
     remap: Annotated[tuple[str, ...], optional("FROM:=TO")] = ()
     compressed: bool = False
+    thermal_offset: float = 0.0
     out: Output = Path("runs/calibrate/view.yaml")
 
     def run(self) -> None:
@@ -48,5 +51,5 @@ class View:
                 f"ckd view needs ROS 2 and the interfaces of this package (there is no '{error.name}'): run it as "
                 "`tools/env.sh ckd view` after `make setup`, or source ROS 2 and install/setup.bash"
             ) from error
-        with Viewer(self.namespace, self.remap, self.compressed) as viewer:
+        with Viewer(self.namespace, self.remap, self.compressed, self.thermal_offset) as viewer:
             ViewWindow(viewer, print, self.out).run()

@@ -8,8 +8,8 @@ decision is made when an image arrives.
 * Where one stream drives (`sync.drive`, see `drive`), each of its images makes a pair at once, with the newest image of
   the other, which may be used several times.
 * When one stream is silent for the timeout, or for some of its own intervals where they are regular, the images of the
-  other go out alone, whichever drives. When both come but no pair could be made for the timeout (their stamps never agree), colour images
-  go out alone.
+  other go out alone, whichever drives. When both come but no pair could be made for the timeout (their stamps never
+  agree), colour images go out alone.
 * Repeated and late images are refused. A stamp far in the past, or several late images in a row, mean that the
   clock of the stream was set back (a bag loops, a simulation restarts): that stream starts anew.
 """
