@@ -35,21 +35,23 @@ _SEEDS = 100
 Change = Callable[[np.ndarray, int, np.ndarray], np.ndarray]
 
 
-def fault(says: str, rgb: Change | None = None, thermal: Change | None = None, silent: str = "") -> Callable:
-    """A row of the table: what happens to a camera, `silent` naming one that sends nothing."""
+def fault(
+    says: str, rgb: Change | None = None, thermal: Change | None = None, silent: str = "", rate: float = RATE
+) -> Callable:
+    """A row of the table: what happens to a camera, `silent` naming one that sends nothing; `rate` is the thermal's."""
 
     def row(scene: Scene) -> dict[str, float]:
         scenes = _clear_scenes(scene.seed, scene.engine)
         changed = [replace(one, rgb=_changed(one.rgb, rgb), thermal=_changed(one.thermal, thermal)) for one in scenes]
-        return {KEPT: float(np.mean([_kept(one, silent) for one in changed]))}
+        return {KEPT: float(np.mean([_kept(one, silent, rate) for one in changed]))}
 
     row.__doc__ = says
     return row
 
 
-def _kept(scene: Scene, silent: str = "") -> bool:
+def _kept(scene: Scene, silent: str = "", rate: float = RATE) -> bool:
     silence = {name: (BEGIN, END) if name == silent else (np.inf, np.inf) for name in ("rgb", "thermal")}
-    run = play(scene, Camera(silent=silence["thermal"]), Camera(silent=silence["rgb"]), MARKED)
+    run = play(scene, Camera(rate, silent=silence["thermal"]), Camera(silent=silence["rgb"]), MARKED)
     last = len(scene.boxes) - 1
     if last not in run.boxes or overlaps([run.boxes[last]], scene.boxes[[last]])[0] < OVERLAP:
         return False
@@ -114,6 +116,8 @@ def _gain(pixels: np.ndarray, number: int, before: np.ndarray) -> np.ndarray:
 FAULTS = {
     "no thermal": fault("2 s without thermal", silent="thermal"),
     "no colour": fault("2 s without colour", silent="rgb"),
+    "no thermal, 9 Hz": fault("2 s without thermal, which has 9 Hz", silent="thermal", rate=9.0),
+    "no colour, 9 Hz": fault("2 s without colour, beside thermal of 9 Hz", silent="rgb", rate=9.0),
     "frozen thermal": fault("2 s of frozen thermal", thermal=_frozen),
     "frozen colour": fault("2 s of frozen colour", rgb=_frozen),
     "smoke": fault("2 s of smoke over colour, in swathes", rgb=_smoke),

@@ -1,11 +1,15 @@
 """Two cameras that do not agree, on the simulator with truth: what the tracker makes of it, beside what it must reach.
 
-    python benchmarks/robustness.py [--json FILE] [--seeds 8] [--seconds 24] [--rows rates offset]
+    tools/env.sh python benchmarks/robustness.py --data DIR [--json FILE]
+    python benchmarks/robustness.py [--seeds 8] [--seconds 24] [--rows rates offset]
 
 The images of a simulated sequence arrive as those of two cameras would, in simulated time and without the middleware:
 through the node's own pairing and decoding (`FramePairer`, `PairLoader`) to the `Tracker`. A row of the table is a
 condition: a function of the scene that gives its figures, entered in `ROWS`. `ideal` stands for the same tracker on the
 same sequence, with both cameras at the full rate, in time and without loss; AUC are compared on the same frames.
+
+Rows of `ONCE` need no scene. Those of `RECORDED` among them need DIR, with `roadscene/` and `m3svd/`; "four targets"
+takes its people and cars from there (`roadscene/`, `flir_crops.tar`) where it is given.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import cv2
 import failing_sensors
+import measured_once
 import numpy as np
 import tyro
 from bootstrap import mean_interval
@@ -188,6 +193,32 @@ ROWS: dict[str, tuple[Callable[[Scene], Figures], dict[str, Target]]] = {
     "hiding, turning": (hiding_turning, _HIDING),
     "confidence": (confidence, {"calibration error": Target("calibration", "at most", 0.08)}),
 }
+#: Those that need no scene: functions of the folder with data sets, or of None where there is none.
+ONCE: dict[str, tuple[Callable, dict[str, Target]]] = {
+    "four targets": (
+        measured_once.four_targets,
+        {
+            "times the time of one": Target("mean", "at most", 2.5),
+            "exchanged, share of meetings": Target("mean", "at most", 0.02),
+        },
+    ),
+    "fuzz": (
+        measured_once.fuzz,
+        {"failures": Target("mean", "at most", 0.0), "calls without an answer": Target("mean", "at most", 0.0)},
+    ),
+    "calibration": (
+        measured_once.calibration,
+        {
+            "error of those accepted, median, px": Target("mean", "at most", 2.0),
+            "the largest, px": Target("mean", "at most", 6.0),
+        },
+    ),
+    "confidence on video": (
+        measured_once.confidence_on_video,
+        {"calibration error": Target("calibration", "at most", 0.08)},
+    ),
+}
+RECORDED = ("calibration", "confidence on video")
 
 
 @dataclass(frozen=True)
@@ -207,7 +238,7 @@ class Figure:
 
 def figures(row: str, of_scenes: Sequence[Figures]) -> Iterator[Figure]:
     """The figures of a row, from those of each scene."""
-    function, targets = ROWS[row]
+    function, targets = (ROWS | ONCE)[row]
     for name in of_scenes[0]:
         target = targets.get(name)
         pooled = target is not None and target.kind == "calibration"
@@ -224,23 +255,26 @@ def figures(row: str, of_scenes: Sequence[Figures]) -> Iterator[Figure]:
         yield Figure(row, " ".join((function.__doc__ or "").split()), name, value, low, high, text, met, values)
 
 
-def measure(rows: Sequence[str], seeds: int, seconds: float) -> list[Figure]:
-    """Every row on the same scenes. Raises KeyError for a row that is none."""
+def measure(rows: Sequence[str], seeds: int, seconds: float, data: Path | None = None) -> list[Figure]:
+    """Every row, those of `ROWS` on the same scenes. Raises KeyError for a row that is none."""
     engine = OnnxEngine(suited_model(), threads=1)
-
-    def of_scene(seed: int) -> dict[str, Figures]:
+    found: dict[str, list[Figures]] = {row: [] for row in rows}
+    for row in found.keys() & ONCE.keys():
+        found[row].append(ONCE[row][0](data))
+    of_scenes = [row for row in rows if row not in ONCE]
+    for seed in range(seeds if of_scenes else 0):
         scene = Scene.rendered(seed, seconds, engine)
-        return {row: ROWS[row][0](scene) for row in rows}
-
-    of_scenes = [of_scene(seed) for seed in range(seeds)]
-    return [figure for row in rows for figure in figures(row, [one[row] for one in of_scenes])]
+        for row in of_scenes:
+            found[row].append(ROWS[row][0](scene))
+    return [figure for row, values in found.items() for figure in figures(row, values)]
 
 
 def main(
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seeds: int = 8,
     seconds: float = 24.0,
-    rows: tuple[str, ...] = tuple(ROWS),
+    rows: tuple[str, ...] | None = None,
+    data: Path | None = None,
 ) -> None:
     """Measure and print.
 
@@ -248,10 +282,13 @@ def main(
         json_file: where to write the figures too.
         seeds: number of scenes.
         seconds: length of each.
-        rows: conditions, of those in `ROWS`.
+        rows: conditions, of those in `ROWS` and `ONCE`; none: all for which there is data.
+        data: folder with the data sets.
     """
     cv2.setNumThreads(1)
-    found = measure(rows, seeds, seconds)
+    if rows is None:
+        rows = tuple(row for row in (*ROWS, *ONCE) if data is not None or row not in RECORDED)
+    found = measure(rows, seeds, seconds, data)
     table = Table("condition", "figure", "value", "95 %", "to reach", "")
     for one in found:
         sure = "" if np.isnan(one.low) else f"{one.low:.3f} ... {one.high:.3f}"

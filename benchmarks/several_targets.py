@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -56,28 +57,14 @@ def main(
     for count, milliseconds in times.items():
         table.add_row(str(count), f"{milliseconds:.1f}", f"{milliseconds / times[1]:.2f}")
     console.print(table)
-    pairs, crops = (None, None) if data is None else (data / "roadscene", data / "flir_crops.tar")
-    counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for sequence in look_alike_sequences(pairs, crops, sequences):
-        truth = np.concatenate([sequence.boxes[:, None], sequence.other_boxes], axis=1)  # (N, M, 4)
-        for name, boxes in (
-            ("together", follow_together(engine, sequence, truth)),
-            ("each alone", follow_alone(engine, sequence, truth)),
-        ):
-            counted[name] += count_meetings(boxes, truth)
     table = Table("", "meetings", "taken over", "exchanged", "on its own, % of frames")
-    shares = {}
-    for name, counts in counted.items():
-        meetings = max(1, counts["meetings"])
-        shares[name] = {
-            "meetings": counts["meetings"],
-            "taken_over": counts["taken over"] / meetings,
-            "exchanged": counts["exchanged"] / meetings,
-            "own": counts["own"] / max(1, counts["seen"]),
-        }
-        row = shares[name]
+    shares = {
+        name: measure_meetings(follow, engine, data, sequences)
+        for name, follow in (("together", follow_together), ("each alone", follow_alone))
+    }
+    for name, row in shares.items():
         table.add_row(
-            name, str(row["meetings"]), f"{row['taken_over']:.1%}", f"{row['exchanged']:.1%}", f"{row['own']:.1%}"
+            name, f"{row['meetings']:.0f}", f"{row['taken_over']:.1%}", f"{row['exchanged']:.1%}", f"{row['own']:.1%}"
         )
     console.print(table)
     if json_file is not None:
@@ -132,6 +119,26 @@ def shaken(pair: FramePair, seed: int) -> FramePair:
         )
 
     return FramePair(noisy(pair.rgb), noisy(pair.thermal))
+
+
+Follow = Callable[[OnnxEngine, SimulatedSequence, FloatArray], FloatArray]
+
+
+def measure_meetings(follow: Follow, engine: OnnxEngine, data: Path | None, sequences: int) -> dict[str, float]:
+    """How many meetings there are, of which share one takes the other's place or both do, and the share of frames in
+    which each is on its own."""
+    pairs, crops = (None, None) if data is None else (data / "roadscene", data / "flir_crops.tar")
+    counts: Counter[str] = Counter()
+    for sequence in look_alike_sequences(pairs, crops, sequences):
+        truth = np.concatenate([sequence.boxes[:, None], sequence.other_boxes], axis=1)  # (N, M, 4)
+        counts += count_meetings(follow(engine, sequence, truth), truth)
+    meetings = max(1, counts["meetings"])
+    return {
+        "meetings": counts["meetings"],
+        "taken_over": counts["taken over"] / meetings,
+        "exchanged": counts["exchanged"] / meetings,
+        "own": counts["own"] / max(1, counts["seen"]),
+    }
 
 
 def follow_together(engine: OnnxEngine, sequence: SimulatedSequence, truth: FloatArray) -> FloatArray:

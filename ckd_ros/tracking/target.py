@@ -33,7 +33,7 @@ from ckd_ros.tracking.whereabouts import FRAMES, Whereabouts
 MIN_SIDE = 2.0
 _MOTION_RATE = 0.2  # weight of a frame in the motion
 _LONGEST_LEAD = 0.4  # sides of the box: what seems to move faster is an error more often than a target
-_DOUBTFUL, _OLD = 0.25, 0.4  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
+_DOUBTFUL, _OLD = 0.25, 0.2  # sides moved since an image was taken, and seconds, at which it weighs 0.6 of a new one
 #: Geometric mean side of a box in pixels below which a target may turn up anywhere at once, and look like anything.
 _SMALL = 40.0
 #: How little a find counts that is too far off to be a target that is not seen.
@@ -115,7 +115,8 @@ class Target:
         """Have the crops of images that are older than their pair cut where the target was then.
 
         The farther it has moved since, the less is known of where that is, and the less the image weighs; and the older
-        it is, as a target that stood still may have begun to move. `weights`: of the `rgb` and `tir` images, were they
+        it is, by the square of that: so fast a target that begins to move, or turns about, leaves where its motion of
+        late has it, which the image would confirm. `weights`: of the `rgb` and `tir` images, were they
         new.
         """
         ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
@@ -124,7 +125,7 @@ class Target:
             moved, age = np.zeros(2), ages.get(name, 0.0)
             if age:
                 sides = self.path.moved(age) / _side(self.box)
-                doubt = (np.hypot(*sides) / _DOUBTFUL) ** 2 + (age / _OLD) ** 2
+                doubt = (np.hypot(*sides) / _DOUBTFUL) ** 2 + (age / _OLD) ** 4
                 weight *= float(np.exp(-0.5 * doubt))
                 moved = np.clip(sides, -_LONGEST_LEAD, _LONGEST_LEAD) * _side(self.box)
             if age or weight < 1.0:

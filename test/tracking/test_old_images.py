@@ -62,6 +62,16 @@ def test_the_crop_of_an_old_image_is_cut_where_the_target_was(tracker, scene, ol
     assert 0.4 < placement.weight < 0.95
 
 
+def test_the_older_an_image_the_less_it_says_even_of_a_target_that_stands_still(tracker, scene, placements):
+    """It shows where the target was; cut where the last motion has it, it confirms that motion."""
+    tracker.init(replace(scene(centre(0)), timing=Timing(START)), scene.box(centre(0)))
+    weights = {}
+    for frame, age in enumerate([0.0] * 12 + [0.1, 0.2, 0.3], start=1):
+        tracker.update(replace(scene(centre(0)), timing=Timing(START + frame * PERIOD, 0.0, age)))
+        weights[age] = placements[-1]["tir"].weight if age else 1.0
+    assert weights[0.1] > 0.9 and 0.5 < weights[0.2] < 0.7 and weights[0.3] < 0.15
+
+
 class Watched:
     """An engine that keeps copies of what it is fed with."""
 
