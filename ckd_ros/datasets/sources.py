@@ -41,8 +41,9 @@ class BagSettings:
     slop: float | None = setting(
         None, "largest difference of a pair's stamps, seconds; none: half the period of the slower camera", low=0
     )
-    thermal_offset: float = setting(
-        0.0, "by how much stamps of the thermal camera are ahead of the colour camera's at one moment, seconds"
+    thermal_offset: float | None = setting(
+        None,
+        "by how much stamps of the thermal camera are ahead of the colour camera's at one moment, seconds; none: 0",
     )
 
     def __post_init__(self) -> None:
@@ -143,7 +144,7 @@ def _bag(path: Path, query: str = "", *, rate: float | None, modality: str, ther
     if not path.exists():
         raise FileNotFoundError(f"there is no bag '{path}'")
     wanted = from_text(BagSettings, query, "bag", "&")
-    offset = wanted.thermal_offset or thermal_offset
+    offset = thermal_offset if wanted.thermal_offset is None else wanted.thermal_offset
     from ckd_ros.datasets.bag import BagSequence, truth_file
 
     sequence = BagSequence(path, wanted.rgb, wanted.thermal, rate, modality, wanted.slop, offset)

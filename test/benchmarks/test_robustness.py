@@ -40,13 +40,14 @@ def test_the_slower_camera_does_not_slow_down_the_tracks_and_the_offsets_are_fou
     assert found["offset", "noticed in 10 s"] == 1.0
 
 
-def test_a_shifted_thermal_image_costs_little_and_an_aligned_one_nothing(tmp_path):
+def test_a_shifted_thermal_image_costs_little_an_aligned_one_nothing_and_confidence_is_measured(tmp_path):
     file = tmp_path / "table.json"
-    robustness.main(json_file=file, seeds=1, seconds=4.0, rows=("drift", "aligned"))
+    robustness.main(json_file=file, seeds=1, seconds=4.0, rows=("drift", "aligned", "confidence"))
     found = {(one["row"], one["figure"]): one["value"] for one in json.loads(file.read_text())["figures"]}
     assert found["drift", "offset error, px"] < 2 and found["aligned", "offset error, px"] < 1
     assert found["drift", "AUC lost against perfect registration"] < 0.05
     assert found["aligned", "AUC lost by refinement"] < 0.02
+    assert found["confidence", "calibration error"] < 0.3, "of four seconds"
 
 
 def test_a_camera_sends_what_it_is_asked_for():
