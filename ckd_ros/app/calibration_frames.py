@@ -42,7 +42,7 @@ def open_frames(spec: str, thermal_offset: float = 0.0) -> AbstractContextManage
                 f"topics need ROS 2 (there is no '{error.name}'): run it as `tools/env.sh ckd calibrate` after `make "
                 "setup`, or source ROS 2"
             ) from error
-        return LiveTopics(*topics, thermal_offset)
+        return LiveTopics(topics[0], topics[1], thermal_offset)
     cameras = camera_names(spec)
     return nullcontext(open_source(spec, thermal_offset=thermal_offset)) if cameras is None else LiveCameras(cameras)
 
