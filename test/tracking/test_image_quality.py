@@ -231,11 +231,12 @@ def test_an_image_is_left_out_only_where_the_other_shows_the_scene():
     assert judged.problems == {"thermal quality": "the thermal image shows nothing (black, level 4): left out"}
     alone = quality.of(FramePair(None, black))
     assert alone.pair.thermal is black and alone.weights == {"tir": 1.0}
-    assert "used, as the other camera shows no more" in alone.problems["thermal quality"]
+    assert "used, as there is no other" in alone.problems["thermal quality"]
     unseen = quality.of(FramePair(colour(view(1)), black), showing={"tir"})
     assert unseen.pair.thermal is black, "the target is not in the colour image"
     both = quality.of(FramePair(colour(even(250)), black))
     assert both.weights == {"rgb": 1.0, "tir": 1.0} and set(both.problems) == {"rgb quality", "thermal quality"}
+    assert all("used, as the other camera shows no more" in said for said in both.problems.values())
 
 
 # -- in the tracker ------------------------------------------------------------------------------------------------
