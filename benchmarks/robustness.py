@@ -256,12 +256,16 @@ def figures(row: str, of_scenes: Sequence[Figures]) -> Iterator[Figure]:
 
 
 def measure(rows: Sequence[str], seeds: int, seconds: float, data: Path | None = None) -> list[Figure]:
-    """Every row, those of `ROWS` on the same scenes. Raises KeyError for a row that is none."""
+    """Every row, those of `ROWS` on the same scenes. Raises KeyError for a row that is none, ValueError for one that
+    needs `data` without it."""
+    if data is None and (needed := [row for row in rows if row in RECORDED]):
+        raise ValueError(f"the row '{needed[0]}' is of recordings: give their folder with --data")
     engine = OnnxEngine(suited_model(), threads=1)
     found: dict[str, list[Figures]] = {row: [] for row in rows}
-    for row in found.keys() & ONCE.keys():
-        found[row].append(ONCE[row][0](data))
     of_scenes = [row for row in rows if row not in ONCE]
+    for row in rows:
+        if row in ONCE:
+            found[row].append(ONCE[row][0](data))
     for seed in range(seeds if of_scenes else 0):
         scene = Scene.rendered(seed, seconds, engine)
         for row in of_scenes:

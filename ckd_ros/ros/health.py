@@ -115,7 +115,7 @@ class PairingHealth:
         counters = pairing.counters
         arrived = {stream: counters.received[stream] - before.received[stream] for stream in (RGB, THERMAL)}
         alone = {stream: counters.alone[stream] - before.alone[stream] for stream in (RGB, THERMAL)}
-        pairless = counters.paired == before.paired and counters.single > before.single
+        pairless = counters.paired == before.paired and any(alone.values())
         if all(arrived.values()) and pairless and pairing.offset is not None:
             return {
                 "pairing": f"no pairs: the newest thermal stamp is {pairing.offset:+.3f} s from the newest colour "

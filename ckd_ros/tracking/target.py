@@ -115,9 +115,8 @@ class Target:
         """Have the crops of images that are older than their pair cut where the target was then.
 
         The farther it has moved since, the less is known of where that is, and the less the image weighs; and the older
-        it is, by the square of that: so fast a target that begins to move, or turns about, leaves where its motion of
-        late has it, which the image would confirm. `weights`: of the `rgb` and `tir` images, were they
-        new.
+        it is: a target that turns about leaves where its motion of late has it by the square of the time, and an image
+        that is cut there confirms that motion. `weights`: of the `rgb` and `tir` images, were they new.
         """
         ages = {} if timing is None else {"rgb": timing.rgb_age, "tir": timing.thermal_age}
         placements = {}

@@ -5,6 +5,7 @@ from collections import Counter
 
 import measured_once
 import numpy as np
+import pytest
 import robustness
 from several_targets import APART, count_meetings
 
@@ -56,3 +57,8 @@ def test_a_row_that_needs_no_scene_is_measured_once(tmp_path, monkeypatch):
     found = {one["figure"]: one for one in json.loads(file.read_text())["figures"]}
     assert set(found) == set(robustness.ONCE["four targets"][1])
     assert all(len(one["scenes"]) == 1 and np.isfinite(one["value"]) for one in found.values())
+
+
+def test_a_row_of_recordings_without_them_is_refused_before_anything_is_measured():
+    with pytest.raises(ValueError, match="'calibration' is of recordings: give their folder with --data"):
+        robustness.main(rows=("rates", "calibration"))
