@@ -18,6 +18,7 @@ from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.camera_motion import CameraMotion
 from ckd_ros.tracking.certain_place import CertainPlace
 from ckd_ros.tracking.confidence import ConfidenceMonitor
+from ckd_ros.tracking.full_view import FullView
 from ckd_ros.tracking.identity import Identity
 from ckd_ros.tracking.inputs import NetworkInputs, Placement
 from ckd_ros.tracking.lost_search import LostSearch
@@ -76,6 +77,7 @@ class Target:
         neighbours: others of its kind beside it, while it is doubtful where it is.
         certain: where it was before it became so; None where that is not known.
         appearance: how it looks.
+        full_view: how large it was, before a part of it was hidden.
     """
 
     box: FloatArray
@@ -98,6 +100,7 @@ class Target:
     neighbours: Neighbours = field(default_factory=Neighbours)
     certain: CertainPlace | None = None
     appearance: Appearance = field(default_factory=Appearance)
+    full_view: FullView = field(default_factory=FullView)
 
     def observe_range(self, pair: FramePair) -> None:
         """Take the range of a pair's thermal image into account, once where it is used again."""
@@ -205,10 +208,13 @@ class Target:
         self.camera.forget()
 
     def note_unseen(self, pair: FramePair) -> None:
-        """A pair did not show the target. When it begins, the box goes back to where it would be by now."""
+        """A pair did not show the target. When it begins, the box goes back to where it would be by now, in full size.
+
+        What hides it hides a part of it first, and the box follows what is left.
+        """
         if not self.whereabouts.unseen:
             place = None if self.certain is None or self.search is not None else self.certain.now
-            self.box = self.box if place is None else place
+            self.box = self.full_view.restore(self.box if place is None else place)
             self.certain = None
             self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
         self.whereabouts.not_seen(self._frames_until(pair))
@@ -219,6 +225,7 @@ class Target:
         In the next one itself a part of it may be hidden already.
         """
         self.certain = CertainPlace(self.box, self.motion * _side(self.box))
+        self.full_view.note(self.box)
         self.neighbours.forget()
 
     def note_doubt(self, pair: FramePair) -> None:
@@ -229,6 +236,7 @@ class Target:
     def go_on(self, pair: FramePair) -> None:
         """The next pair has come: nothing is known yet of what it shows."""
         self.neighbours.move_on()
+        self.full_view.go_on(self._frames_until(pair))
         self.appearance.go_on(self._frames_until(pair))
 
     def learn_looks(self, rgb: Image | None, thermal: Image | None, box: FloatArray) -> None:
@@ -325,6 +333,7 @@ class Target:
         box = geometry.transform_box(change, self.box)
         self.size_hold.first = self.size_hold.first * box[2:] / self.box[2:]
         self.box, self.path, self.certain = box, RecentPath(), None
+        self.full_view = FullView()
         self.neighbours.forget()
         self._aim()
         self.camera.forget()

@@ -1,0 +1,60 @@
+"""The full size of a target of which less and less was seen before it hid.
+
+What slides in front of a target hides a part of it first, and its box shrinks to what is left, which is still seen for
+certain. The network sees a target in a window as large as its box has it, so one that is hidden must be looked for in
+its full size.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from ckd_ros.geometry import FloatArray, centre
+
+#: How long ago, in frames of 1/30 s, a target is taken to have been seen in full.
+_NEWEST, _OLDEST = 15.0, 45.0
+#: A box whose area is a smaller part of that in full view has shrunk. One that goes away does so more slowly.
+_SHRUNK = 0.7
+#: Boxes that are needed to tell.
+_ENOUGH = 5
+
+
+class FullView:
+    """The boxes of late in which a target was seen for certain."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._seen: deque[tuple[float, FloatArray]] = deque()
+
+    def go_on(self, frames: float) -> None:
+        """The next image, so long after the one before, in frames of 1/30 s."""
+        self._now += frames
+        while self._seen and self._now - self._seen[0][0] > _OLDEST:
+            self._seen.popleft()
+
+    def note(self, box: FloatArray) -> None:
+        """It was seen for certain in `box`, `(x, y, w, h)`."""
+        self._seen.append((self._now, box))
+
+    def restore(self, box: FloatArray) -> FloatArray:
+        """The box `(4,)` of a target that is not seen any more: in its full size where it has shrunk, or as it is.
+
+        The size is the median of those in full view. It grows where the target would be had it gone on as it did then,
+        as far as what was seen last stays in its box.
+        """
+        full = [(time, seen) for time, seen in self._seen if self._now - time >= _NEWEST]
+        if len(full) < _ENOUGH:
+            return box
+        times, boxes = np.array([time for time, _ in full]), np.array([seen for _, seen in full])
+        size = np.median(boxes[:, 2:], axis=0)
+        if box[2:].prod() >= _SHRUNK * size.prod():
+            return box
+        size = np.maximum(size, box[2:])
+        centres, since = boxes[:, :2] + boxes[:, 2:] / 2, times - times.mean()
+        speed = since @ centres / (since @ since)
+        expected = centres.mean(axis=0) + speed * (self._now - times.mean())
+        reach = (size - box[2:]) / 2
+        place = np.clip(expected, centre(box) - reach, centre(box) + reach)
+        return np.concatenate([place - size / 2, size])
