@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from ckd_ros.geometry import FloatArray, centre
+from ckd_ros.geometry import FloatArray, Size, centre
 
 #: How long ago, in frames of 1/30 s, a target is taken to have been seen in full.
 _NEWEST, _OLDEST = 15.0, 45.0
@@ -38,11 +38,11 @@ class FullView:
         """It was seen for certain in `box`, `(x, y, w, h)`."""
         self._seen.append((self._now, box))
 
-    def restore(self, box: FloatArray) -> FloatArray:
+    def restore(self, box: FloatArray, picture: Size) -> FloatArray:
         """The box `(4,)` of a target that is not seen any more: in its full size where it has shrunk, or as it is.
 
-        The size is the median of those in full view. It grows where the target would be had it gone on as it did then,
-        as far as what was seen last stays in its box.
+        The size is the median of those in full view. What was seen last stays in the box; it grows beyond the edge of
+        the `picture` that the target is leaving, elsewhere to where it would be had it gone on as it did in full view.
         """
         full = [(time, seen) for time, seen in self._seen if self._now - time >= _NEWEST]
         if len(full) < _ENOUGH:
@@ -52,9 +52,11 @@ class FullView:
         if box[2:].prod() >= _SHRUNK * size.prod():
             return box
         size = np.maximum(size, box[2:])
+        times, boxes = times[len(full) // 2 :], boxes[len(full) // 2 :]  # its motion is that of the newer half
         centres, since = boxes[:, :2] + boxes[:, 2:] / 2, times - times.mean()
         speed = since @ centres / (since @ since)
         expected = centres.mean(axis=0) + speed * (self._now - times.mean())
+        expected = np.where(box[:2] < 0, -np.inf, np.where(box[:2] + box[2:] > picture, np.inf, expected))
         reach = (size - box[2:]) / 2
         place = np.clip(expected, centre(box) - reach, centre(box) + reach)
         return np.concatenate([place - size / 2, size])

@@ -8,6 +8,7 @@ from ckd_ros.tracking import TrackState
 from ckd_ros.tracking.full_view import FullView
 
 WIDTH, HEIGHT = 40.0, 20.0
+PICTURE = (640, 512)
 
 
 def seen(box_in, images: int, frames: float = 1.0) -> tuple[FullView, np.ndarray]:
@@ -31,34 +32,43 @@ def test_a_target_that_was_covered_gets_its_size_back_where_it_was_going(step):
     view, box = seen(lambda k: covered(k, step=step), 50)
     assert box[2] < 0.3 * WIDTH
     x, _, _, _ = covered(50, since=1000, step=step)
-    np.testing.assert_allclose(view.restore(box), [x, 50.0, WIDTH, HEIGHT], atol=abs(step) + 0.5)
+    np.testing.assert_allclose(view.restore(box, PICTURE), [x, 50.0, WIDTH, HEIGHT], atol=abs(step) + 0.5)
 
 
 def test_what_was_seen_last_stays_in_its_box():
     """It stopped as the board came, so that it is not where it was going."""
     view, box = seen(lambda k: covered(min(k, 40.0), step=6.0)[:2] + covered(k)[2:], 50)
-    x, y, w, h = view.restore(box)
+    x, y, w, h = view.restore(box, PICTURE)
     assert (w, h) == (WIDTH, HEIGHT)
     assert x == pytest.approx(box[0]) and x + w >= box[0] + box[2]
+
+
+def test_one_that_leaves_the_picture_grows_beyond_its_edge():
+    """Its box is held back at the edge, and it has turned about since it was in full view."""
+    view, _ = seen(lambda k: (560.0 - 2 * k, 50.0, WIDTH, HEIGHT), 50)
+    box = np.array([625.0, 50.0, 20.0, HEIGHT])
+    np.testing.assert_allclose(view.restore(box, PICTURE)[:3], [625.0, 50.0, WIDTH])
+    box = np.array([-2.0, -3.0, 20.0, 10.0])
+    np.testing.assert_allclose(view.restore(box, PICTURE), [18.0 - WIDTH, 7.0 - HEIGHT, WIDTH, HEIGHT])
 
 
 def test_one_that_goes_away_or_comes_near_keeps_its_size():
     for growth in (0.99, 1.0, 1.03):
         view, box = seen(lambda k, growth=growth: (100.0, 50.0, WIDTH * growth**k, HEIGHT), 90)
-        np.testing.assert_array_equal(view.restore(box), box)
+        np.testing.assert_array_equal(view.restore(box, PICTURE), box)
 
 
 def test_a_short_side_that_was_long_grows_and_the_other_one_is_not_cut():
     """A person who walks behind a wall and kneels: half as high, and wider than before."""
     view, _ = seen(lambda k: (100.0, 50.0, 20.0, 80.0), 40)
-    np.testing.assert_allclose(view.restore(np.array([95.0, 110.0, 30.0, 20.0]))[2:], [30.0, 80.0])
+    np.testing.assert_allclose(view.restore(np.array([95.0, 110.0, 30.0, 20.0]), PICTURE)[2:], [30.0, 80.0])
 
 
 @pytest.mark.parametrize("images", [0, 5, 18])
 def test_one_that_has_been_seen_for_too_short_a_time_keeps_its_size(images):
     view, _ = seen(lambda k: (100.0, 50.0, WIDTH, HEIGHT), images)
     small = np.array([100.0, 50.0, 8.0, 20.0])
-    np.testing.assert_array_equal(view.restore(small), small)
+    np.testing.assert_array_equal(view.restore(small, PICTURE), small)
 
 
 def test_when_it_was_in_full_view_is_a_matter_of_time_not_of_images():
@@ -66,13 +76,13 @@ def test_when_it_was_in_full_view_is_a_matter_of_time_not_of_images():
     slow = 30 / 9
     view, box = seen(lambda k: covered(slow * k, since=75.0 - 4 * slow), 24, slow)
     assert box[2] < 0.3 * WIDTH
-    np.testing.assert_allclose(view.restore(box)[2:], [WIDTH, HEIGHT])
+    np.testing.assert_allclose(view.restore(box, PICTURE)[2:], [WIDTH, HEIGHT])
 
 
 def test_an_old_size_is_forgotten():
     """A person who has knelt for two seconds."""
     view, box = seen(lambda k: (100.0, 50.0, 20.0, 80.0 if k < 40 else 30.0), 100)
-    np.testing.assert_array_equal(view.restore(box), box)
+    np.testing.assert_array_equal(view.restore(box, PICTURE), box)
 
 
 @pytest.mark.parametrize("resized", [False, True])
