@@ -41,9 +41,12 @@ class FullView:
     def restore(self, box: FloatArray, picture: Size) -> FloatArray:
         """The box `(4,)` of a target that is not seen any more: in its full size where it has shrunk, or as it is.
 
-        The size is the median of those in full view. What was seen last stays in the box; it grows beyond the edge of
-        the `picture` that the target is leaving, elsewhere to where it would be had it gone on as it did in full view.
+        The size is the median of those in full view. It grows where the target would be had it gone on as it did then,
+        as far as what was seen last stays in its box. One that is leaving the `picture` is not covered: it comes back
+        over the edge as it went, a part first.
         """
+        if (box[:2] < 0).any() or (box[:2] + box[2:] > picture).any():
+            return box
         full = [(time, seen) for time, seen in self._seen if self._now - time >= _NEWEST]
         if len(full) < _ENOUGH:
             return box
@@ -56,7 +59,6 @@ class FullView:
         centres, since = boxes[:, :2] + boxes[:, 2:] / 2, times - times.mean()
         speed = since @ centres / (since @ since)
         expected = centres.mean(axis=0) + speed * (self._now - times.mean())
-        expected = np.where(box[:2] < 0, -np.inf, np.where(box[:2] + box[2:] > picture, np.inf, expected))
         reach = (size - box[2:]) / 2
         place = np.clip(expected, centre(box) - reach, centre(box) + reach)
         return np.concatenate([place - size / 2, size])

@@ -24,7 +24,7 @@ def seen(box_in, images: int, frames: float = 1.0) -> tuple[FullView, np.ndarray
 def covered(k: float, since: float = 40.0, step: float = 3.0) -> tuple[float, float, float, float]:
     """It moves to the right; from frame `since` on a board grows over it from the left, to nine tenths in 10 frames."""
     hidden = WIDTH * np.clip(0.09 * (k - since), 0.0, 0.9)
-    return 100.0 + step * k + hidden, 50.0, WIDTH - hidden, HEIGHT
+    return 300.0 + step * k + hidden, 50.0, WIDTH - hidden, HEIGHT
 
 
 @pytest.mark.parametrize("step", [-5.0, 0.0, 3.0])
@@ -43,13 +43,24 @@ def test_what_was_seen_last_stays_in_its_box():
     assert x == pytest.approx(box[0]) and x + w >= box[0] + box[2]
 
 
-def test_one_that_leaves_the_picture_grows_beyond_its_edge():
-    """Its box is held back at the edge, and it has turned about since it was in full view."""
-    view, _ = seen(lambda k: (560.0 - 2 * k, 50.0, WIDTH, HEIGHT), 50)
-    box = np.array([625.0, 50.0, 20.0, HEIGHT])
-    np.testing.assert_allclose(view.restore(box, PICTURE)[:3], [625.0, 50.0, WIDTH])
-    box = np.array([-2.0, -3.0, 20.0, 10.0])
-    np.testing.assert_allclose(view.restore(box, PICTURE), [18.0 - WIDTH, 7.0 - HEIGHT, WIDTH, HEIGHT])
+def test_one_that_leaves_the_picture_is_not_covered():
+    view, _ = seen(lambda k: (500.0 + 2 * k, 50.0, WIDTH, HEIGHT), 50)
+    inside = np.array([615.0, 50.0, 20.0, HEIGHT])
+    assert view.restore(inside, PICTURE)[2] == WIDTH
+    for beyond in ([625.0, 50.0, 20.0, HEIGHT], [-2.0, 50.0, 20.0, 10.0], [50.0, -1.0, 20.0, 10.0]):
+        np.testing.assert_array_equal(view.restore(np.array(beyond), PICTURE), beyond)
+
+
+@pytest.mark.parametrize("known", [range(10, 15), range(6, 36, 6)])
+def test_a_few_boxes_are_enough_however_old_they_are(known):
+    """It was seen for certain in these images of 50, and in none since."""
+    view = FullView()
+    for k in range(50):
+        view.go_on(1.0)
+        if k in known:
+            view.note(np.array([100.0 + 2 * k, 50.0, WIDTH, HEIGHT]))
+    x, y, w, h = view.restore(np.array([190.0, 50.0, 20.0, HEIGHT]), PICTURE)
+    assert (y, w, h) == (50.0, WIDTH, HEIGHT) and x == 190.0
 
 
 def test_one_that_goes_away_or_comes_near_keeps_its_size():
