@@ -214,7 +214,7 @@ class Target:
         """
         if not self.whereabouts.unseen:
             place = None if self.certain is None or self.search is not None else self.certain.now
-            self.box = self.full_view.restore(self.box if place is None else place, self.pair_geometry.size)
+            self.box = self.box if place is None else self.full_view.restore(place, self.pair_geometry.size)
             self.certain = None
             self.camera.step(pair, self.pair_geometry, geometry.centre(self.box))  # what the next pair is compared with
         self.whereabouts.not_seen(self._frames_until(pair))

@@ -12,14 +12,15 @@ from ckd_ros.tracking.size_hold import SizeHold
 from ckd_ros.tracking.target import Target
 from ckd_ros.tracking.thermal import ThermalNormalizer
 
+PAIR = FramePair(Image(np.zeros((240, 320, 3), np.uint8), "rgb8"), None)
+
 
 @pytest.fixture
 def target(engine):
     thermal = ThermalNormalizer()
-    pair = FramePair(Image(np.zeros((240, 320, 3), np.uint8), "rgb8"), None)
     return Target(
         box=np.array([100.0, 100.0, 40.0, 10.0]),  # geometric mean side 20
-        pair_geometry=PairGeometry.of(pair, Registration()),
+        pair_geometry=PairGeometry.of(PAIR, Registration()),
         monitor=ConfidenceMonitor(),
         thermal=thermal,
         inputs=NetworkInputs(engine.spec, thermal),
@@ -58,3 +59,19 @@ def test_an_image_of_another_size_takes_the_first_size_along(target):
     target.transform(np.diag([2.0, 0.5, 1.0]))
     assert target.box.tolist() == [200.0, 50.0, 40.0, 10.0]
     assert target.size_hold.first.tolist() == [80.0, 5.0]
+
+
+@pytest.mark.parametrize("doubtful", [0, 5, 15])
+def test_a_target_that_shrank_gets_its_size_back_unless_it_has_been_doubtful_for_long(target, doubtful):
+    for _ in range(40):
+        target.go_on(PAIR)
+        target.note_certain()
+    target.box = np.array([130.0, 100.0, 10.0, 10.0])  # its right end is seen
+    target.go_on(PAIR)
+    target.note_certain()
+    for _ in range(doubtful):
+        target.go_on(PAIR)
+        target.note_doubt(PAIR)
+    target.go_on(PAIR)
+    target.note_unseen(PAIR)
+    assert target.box.tolist() == ([130.0, 100.0, 10.0, 10.0] if doubtful > 10 else [100.0, 100.0, 40.0, 10.0])
