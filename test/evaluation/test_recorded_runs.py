@@ -332,6 +332,8 @@ def test_the_demo_leaves_a_run_that_is_scored_as_the_demo_scored_it(tmp_path, mo
         "ckd_ros.ros.demo",
         "--source",
         source,
+        "--rate",
+        15,
         "--model",
         model_path,
         "--out",
