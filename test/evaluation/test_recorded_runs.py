@@ -353,4 +353,6 @@ def test_the_demo_leaves_a_run_that_is_scored_as_the_demo_scored_it(tmp_path, mo
     told = [float(row["latency_ms"]) / 1e3 for row in rows if row["latency_ms"]]
     # From the colour image's stamp (the thermal one is newer), and as far as the recorder.
     assert (late > np.array(told) - 0.001).all()
-    assert recorded.scores["PR"] > 0.5
+    # The demo's is of the frames with a track, this one of all; how good it is is a matter of the machine's load.
+    precision = summary["precision_20px"] * summary["pairs"] / summary["frames"]
+    assert recorded.scores["PR"] == pytest.approx(precision, abs=1e-4) and precision > 0
