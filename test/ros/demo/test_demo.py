@@ -65,18 +65,19 @@ def sequence(tmp_path):
     return tmp_path / "run"
 
 
-def test_the_demo_follows_the_target_and_leaves_its_results(tmp_path, ready, model_path):
-    code, said = demo(tmp_path / "out", "--source", CLEAR, "--rate", 15, "--model", model_path)
+def test_the_demo_follows_the_target_and_leaves_its_results(tmp_path, ready):
+    """With the network that is shipped, which follows whatever images a busy machine drops."""
+    code, said = demo(tmp_path / "out", "--source", CLEAR, "--rate", 6)
     assert code == 0, said
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["frames"] == FRAMES and summary["pairs"] + summary["dropped"] == FRAMES
     assert summary["pairs"] > FRAMES / 2, "most frames are answered, however busy the machine that tests"
-    assert summary["provider"].endswith("ExecutionProvider") and summary["rate"] == 15 and summary["source"] == CLEAR
+    assert summary["provider"].endswith("ExecutionProvider") and summary["rate"] == 6 and summary["source"] == CLEAR
     assert 0 < summary["latency_ms_median"] <= summary["latency_ms_p95"]
     assert summary["mean_iou"] > 0.4 and summary["success_auc"] > 0.4 and summary["lost"] is None
 
     film = cv2.VideoCapture(str(tmp_path / "out" / "video.mp4"))
-    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES and film.get(cv2.CAP_PROP_FPS) == 15
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES and film.get(cv2.CAP_PROP_FPS) == 6
     assert cv2.imread(str(tmp_path / "out" / "plot.png")) is not None
     with open(tmp_path / "out" / "track.csv", newline="") as file:
         rows = list(csv.DictReader(file))
