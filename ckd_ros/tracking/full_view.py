@@ -15,8 +15,9 @@ from ckd_ros.geometry import FloatArray, Size, centre
 
 #: How long ago, in frames of 1/30 s, a target is taken to have been seen in full.
 _NEWEST, _OLDEST = 15.0, 45.0
-#: A box whose area is a smaller part of that in full view has shrunk. One that goes away does so more slowly.
-_SHRUNK = 0.7
+#: A box has shrunk if one of its sides is a smaller part of what it was in full view. One that goes away does so more
+#: slowly, and a target that turns covers itself.
+_SHRUNK = 0.75
 #: Boxes that are needed to tell.
 _ENOUGH = 5
 
@@ -52,7 +53,7 @@ class FullView:
             return box
         times, boxes = np.array([time for time, _ in full]), np.array([seen for _, seen in full])
         size = np.median(boxes[:, 2:], axis=0)
-        if box[2:].prod() >= _SHRUNK * size.prod():
+        if (box[2:] >= _SHRUNK * size).all():
             return box
         size = np.maximum(size, box[2:])
         times, boxes = times[len(full) // 2 :], boxes[len(full) // 2 :]  # its motion is that of the newer half
