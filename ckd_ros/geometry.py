@@ -117,6 +117,15 @@ def visible_part(box: npt.ArrayLike, size: Size, margin: float) -> FloatArray:
     return clip_box(box, *size, margin=smallest)
 
 
+def lies_inside(box: FloatArray, size: Size) -> bool:
+    """Whether a box `(4,)` is a whole one in an image of (width, height) `size`; not so for NaN.
+
+    >>> lies_inside(np.array([600.0, 0.0, 40.0, 30.0]), (640, 480)), lies_inside(np.array([-1.0, 0, 9, 9]), (640, 480))
+    (True, False)
+    """
+    return bool((box[:2] >= 0).all() and (box[:2] + box[2:] <= size).all())
+
+
 def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
     """Intersection over union of `(..., 4)` boxes, broadcast; NaN where either box is NaN.
 

@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from ckd_ros.geometry import FloatArray, Size, centre
+from ckd_ros.geometry import FloatArray, Size, centre, lies_inside
 
 #: How long ago, in frames of 1/30 s, a target is taken to have been seen in full.
 _NEWEST, _OLDEST = 15.0, 45.0
@@ -46,7 +46,7 @@ class FullView:
         as far as what was seen last stays in its box. One that is leaving the `picture` is not covered: it comes back
         over the edge as it went, a part first.
         """
-        if (box[:2] < 0).any() or (box[:2] + box[2:] > picture).any():
+        if not lies_inside(box, picture):
             return box
         full = [(time, seen) for time, seen in self._seen if self._now - time >= _NEWEST]
         if len(full) < _ENOUGH:
@@ -57,7 +57,7 @@ class FullView:
             return box
         size = np.maximum(size, box[2:])
         times, boxes = times[len(full) // 2 :], boxes[len(full) // 2 :]  # its motion is that of the newer half
-        centres, since = boxes[:, :2] + boxes[:, 2:] / 2, times - times.mean()
+        centres, since = centre(boxes), times - times.mean()
         speed = since @ centres / (since @ since)
         expected = centres.mean(axis=0) + speed * (self._now - times.mean())
         reach = (size - box[2:]) / 2

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ckd_ros import geometry
 from ckd_ros.frames import FramePair, Image, Timing
-from ckd_ros.geometry import FloatArray, Size
+from ckd_ros.geometry import FloatArray, Size, lies_inside
 from ckd_ros.tracking.appearance import Appearance
 from ckd_ros.tracking.box_correction import BoxCorrection
 from ckd_ros.tracking.camera_motion import CameraMotion
@@ -148,7 +148,7 @@ class Target:
         if self.refinement is None or rgb is None or thermal is None:
             return
         box = looked_at(self.box)
-        shown = _inside(box, rgb.size) and _inside(self.pair_geometry.thermal_box(box), thermal.size)
+        shown = lies_inside(box, rgb.size) and lies_inside(self.pair_geometry.thermal_box(box), thermal.size)
         if not shown or not self.refinement.is_due():
             return
         window = window_of(self.box)
@@ -208,10 +208,8 @@ class Target:
         self.camera.forget()
 
     def note_unseen(self, pair: FramePair) -> None:
-        """A pair did not show the target. When it begins, the box goes back to where it would be by now, in full size.
-
-        What hides it hides a part of it first, and the box follows what is left.
-        """
+        """A pair did not show the target. When it begins, the box goes back to where it would be by now, in its full
+        size, if it was seen for certain a short time ago."""
         if not self.whereabouts.unseen:
             place = None if self.certain is None or self.search is not None else self.certain.now
             self.box = self.box if place is None else self.full_view.restore(place, self.pair_geometry.size)
@@ -236,8 +234,9 @@ class Target:
     def go_on(self, pair: FramePair) -> None:
         """The next pair has come: nothing is known yet of what it shows."""
         self.neighbours.move_on()
-        self.full_view.go_on(self._frames_until(pair))
-        self.appearance.go_on(self._frames_until(pair))
+        frames = self._frames_until(pair)
+        self.full_view.go_on(frames)
+        self.appearance.go_on(frames)
 
     def learn_looks(self, rgb: Image | None, thermal: Image | None, box: FloatArray) -> None:
         """Images show it for certain, in `box`."""
@@ -356,10 +355,6 @@ def _side(box: FloatArray) -> float:
 def _sides_off(box: FloatArray, expected: FloatArray) -> float:
     """Distance of two boxes' centres, in sides of the second one."""
     return float(np.hypot(*(geometry.centre(box) - geometry.centre(expected)))) / _side(expected)
-
-
-def _inside(box: FloatArray, size: Size) -> bool:
-    return bool((box[:2] >= 0).all() and (box[:2] + box[2:] <= size).all())  # not so for NaN
 
 
 def initial_box(pair_geometry: PairGeometry, pair: FramePair, box: npt.ArrayLike, drawn_in: str) -> FloatArray:
